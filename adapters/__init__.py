@@ -1,0 +1,1 @@
+"""One folder of data per partner system: manifest, contract, mappings, samples."""

@@ -1,0 +1,1 @@
+"""Drivers and codecs for hall devices."""

@@ -1,0 +1,1 @@
+"""Wiring: settings, HTTP application, workers, command line; imports everything, imported by nobody."""

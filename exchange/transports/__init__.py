@@ -1,0 +1,1 @@
+"""How bytes move: SOAP (zeep, spyne), HTTP, AMQP (pika) and the database queue."""

@@ -1,0 +1,1 @@
+"""The embedded hall service: counter, workflow, supervision, people and pages."""

@@ -1,0 +1,1 @@
+"""Independent partner systems for development, tests and demonstrations."""

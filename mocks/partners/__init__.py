@@ -1,0 +1,1 @@
+"""Partner systems written from their contracts alone; share no code with the hub."""
