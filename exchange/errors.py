@@ -1,4 +1,4 @@
-"""Every way the hub says no, named by what to do next; hostile input ends here, never in a library's error."""
+"""Every way the hub says no, named by what to do next; hostile input ends in one of these, not a library's."""
 
 
 class HubError(Exception):

@@ -1,4 +1,4 @@
-"""The `tongban` command: a table of subcommands, each a module of exchange.app.commands, loaded when asked."""
+"""The `tongban` command: a table of subcommands, each a module of exchange.app.commands, loaded on demand."""
 
 import argparse
 import io
