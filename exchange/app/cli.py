@@ -70,7 +70,7 @@ def _front_desk(arguments: list[str]) -> int:
     parser = OneLineParser(
         prog="tongban",
         description="Government data-exchange hub",
-        epilog=_list_of_commands(),
+        epilog=_list_of_commands() if {"-h", "--help"} & set(arguments) else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"tongban {version('tongban')}")
