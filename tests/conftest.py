@@ -1,0 +1,52 @@
+"""Shared by every test: one private RabbitMQ node, the hypothesis profile, and the check of requirement ids."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from exchange.app.rabbit import RabbitNode, find_server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Shared machines stall for seconds: a slow example is no failure.
+settings.register_profile("hub", deadline=None, max_examples=60)
+settings.load_profile("hub")
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
+    """The node every RabbitMQ test shares (`rabbit.url`); declare queues of your own names."""
+    if find_server() is None:
+        pytest.skip("RabbitMQ is not installed")
+    with RabbitNode(tmp_path_factory.mktemp("rabbit") / "node") as node:
+        yield node
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the broker run in one worker, so that one node is enough; unknown requirement ids end the run."""
+    for item in items:
+        if "rabbit" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.rabbit)
+            item.add_marker(pytest.mark.xdist_group("rabbit"))
+    refuse_unknown_requirements(items)
+
+
+def refuse_unknown_requirements(items: list[pytest.Item]) -> None:
+    known = requirement_ids()
+    wrong = [f"{item.nodeid} names {i!r}" for item in items for i in marked(item) if i not in known]
+    if wrong:
+        raise pytest.UsageError(f"not in docs/requirements.csv: {'; '.join(wrong)}")
+
+
+def marked(item: pytest.Item) -> list[str]:
+    """The requirement ids of a test's own, its class's and its module's `req` markers."""
+    return [str(i) for mark in item.iter_markers("req") for i in mark.args]
+
+
+def requirement_ids() -> frozenset[str]:
+    with (ROOT / "docs" / "requirements.csv").open(encoding="utf-8", newline="") as file:
+        return frozenset(row["id"] for row in csv.DictReader(file))
