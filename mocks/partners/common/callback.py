@@ -1,0 +1,203 @@
+"""Outgoing signed HTTP with the contracts' repeats, kept in the record so that a restart goes on."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import httpx2
+
+from mocks.partners.common import jws
+from mocks.partners.common.clock import Clock
+from mocks.partners.common.distort import distorted
+from mocks.partners.common.faults import Faults
+from mocks.partners.common.keys import Certificates
+from mocks.partners.common.record import Record
+
+REPEATS = (1.0, 5.0, 30.0)  # seconds, of the contracts
+TIMEOUT = 10.0
+LARGEST_ANSWER = 1 << 20
+IDLE = 0.5  # seconds between looks at the table when nothing wakes the thread
+
+
+@dataclass(frozen=True)
+class Note:
+    """One business message inside a call, for the record."""
+
+    kind: str
+    id: str
+    case: str = ""
+    content: str = ""  # hex digest of the message alone when the call carries several
+
+
+class Sealer(Protocol):
+    """How a partner seals what it sends and checks what it is answered."""
+
+    def seal(self, operation: str, path: str, body: bytes) -> tuple[bytes, Mapping[str, str], str]:
+        """The bytes to send, the headers of the seal, and what `holds` needs of it."""
+        ...
+
+    def holds(self, sealed: str, status: int, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether the answer is the hub's answer to this call."""
+        ...
+
+
+@dataclass(frozen=True)
+class JwsSealer:
+    """X-Gov-Signature both ways: the answer binds status and the nonce of the request."""
+
+    signer: jws.Signer
+    trusted: Certificates
+    faults: Faults
+    clock: Clock
+
+    def seal(self, operation: str, path: str, body: bytes) -> tuple[bytes, Mapping[str, str], str]:
+        nonce = jws.new_nonce()
+        age = 3600 if self.faults.take(operation, "sig_expired") else 0
+        spoil = self.faults.take(operation, "sig_bad") is not None
+        bound = {"method": "POST", "path": path}
+        return body, {jws.HEADER: self.signer.sign(body, bound, nonce=nonce, age=age, spoil=spoil)}, nonce
+
+    def holds(self, sealed: str, status: int, headers: Mapping[str, str], body: bytes) -> bool:
+        bound: jws.Bound = {"status": status, "req": sealed}
+        try:
+            jws.verify(headers.get(jws.HEADER), body, self.trusted, now=self.clock(), bound=bound)
+        except jws.BadSeal:
+            return False
+        return True
+
+
+class Callbacks:
+    """One thread that sends what is due and repeats what was not answered 200."""
+
+    def __init__(
+        self, record: Record, hub_url: str, sealer: Sealer, faults: Faults, clock: Clock, *,
+        repeats: Sequence[float] = REPEATS, for_ever: bool = False,
+    ) -> None:  # fmt: skip
+        """`for_ever`: after the last repeat time, go on at that distance until answered 200."""
+        self._record, self._sealer, self._faults, self._clock = record, sealer, faults, clock
+        self._repeats, self._for_ever = tuple(repeats), for_ever
+        self._hub = hub_url.rstrip("/")
+        self._prefix = urlsplit(self._hub).path
+        self._wake, self._stopped = threading.Event(), False
+        self._thread = threading.Thread(target=self._run, name="callbacks", daemon=True)
+
+    def schedule(
+        self, db: sqlite3.Connection, operation: str, path: str, body: bytes, notes: Sequence[Note],
+        delay: float, content_type: str = "application/json",
+    ) -> int:  # fmt: skip
+        """Keeps a call inside the caller's transaction; returns its number. Delay in seconds."""
+        lines = json.dumps([[note.kind, note.id, note.case, note.content] for note in notes])
+        row = (operation, path, body, content_type, lines, self._clock() + delay)
+        done = db.execute(
+            "INSERT INTO callback (operation, path, body, content_type, notes, due)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            row,
+        )
+        return int(done.lastrowid or 0)
+
+    def hurry(self, job: int) -> None:
+        """Makes a waiting call due now."""
+        with self._record.work() as db:
+            db.execute("UPDATE callback SET due = 0 WHERE id = ? AND state = 'waiting'", (job,))
+        self._wake.set()
+
+    def attempted(self, job: int) -> bool:
+        """Whether a call was tried at least once, to the end of the try."""
+        with self._record.work() as db:
+            row = db.execute("SELECT attempt, state FROM callback WHERE id = ?", (job,)).fetchone()
+        return row is None or row["attempt"] > 0 or row["state"] != "waiting"
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self, seconds: float = 1.0) -> None:
+        """Ends the thread; a call under way is repeated after the restart."""
+        self._stopped = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        with httpx2.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client:
+            while not self._stopped:
+                row = self._next()
+                if row is None:
+                    self._wake.wait(self._idle())
+                    self._wake.clear()
+                else:
+                    self._one(client, row)
+
+    def _idle(self) -> float:
+        with self._record.work() as db:
+            due = db.execute("SELECT min(due) FROM callback WHERE state = 'waiting'").fetchone()[0]
+        return IDLE if due is None else min(IDLE, max(0.005, due - self._clock()))
+
+    def _next(self) -> sqlite3.Row | None:
+        with self._record.work() as db:
+            row: sqlite3.Row | None = db.execute(
+                "SELECT * FROM callback WHERE state = 'waiting' AND due <= ? ORDER BY due, id LIMIT 1",
+                (self._clock(),),
+            ).fetchone()
+            if row is None or row["attempt"] or not self._faults.take(row["operation"], "reorder"):
+                return row
+            db.execute("UPDATE callback SET due = ? WHERE id = ?", (self._clock() + 1.0, row["id"]))
+        return None
+
+    def _one(self, client: httpx2.Client, row: sqlite3.Row) -> None:
+        operation = row["operation"]
+        if fault := self._faults.take(operation, "delay_ms"):
+            threading.Event().wait(fault.number(1000) / 1000)
+        body, content_type = distorted(row["body"], row["content_type"], self._faults, operation)
+        path = self._prefix + row["path"]
+        body, headers, sealed = self._sealer.seal(operation, path, body)
+        headers = {**headers, "Content-Type": content_type}
+        code = self._post(client, self._hub + row["path"], body, headers, sealed)
+        self._settle(row, body, code)
+
+    def _post(
+        self, client: httpx2.Client, url: str, body: bytes, headers: Mapping[str, str], sealed: str
+    ) -> str:  # fmt: skip
+        """"200" if the hub answered that with a good seal, else what happened."""
+        try:
+            with client.stream("POST", url, content=body, headers=dict(headers)) as answer:
+                data = b""
+                for chunk in answer.iter_bytes():
+                    data += chunk
+                    if len(data) > LARGEST_ANSWER:
+                        return "answer too large"
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError):
+            return "unreachable"
+        if answer.status_code != 200:
+            return str(answer.status_code)
+        return "200" if self._sealer.holds(sealed, 200, answer.headers, data) else "answer seal"
+
+    def _settle(self, row: sqlite3.Row, body: bytes, code: str) -> None:
+        done, attempt = code == "200", row["attempt"] + 1
+        copies, due, state = row["copies"], 0.0, "done"
+        if done and (fault := self._faults.take(row["operation"], "duplicate_push")):
+            copies += max(1, int(fault.number(1)))
+        if done and copies > 0:
+            copies, due, state = copies - 1, self._clock() + 0.05, "waiting"
+        elif not done and (wait := self._wait(attempt)) is not None:
+            due, state = self._clock() + wait, "waiting"
+        elif not done:
+            state = "given_up"
+        with self._record.work() as db:
+            for kind, id, case, content in json.loads(row["notes"]):
+                self._record.note("sent", kind, id, body, code, accepted=done, case=case, content=content)
+            db.execute(
+                "UPDATE callback SET attempt = ?, copies = ?, due = ?, state = ? WHERE id = ?",
+                (attempt, copies, due, state, row["id"]),
+            )
+
+    def _wait(self, attempt: int) -> float | None:
+        if attempt <= len(self._repeats):
+            return self._repeats[attempt - 1]
+        return self._repeats[-1] if self._for_ever and self._repeats else None
