@@ -1,0 +1,204 @@
+"""The one path of a message: verify, understand, and in one commit apply, record, react and plan what goes out."""
+
+from collections.abc import Callable
+
+from canonical.messages import Message
+from ledger.log import Checkpoint, Draft, Entry
+
+from exchange import inbox
+from exchange.cases import Held, Moved
+from exchange.envelope import Envelope, Heard, Sealed, heard, seal_digest
+from exchange.errors import HubError, Refused, TryLater
+from exchange.hub import Hub
+from exchange.receipts import Receipt, errors_of, facts_of, render
+from exchange.records import Record, keep
+from exchange.store.work import Work
+
+Open = Callable[[Envelope], Sealed]
+Read = Callable[[Sealed, Envelope], Heard]
+
+
+def receive(hub: Hub, envelope: Envelope, open_: Open, read: Read) -> Receipt:
+    """What every message from outside goes through; a refusal is an answer too, and leaves its line in the ledger."""
+    sealed: Sealed | None = None
+    try:
+        sealed = open_(envelope)
+        expect_permitted(hub, sealed, understood := read(sealed, envelope))
+    except Refused as refusal:
+        return turn_away(hub, envelope, sealed, refusal)
+    return hub.store.write(lambda work: commit(hub, work, envelope, sealed, understood))
+
+
+def expect_permitted(hub: Hub, sealed: Sealed, understood: Heard) -> None:
+    """A party speaks for itself alone, and only of what it was registered for."""
+    message = understood.message
+    if message.sender != sealed.party.name:
+        raise Refused("not_allowed", "the sender is not the party that sealed the message", "sender")
+    if message.type not in hub.sends(sealed.party):
+        raise Refused("not_allowed", f"this party may not send {message.type}", "type")
+
+
+def commit(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: Heard) -> Receipt:
+    """Inside the transaction: the first answer again, or the message's effect, or its refusal."""
+    message = understood.message
+    found = inbox.earlier(work, sealed, message.message_id)
+    try:
+        inbox.expect_fresh(work, sealed, message.message_id, found, understood.digest)
+        if found is not None:
+            return found.receipt
+        with work.attempt():
+            return take(hub, work, envelope, sealed, understood)
+    except Refused as refusal:
+        return refuse(hub, work, envelope, sealed, refusal, understood, known=found is not None)
+
+
+def take(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: Heard) -> Receipt:
+    """Apply the message to its case, record it, react to it, plan what it causes, and close the inbox."""
+    message = understood.message
+    moved = hub.cases.apply(work, message)
+    record = _inward(envelope, sealed, understood)
+    if isinstance(moved, Held):
+        entry = keep(hub, work, record.held())
+        return _close(hub, work, envelope, sealed, understood, entry, Receipt("held", "held"))
+    entry = keep(hub, work, record.moved(moved))
+    settle(hub, work, message, moved, entry)
+    return _close(hub, work, envelope, sealed, understood, entry, Receipt("accepted", "ok"))
+
+
+def settle(hub: Hub, work: Work, message: Message, moved: Moved, entry: Entry) -> None:
+    """What follows from an accepted message: the case's new state, findings, reactions, deliveries, released messages."""
+    hub.cases.store(work, moved, entry.seq)
+    hub.outbox.add(work, hub.routes.plan(work, hub, message, moved), entry.seq)
+    for payload in hub.reactions.run(hub, work, message, moved, entry.seq):
+        submit(hub, work, payload, cause=message.message_id)
+    if moved.changed:
+        release(hub, work, moved.case_no)
+
+
+def submit(hub: Hub, work: Work, payload: object, *, cause: str | None) -> Entry:
+    """The hub's own act: from the commit on, the same path."""
+    understood = heard(hub.own_message(payload, work.now, cause))
+    moved = hub.cases.apply(work, understood.message)
+    if isinstance(moved, Held):
+        raise Refused("state_forbids", "the hub's own act came before its predecessor", "case_no")
+    entry = keep(hub, work, Record.own(hub.name, understood).moved(moved))
+    settle(hub, work, understood.message, moved, entry)
+    return entry
+
+
+def release(hub: Hub, work: Work, case_no: str | None) -> None:
+    """Take up held messages of a case whose predecessor has come, each in its turn."""
+    for row, stored in inbox.waiting(work, case_no) if case_no else ():
+        message = hub.message(stored)
+        try:
+            with work.attempt():
+                moved = hub.cases.apply(work, message)
+                if isinstance(moved, Held):
+                    continue
+                entry = keep(hub, work, Record.released(message, hub.name).moved(moved))
+                inbox.released(work, row, "accepted", "ok")
+                settle(hub, work, message, moved, entry)
+        except Refused as refusal:
+            keep(hub, work, Record.released(message, hub.name).refused(refusal))
+            inbox.released(work, row, "refused", refusal.code)
+
+
+def accept_overdue(hub: Hub, work: Work) -> int:
+    """Held for 24 h: accepted with a finding and no change of state (the predecessor never came)."""
+    rows = inbox.overdue(work)
+    for row, stored in rows:
+        message = hub.message(stored)
+        moved = hub.cases.accept_without(work, message)
+        entry = keep(hub, work, Record.released(message, hub.name).moved(moved))
+        inbox.released(work, row, "accepted", "ok")
+        hub.cases.store(work, moved, entry.seq)
+    return len(rows)
+
+
+def refuse(
+    hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, refusal: Refused, understood: Heard | None, *, known: bool
+) -> Receipt:
+    """Record what was turned away and answer with a signed refusal; an id already answered keeps its first answer."""
+    record = _inward(envelope, sealed, understood).refused(refusal)
+    entry = keep(hub, work, record)
+    receipt = Receipt("refused", refusal.code)
+    if understood is None or known:
+        return _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
+    if refusal.code == "state_forbids":
+        hub.cases.note_refusal(work, understood.message, refusal, entry.seq)
+    return _close(hub, work, envelope, sealed, understood, entry, receipt, refusal)
+
+
+def turn_away(hub: Hub, envelope: Envelope, sealed: Sealed | None, refusal: Refused) -> Receipt:
+    """A message that could not be verified or understood: the same bytes get their first answer, others a refusal."""
+
+    def act(work: Work) -> Receipt:
+        if refusal.code == "stale" and (again := inbox.same_bytes(work, seal_digest(envelope))):
+            return again
+        said = Refused("replay", refusal.detail, refusal.where) if refusal.code == "stale" else refusal
+        if sealed is not None:
+            return refuse(hub, work, envelope, sealed, said, None, known=False)
+        if hub.strangers.counted(said.code, work.now):
+            keep(hub, work, Record.stranger(envelope, hub.name).refused(said))
+        return Receipt("refused", said.code, {"errors": errors_of(said)})
+
+    return hub.store.write(act)
+
+
+def guarded(do: Callable[[], Receipt]) -> Receipt:
+    """Answer `busy` instead of failing when the store cannot be written now."""
+    try:
+        return do()
+    except TryLater as fault:
+        return Receipt("refused", "busy", {"errors": errors_of(fault)})
+
+
+def _inward(envelope: Envelope, sealed: Sealed, understood: Heard | None) -> Record:
+    return Record.inward(envelope, sealed, understood)
+
+
+def _close(
+    hub: Hub,
+    work: Work,
+    envelope: Envelope,
+    sealed: Sealed,
+    understood: Heard,
+    entry: Entry,
+    receipt: Receipt,
+    refusal: HubError | None = None,
+) -> Receipt:
+    message = understood.message
+    receipt = _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
+    held = understood if receipt.status == "held" else None
+    seal = seal_digest(envelope)
+    inbox.close(work, sealed, seal, entry.seq, message.message_id, receipt, digest=understood.digest, held=held)
+    work.at_checkpoint(lambda _: inbox.answered(work, sealed, message.message_id, receipt.body))
+    return receipt
+
+
+def _answer(
+    hub: Hub,
+    work: Work,
+    envelope: Envelope,
+    sealed: Sealed,
+    understood: Heard | None,
+    entry: Entry,
+    receipt: Receipt,
+    refusal: HubError | None,
+) -> Receipt:
+    message = understood.message if understood else None
+    receipt.facts = facts_of(
+        message_id=message.message_id if message else "", kind=message.type if message else "", sender=sealed.party.name,
+        hub=hub.name, at=work.now, body=envelope.body, case_no=message.case_no if message else None,
+    )  # fmt: skip
+    if refusal is not None:
+        receipt.facts["errors"] = errors_of(refusal)
+
+    def with_position(checkpoint: Checkpoint) -> None:
+        receipt.body = render(receipt, entry, checkpoint, hub.store.log.origin)
+
+    work.at_checkpoint(with_position)
+    return receipt
+
+
+__all__ = ["Draft", "accept_overdue", "commit", "guarded", "receive", "refuse", "release", "settle", "submit", "take", "turn_away"]

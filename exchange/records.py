@@ -1,0 +1,138 @@
+"""Recording: each document becomes one line in the ledger and one row that holds the bytes the line commits to."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from canonical.form import canonical_bytes
+from canonical.messages import Message
+from ledger.log import Draft, Entry
+from sqlalchemy import insert
+
+from exchange.envelope import Envelope, Heard, Sealed
+from exchange.errors import HubError
+from exchange.store.tables import document, finding
+from exchange.store.work import Work
+
+if TYPE_CHECKING:
+    from exchange.cases import Moved
+    from exchange.hub import Hub
+
+_DOCUMENT, _FINDING = insert(document), insert(finding)
+UNKNOWN = "?"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A document on its way into the ledger; `direction` in, out or own."""
+
+    kind: str
+    message_id: str
+    sender: str
+    receiver: str
+    party: str
+    direction: str
+    protocol: str
+    type: str
+    body: bytes
+    state: str = "accepted"
+    code: str = "ok"
+    case_no: str | None = None
+    seal: bytes | None = None
+    bound: Mapping[str, Any] | None = None
+    key_id: str | None = None
+    suite: str | None = None
+    media_type: str | None = None
+    answer: bytes | None = None
+    canonical: Mapping[str, Any] | None = None
+    change: tuple[str | None, str] | None = None
+    note: str | None = None
+    findings: tuple[tuple[str, str, str], ...] = field(default=())  # category, code, detail
+
+    @classmethod
+    def inward(cls, envelope: Envelope, sealed: Sealed, understood: Heard | None) -> "Record":
+        """A message from a known party."""
+        message = understood.message if understood else None
+        return cls(
+            "exchange.received", message.message_id if message else UNKNOWN, sealed.party.name, "hub", sealed.party.name, "in",
+            envelope.protocol, message.type if message else UNKNOWN, envelope.body, case_no=message.case_no if message else None,
+            seal=envelope.seal.encode() if envelope.seal else None, bound=dict(envelope.bound) or None, key_id=sealed.key_id,
+            suite=sealed.suite, media_type=envelope.media_type, canonical=understood.canonical if understood else None,
+        )  # fmt: skip
+
+    @classmethod
+    def stranger(cls, envelope: Envelope, hub: str) -> "Record":
+        """Something from nobody we know."""
+        return cls(
+            "exchange.received", UNKNOWN, UNKNOWN, hub, UNKNOWN, "in", envelope.protocol, UNKNOWN, envelope.body[:4096],
+            media_type=envelope.media_type[:80],
+        )  # fmt: skip
+
+    @classmethod
+    def own(cls, hub: str, understood: Heard) -> "Record":
+        """An act of the hub itself; its bytes are the canonical form."""
+        message = understood.message
+        body = canonical_bytes(message.model_dump(mode="json", exclude_none=True))
+        return cls(
+            "hub.act", message.message_id, hub, hub, hub, "own", "hub", message.type, body, case_no=message.case_no,
+            media_type="application/json", canonical=understood.canonical,
+        )  # fmt: skip
+
+    @classmethod
+    def released(cls, message: Message, hub: str) -> "Record":
+        """A held message taken up; the bytes were recorded when it came."""
+        body = canonical_bytes(message.model_dump(mode="json", exclude_none=True))
+        return cls(
+            "exchange.released", message.message_id, message.sender, hub, message.sender, "own", "hub", message.type, body,
+            case_no=message.case_no, media_type="application/json",
+        )  # fmt: skip
+
+    def held(self) -> "Record":
+        """The predecessor is missing."""
+        return replace(self, kind="exchange.held", state="held", code="held")
+
+    def refused(self, refusal: HubError) -> "Record":
+        """Turned away, with the code the sender was told."""
+        return replace(self, kind="exchange.refused", state="refused", code=refusal.code, note=str(refusal)[:2000])
+
+    def moved(self, moved: "Moved") -> "Record":
+        """Accepted, with the change of the case it made."""
+        return replace(self, change=moved.change, findings=moved.findings)
+
+
+def keep(hub: "Hub", work: Work, record: Record) -> Entry:
+    """One ledger line, one row of bytes, its findings."""
+    entry = work.append(draft(hub, record))
+    work.connection.execute(_DOCUMENT, _row(record, entry.seq, work.now))
+    for category, code, detail in record.findings:
+        row = {"case_no": record.case_no, "category": category, "code": code, "detail": detail, "at": work.now, "entry": entry.seq}
+        work.connection.execute(_FINDING, row)
+    return entry
+
+
+def draft(hub: "Hub", record: Record) -> Draft:
+    """The ledger line of a record: salted commitments to the bytes, nothing that names a person."""
+    values = {"payload": record.body, "sig": record.seal, "answer": record.answer}
+    note = {"code": record.code, **({"finding": record.findings[0][1]} if record.findings else {})}
+    return Draft(
+        record.kind, record.message_id, record.sender, record.receiver, record.type,
+        case=pseudonym(hub.pseudonym_key, record.case_no) if record.case_no else None, state=record.change, kid=record.key_id,
+        suite=record.suite, values={name: value for name, value in values.items() if value is not None}, note=note,
+    )  # fmt: skip
+
+
+def pseudonym(key: bytes, case_no: str) -> str:
+    """The ledger's subject key of a case: keyed, so that a guessed number cannot be confirmed."""
+    return "p:" + base64.urlsafe_b64encode(hmac.digest(key, case_no.encode(), hashlib.sha256)[:18]).decode()
+
+
+def _row(record: Record, seq: int, now: float) -> dict[str, Any]:
+    return {
+        "entry": seq, "message_id": record.message_id, "at": now, "party": record.party, "direction": record.direction,
+        "protocol": record.protocol, "type": record.type, "case_no": record.case_no, "state": record.state, "code": record.code,
+        "media_type": record.media_type, "body": record.body, "seal": record.seal, "bound": record.bound, "key_id": record.key_id,
+        "answer": record.answer, "canonical": record.canonical, "note": record.note,
+    }  # fmt: skip

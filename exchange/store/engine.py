@@ -1,0 +1,54 @@
+"""Opening the database: SQLite in WAL mode with durable commits is the embedded default."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+from exchange.store.tables import metadata
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def open_engine(url: str, *, create: bool = True) -> Engine:
+    """One engine for `url`; creates missing tables. SQLite: WAL, synchronous=FULL (a lost commit would fork the log)."""
+    if (parsed := make_url(url)).get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, json_serializer=_dumps, connect_args=_arguments(url))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    if create:
+        with engine.connect().execution_options(writing=True) as connection, connection.begin():
+            metadata.create_all(connection)
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for reading one consistent state."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def _arguments(url: str) -> dict[str, Any]:
+    return {"timeout": 30, "check_same_thread": False} if url.startswith("sqlite") else {}
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own idea of it breaks savepoints
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "cache_size=-16000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
