@@ -1,7 +1,7 @@
 """Code lists as data: the standard's code, the English name messages carry, the Chinese label people read.
 
-A list lies in data/codes/<key>.toml with its source and date; `checked = false` says that its numbers were not
-compared with the printed text of the source. An unknown code is refused, never guessed.
+A list lies in data/codes/<key>.toml with its source and date; `checked = false` says that its numbers were
+not compared with the printed text of the source. An unknown code is refused, never guessed.
 """
 
 import re
