@@ -1,4 +1,4 @@
-"""Shared by every test: one private RabbitMQ node, the hypothesis profile, and the check of requirement ids."""
+"""Shared by every test: a private RabbitMQ node, the hypothesis profile, the check of requirement ids."""
 
 import csv
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the broker run in one worker, so that one node is enough; unknown requirement ids end the run."""
+    """Tests of the broker run in one worker, so one node is enough; unknown requirement ids end the run."""
     for item in items:
         if "rabbit" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.rabbit)

@@ -3,6 +3,8 @@
 import csv
 import sys
 from collections import defaultdict
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -31,12 +33,10 @@ class Collector:
 
 def main() -> int:
     collector = Collector()
-    code = pytest.main(
-        ["--collect-only", "-qq", "-p", "no:terminal", "-p", "no:xdist", str(ROOT / "tests")],
-        plugins=[collector],
-    )
+    with redirect_stdout(StringIO()) as said:
+        code = pytest.main(["--collect-only", "-qq", str(ROOT / "tests")], plugins=[collector])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        sys.stderr.write("the tests could not be collected: run pytest --collect-only to see why\n")
+        sys.stderr.write(said.getvalue())
         return 1
     sys.stdout.write("\n".join(report(requirements(), collector.tests)) + "\n")
     return 0

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol
 
 from exchange.errors import HubError
@@ -14,7 +14,6 @@ from exchange.errors import HubError
 # name -> (module, exit code of a usage error); auditors tell 2 (does not verify) from 3 (asked wrongly).
 COMMANDS: dict[str, tuple[str, int]] = {
     "clock": ("exchange.app.commands.clock", 2),
-    "ledger": ("exchange.app.commands.ledger", 3),
 }
 
 FAILED = 1
@@ -73,7 +72,7 @@ def _front_desk(arguments: list[str]) -> int:
         epilog=_list_of_commands() if {"-h", "--help"} & set(arguments) else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"tongban {version('tongban')}")
+    parser.add_argument("--version", action="version", version=f"tongban {_version()}")
     parser.add_argument("command", metavar="COMMAND", choices=list(COMMANDS), help="see the list below")
     parsed = _parse(parser, arguments, USAGE)
     return parsed if isinstance(parsed, int) else USAGE
@@ -90,6 +89,13 @@ def _parse(parser: OneLineParser, words: list[str], usage_exit: int) -> argparse
 def _list_of_commands() -> str:
     lines = [f"  {name:<10} {_load(module).HELP}" for name, (module, _) in COMMANDS.items()]
     return "\n".join(["commands (tongban COMMAND --help tells more):", *lines])
+
+
+def _version() -> str:
+    try:
+        return version("tongban")
+    except PackageNotFoundError:
+        return "(not installed: run from its source folder)"
 
 
 def _load(module: str) -> Command:

@@ -76,7 +76,7 @@ class RabbitNode:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> Self:
-        """Returns when a login works and the definitions are loaded (4 to 12 s); TryLater where it never does."""
+        """Returns when a login works and the definitions are loaded (4 to 12 s), else raises TryLater."""
         server, mapper = find_server(), _mapper()
         if server is None or mapper is None:
             raise Misconfigured("rabbitmq_missing", "RabbitMQ is not installed (Debian: rabbitmq-server)")

@@ -1,1 +1,1 @@
-"""One module per `tongban` command: HELP, `configure(parser)`, and `run(args)`, which returns the exit code."""
+"""One module per `tongban` command: HELP, `configure(parser)` and `run(args)`, the exit code."""
