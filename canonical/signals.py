@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from canonical.calendar import Calendar
 from canonical.counting import Counting, Suspension
-from canonical.timelimit import DEFAULT_THRESHOLDS, Deadline, Extension, Limit, Thresholds, Unit, deadline
+from canonical.timelimit import DEFAULT_THRESHOLDS, Extension, Limit, Thresholds, counting_of, due_date
 
 
 class Signal(StrEnum):
@@ -48,6 +48,8 @@ class Clock:
 
     def known_on(self, today: date) -> "Clock":
         """The facts as they stood: no later suspension, no extension approved later (C8)."""
+        if not self.extension and not self.suspensions:
+            return self
         extension = self.extension if self.extension and self.extension.approved <= today else None
         suspensions = tuple(pause for pause in self.suspensions if pause.start <= today)
         return replace(self, extension=extension, suspensions=suspensions)
@@ -57,9 +59,12 @@ class Clock:
         over = self.concluded is not None and self.concluded <= today
         return self.since <= today and not over and not any(p.covers(today) for p in self.suspensions)
 
-    def deadline(self, calendar: Calendar, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Deadline:
+    def counting(self, calendar: Calendar) -> Counting:
+        return counting_of(self.limit, calendar, self.suspensions)
+
+    def due(self, counting: Counting) -> date | None:
         days = self.extension.days if self.extension else 0
-        return deadline(self.since, self.limit, calendar, self.suspensions, days, thresholds)
+        return due_date(self.since, self.limit, counting, days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +91,18 @@ def signals(
     known = clock.known_on(today)
     if not known.runs_on(today):
         return ()
-    due = known.deadline(calendar, thresholds).due
+    counting = known.counting(calendar)
+    due = known.due(counting)
     if due is None:
         return ()
-    owed = _owed(today, due, known, calendar, thresholds)
+    owed = _owed(today, due, known, counting, thresholds)
     keys = (SignalKey(clock.case, clock.name, due, signal) for signal in owed)
     return tuple(key for key in keys if key not in raised)
 
 
 def _owed(
-    today: date, due: date, clock: Clock, calendar: Calendar, thresholds: Thresholds
+    today: date, due: date, clock: Clock, counting: Counting, thresholds: Thresholds
 ) -> tuple[Signal, ...]:
-    counting = Counting(calendar, clock.suspensions if clock.limit.unit is Unit.WORKING_DAY else ())
     if today > due:
         return _late(counting.between(due, today), clock.name, thresholds)
     near = Signal.WARNING if clock.name.raises_cards else Signal.NEAR_LIMIT

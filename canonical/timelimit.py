@@ -15,9 +15,31 @@ from canonical.counting import Counting, Suspension, TimeLimitError
 from canonical.instants import EventTime, Skew, event_time, local_date, on_time
 
 __all__ = [
-    "DEFAULT_THRESHOLDS", "Acceptance", "Counting", "Deadline", "EventTime", "Extension", "Limit", "Limits",
-    "Skew", "Suspension", "Thresholds", "TimeLimitError", "Unit", "approve_extension", "deadline",
-    "deemed_acceptance", "elapsed", "event_time", "local_date", "notice_due", "on_time", "over", "remaining",
+    "DEFAULT_THRESHOLDS",
+    "Acceptance",
+    "Counting",
+    "Deadline",
+    "EventTime",
+    "Extension",
+    "Limit",
+    "Limits",
+    "Skew",
+    "Suspension",
+    "Thresholds",
+    "TimeLimitError",
+    "Unit",
+    "approve_extension",
+    "counting_of",
+    "deadline",
+    "deemed_acceptance",
+    "due_date",
+    "elapsed",
+    "event_time",
+    "local_date",
+    "notice_due",
+    "on_time",
+    "over",
+    "remaining",
 ]
 
 MAX_COUNT: Final = 3_660
@@ -55,7 +77,7 @@ class Limit:
     def plus(self, days: int) -> "Limit":
         """Longer by approved working days; limits in other units are not extended (C8)."""
         _bounded(days, "extension")
-        return replace(self, count=self.count + days) if self.unit is Unit.WORKING_DAY else self
+        return replace(self, count=self.count + days) if days and self.unit is Unit.WORKING_DAY else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +138,8 @@ def deadline(
     if any(pause.end is None for pause in pauses):
         return Deadline(None, None, None, None, provisional=False)
     total = limit.plus(extension)
-    counting = Counting(calendar, pauses if limit.unit is Unit.WORKING_DAY else ())
-    raw = _raw_due(accepted, total, counting)
-    due = counting.rolled(raw) if total.count and limit.unit is not Unit.WORKING_DAY else raw
+    counting = counting_of(limit, calendar, pauses)
+    raw, due = _due(accepted, total, counting)
     looked_at = accepted + timedelta(days=1) if limit.unit is Unit.WORKING_DAY and due > accepted else raw
     return Deadline(
         due=due,
@@ -127,6 +148,18 @@ def deadline(
         red=counting.nth_after(due, thresholds.red_over),
         provisional=not calendar.covers(looked_at, due),
     )
+
+
+def due_date(accepted: date, limit: Limit, counting: Counting, extension: int = 0) -> date | None:
+    """The due date of `deadline` alone, for scans; None while a suspension that `counting` knows is open."""
+    if any(pause.end is None for pause in counting.suspensions):
+        return None
+    return _due(accepted, limit.plus(extension), counting)[1]
+
+
+def counting_of(limit: Limit, calendar: Calendar, suspensions: tuple[Suspension, ...]) -> Counting:
+    """What counts for this limit: suspensions only where it is one of working days."""
+    return Counting(calendar, suspensions if limit.unit is Unit.WORKING_DAY else ())
 
 
 def elapsed(since: date, today: date, calendar: Calendar, suspensions: Iterable[Suspension] = ()) -> int:
@@ -208,6 +241,13 @@ def deemed_acceptance(
 def notice_due(received: date, calendar: Calendar) -> date:
     """Last day to ask the applicant for missing documents: the fifth working day after receipt (C9)."""
     return Counting(calendar).nth_after(received, NOTICE_DAYS)
+
+
+def _due(accepted: date, total: Limit, counting: Counting) -> tuple[date, date]:
+    """Before and after it is moved off a rest day; an instant item is never moved (C4, C5, C11)."""
+    raw = _raw_due(accepted, total, counting)
+    moves = total.unit is not Unit.WORKING_DAY and total.count > 0
+    return raw, counting.rolled(raw) if moves else raw
 
 
 def _raw_due(accepted: date, total: Limit, counting: Counting) -> date:

@@ -1,5 +1,6 @@
 """Signals day by day against the worked examples: what is raised, when, and that it is raised once."""
 
+import time
 from datetime import date, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from canonical.calendar import shipped
 from canonical.signals import Clock, ClockName, Signal, SignalKey, signals
-from canonical.timelimit import Extension, Limit, Suspension, Thresholds
+from canonical.timelimit import Extension, Limit, Suspension, Thresholds, Unit
 
 CALENDAR = shipped()
 
@@ -75,6 +76,24 @@ def test_nothing_is_raised_while_suspended_and_the_moved_limit_warns_once_at_res
     still_open = (Suspension(d("2026-03-06"), None),)
     assert scan(statutory("2026-03-02", 5, suspensions=still_open), "2026-12-31") == [
         ("2026-03-05", "warning", "2026-03-09")
+    ]
+
+
+def test_the_day_of_suspension_is_silent_and_the_day_of_approval_counts_already() -> None:
+    pause = (Suspension(d("2026-03-09"), None),)
+    assert signals(d("2026-03-09"), statutory("2026-03-02", 5, suspensions=pause), CALENDAR) == ()
+    approved = Extension(10, d("2025-04-16"))
+    assert signals(d("2025-04-16"), statutory("2025-03-17", 20, extension=approved), CALENDAR) == ()
+
+
+def test_a_calendar_day_limit_keeps_its_due_date_through_a_suspension() -> None:
+    pause = (Suspension(d("2025-03-04"), d("2025-03-06")),)
+    clock = Clock("c1", ClockName.STATUTORY, d("2025-03-03"), Limit(7, Unit.CALENDAR_DAY), pause)
+    assert [(day, name) for day, name, _ in scan(clock, "2025-03-31")] == [
+        ("2025-03-06", "warning"),
+        ("2025-03-10", "due_today"),
+        ("2025-03-11", "yellow"),
+        ("2025-03-12", "red"),
     ]
 
 
@@ -196,3 +215,22 @@ def test_signals_are_kept_apart_by_case_and_clock() -> None:
     ):
         assert signals(d("2025-03-06"), clock, CALENDAR, {other}) == (mine,)
     assert signals(d("2025-03-06"), clock, CALENDAR, {mine}) == ()
+
+
+def test_a_scan_of_thirty_thousand_open_cases() -> None:
+    first = d("2026-01-01")
+    pause = (Suspension(d("2026-03-03"), d("2026-03-09")),)
+    clocks = [
+        Clock(
+            str(n),
+            ClockName.STATUTORY,
+            first + timedelta(days=n % 250),
+            Limit(n % 60),
+            pause if n % 9 else (),
+        )
+        for n in range(30_000)
+    ]
+    begun = time.perf_counter()
+    owed = [signals(d("2026-09-30"), clock, CALENDAR) for clock in clocks]
+    assert time.perf_counter() - begun < 5  # seconds allowed for the scan of a large city; 0.3 when idle
+    assert sum(map(len, owed)) > 30_000

@@ -263,6 +263,8 @@ class TestExtension:
     def test_a_promise_is_not_longer_than_the_law(self) -> None:
         with pytest.raises(TimeLimitError, match=r"^promised_above_statutory: promised$"):
             Limits(Limit(20), Limit(21))
+        assert Limits(Limit(20), Limit(20)).promised == Limit(20)
+        assert Limits(Limit(20), Limit(30, Unit.CALENDAR_DAY)).promised == Limit(30, Unit.CALENDAR_DAY)
 
 
 class TestInstants:
@@ -309,6 +311,7 @@ class TestInstants:
             (5.1, None, 0, Skew.AHEAD_OF_RECEIPT),
             (-30, -20, 0, Skew.BEFORE_PREVIOUS),
             (-20, -20, -20, None),
+            (20, 15, 15, Skew.AHEAD_OF_RECEIPT),
             (-30, 15, 15, Skew.BEFORE_PREVIOUS),  # never behind what was counted before
         ],
     )
@@ -380,7 +383,7 @@ class TestProvisional:
         assert deadline(d("2026-12-28"), Limit(4), CALENDAR).provisional
         assert deadline(d("2024-12-27"), Limit(10), CALENDAR).provisional  # counted through the end of 2024
         assert not deadline(d("2024-12-31"), Limit(10), CALENDAR).provisional
-        assert deadline(d("2027-03-01"), Limit(0), CALENDAR).provisional
+        assert deadline(d("2027-12-31"), Limit(0), CALENDAR).provisional
 
     def test_calendar_days_look_at_the_last_day_only(self) -> None:
         assert not deadline(d("2024-12-02"), Limit(60, Unit.CALENDAR_DAY), CALENDAR).provisional
