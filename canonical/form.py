@@ -1,8 +1,8 @@
 """One byte form for one value: JSON by RFC 8785 (JCS), so that two parties who mean the same hash the same.
 
 Takes what canonical messages consist of: dict with str keys, list, tuple, str, int, bool, None. Floats are
-refused: canonical carries none (money is text), and so every number is its plain decimal digits. So are integers
-beyond 2^53-1, which RFC 8785 cannot tell apart, lone surrogates, and nesting deeper than 64.
+refused: canonical carries none (money is text), so every number is its plain decimal digits. Refused too are
+integers beyond 2^53-1, which RFC 8785 cannot tell apart, lone surrogates, and nesting deeper than 64.
 """
 
 import json
