@@ -62,6 +62,11 @@ def parse_text(text: str, *, limits: Limits = LIMITS) -> Element:
     return _tree(body, limits)
 
 
+def again(canonical: bytes) -> Element:
+    """A tree from the canonical bytes of a part of a document that was parsed here."""
+    return etree.fromstring(canonical, _parser())
+
+
 def decode(body: bytes, *, charset: str | None = None) -> str:
     """The document without its XML declaration; the GBK family is read as GB18030, two labels must agree."""
     label = codec(charset)
