@@ -1,0 +1,88 @@
+"""One folder of data per partner: the manifest as a frozen value, its mappings compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from pydantic import ConfigDict
+
+from canonical.messages import PAYLOADS
+from exchange.errors import Misconfigured
+from exchange.manifest import Call, Document, Inbound, Manifest
+from exchange.mapping.compile import compile_mapping, parse_toml
+from exchange.mapping.run import WireMapping
+
+
+class Adapter(Manifest):
+    """A partner's folder, whole: the manifest and its compiled mappings by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    name: str
+    mappings: Mapping[str, WireMapping]
+
+    def mapping(self, document: Document) -> WireMapping:
+        """The compiled mapping of a document (loading checked that it exists)."""
+        return self.mappings[document.mapping]
+
+    def outbound_for(self, type_: str, payload: Any) -> tuple[tuple[Call, Document], ...]:
+        """Every call this message causes, in the order of the manifest."""
+        found = ((call, call.document_for(type_, payload)) for call in self.outbound)
+        return tuple((call, document) for call, document in found if document is not None)
+
+    def call(self, name: str) -> Call:
+        """The outbound call of that name; KeyError when the manifest has none."""
+        return {call.name: call for call in self.outbound}[name]
+
+    def heard(self, name: str) -> Inbound:
+        """The inbound entry of that name; KeyError when the manifest has none."""
+        return {entry.name: entry for entry in self.inbound}[name]
+
+
+def load_adapters() -> dict[str, Adapter]:
+    """Every folder of `adapters/` that has a manifest, by name; Misconfigured names file and key."""
+    folders = sorted(files("adapters").iterdir(), key=lambda folder: folder.name)
+    return {folder.name: load_adapter(folder) for folder in folders if (folder / "adapter.toml").is_file()}
+
+
+def load_adapter(folder: Traversable) -> Adapter:
+    """One partner's folder; Misconfigured names file and key."""
+    try:
+        manifest = parse_toml(Manifest, (folder / "adapter.toml").read_text(encoding="utf-8"))
+        mappings = dict(_mappings(folder))
+        _check(manifest, mappings)
+    except Misconfigured as fault:
+        where = fault.where if fault.where and ".toml" in fault.where else f"adapter.toml: {fault.where}"
+        raise Misconfigured(fault.code, fault.detail, f"adapters/{folder.name}/{where}") from None
+    return Adapter(name=folder.name, mappings=mappings, **dict(manifest))
+
+
+def _mappings(folder: Traversable) -> Iterator[tuple[str, WireMapping]]:
+    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+        if file.name.endswith(".mapping.toml"):
+            name = file.name.removesuffix(".mapping.toml")
+            text = file.read_text(encoding="utf-8")
+            yield name, compile_mapping(name, text, lambda part: (folder / part).read_text(encoding="utf-8"))
+
+
+def _check(manifest: Manifest, mappings: Mapping[str, WireMapping]) -> None:
+    calls = (*manifest.outbound, *((manifest.token.call,) if manifest.token else ()))
+    for entry in (*calls, *manifest.inbound):
+        for document in entry.documents:
+            _check_mapping(document.mapping, document.type, mappings, f"{entry.name}.documents")
+    for call in calls:
+        if call.reply and call.reply.mapping:
+            _check_mapping(call.reply.mapping, call.reply.type, mappings, f"{call.name}.reply")
+        if call.soap and manifest.soap is None:
+            raise Misconfigured("no_service", "the manifest has no [soap] service", call.name)
+        if call.answered_by and call.answered_by not in {one.name for one in manifest.inbound}:
+            raise Misconfigured("unknown_inbound", f"nothing inbound is called {call.answered_by}", call.name)
+
+
+def _check_mapping(name: str, type_: str | None, mappings: Mapping[str, WireMapping], where: str) -> None:
+    if name not in mappings or (type_ is not None and type_ not in PAYLOADS):
+        raise Misconfigured("unknown_mapping", f"no mapping {name}, or no message {type_}", where)
+    if mappings[name].message != type_:
+        raise Misconfigured("unknown_mapping", f"{name} is a mapping of {mappings[name].message}", where)

@@ -1,0 +1,104 @@
+"""From a mapping file to a WireMapping; whatever is wrong with the file is Misconfigured here, at start-
+up."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from canonical.messages import PAYLOADS, Payload
+from exchange.errors import Misconfigured
+from exchange.mapping.fields import Path, canon_of, leaves
+from exchange.mapping.run import WireMapping
+from exchange.mapping.scope import Builder, Built, check_filled
+from exchange.mapping.spec import FieldSpec, Fragment, MappingSpec
+
+Reader = Callable[[str], str]
+"""File name in the adapter's folder -> its text."""
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+def compile_mapping(name: str, text: str, read: Reader | None = None) -> WireMapping:
+    """The mapping of this TOML text; `read` opens the fragments it includes. Misconfigured names file and
+    key."""
+    try:
+        return _compiled(name, _with_fragments(parse_toml(MappingSpec, text), read))
+    except Misconfigured as fault:
+        where = f"{name}.mapping.toml" + (f": {fault.where}" if fault.where else "")
+        raise Misconfigured(fault.code, fault.detail, where) from None
+
+
+def parse_toml(kind: type[Kind], text: str) -> Kind:
+    """A frozen value of a TOML text; Misconfigured names the first wrong key."""
+    try:
+        return kind.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as fault:
+        raise Misconfigured("bad_toml", str(fault)) from None
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        raise Misconfigured("bad_key", first["msg"], ".".join(map(str, first["loc"])) or None) from None
+
+
+def _with_fragments(spec: MappingSpec, read: Reader | None) -> MappingSpec:
+    fields: tuple[FieldSpec, ...] = ()
+    codes: dict[str, dict[str, str]] = {}
+    for name in spec.include:
+        if read is None:
+            raise Misconfigured("no_fragment", f"nothing to read {name} from", "include")
+        part = parse_toml(Fragment, read(f"{name}.fragment.toml"))
+        fields, codes = fields + part.fields, codes | part.codes
+    return spec.model_copy(update={"fields": fields + spec.fields, "codes": codes | spec.codes})
+
+
+def _compiled(name: str, spec: MappingSpec) -> WireMapping:
+    model = _model(spec)
+    if (spec.form == "xml") != (spec.root is not None):
+        raise Misconfigured("bad_root", "an XML document needs a root, a JSON document has none", "root")
+    built = Builder(spec.form, spec.codes).build(model, spec.fields, spec.each, spec.ignore)
+    if model is not None:
+        _check_whole(model, spec, built)
+    return WireMapping(
+        name, spec.message, spec.form, spec.root or "", spec.namespace, spec.direction, spec.loses, model,
+        built.handler, built.sayer, _given(model, spec), built.places,
+    )  # fmt: skip
+
+
+def _model(spec: MappingSpec) -> type[Payload] | None:
+    if spec.message is not None and spec.message not in PAYLOADS:
+        raise Misconfigured("unknown_message", f"there is no message {spec.message}", "message")
+    return PAYLOADS[spec.message] if spec.message else None
+
+
+def _check_whole(model: type[Payload], spec: MappingSpec, built: Built) -> None:
+    known = leaves(model)
+    for name in spec.loses:
+        _check_loss(model, tuple(name.split(".")), built)
+    required = [path for path, canon in known.items() if canon.required]
+    lost = [path for path in required if any(".".join(path).startswith(one) for one in spec.loses)]
+    if lost and spec.direction != "say":
+        raise Misconfigured("unfilled_field", f"{'.'.join(lost[0])} is required and cannot be lost", "loses")
+    check_filled(model, built.filled, spec.loses, "fields")
+
+
+def _check_loss(model: type[Payload], path: Path, built: Built) -> None:
+    first = canon_of(model, path[:1])
+    inside_list = first is not None and first.repeated and first.model is not None and len(path) == 2
+    exists = (
+        path[1] in first.model.model_fields
+        if inside_list and first and first.model
+        else canon_of(model, path)
+    )
+    if not exists or path in built.filled:
+        raise Misconfigured("bad_loss", f"{'.'.join(path)} is no canonical field or is filled", "loses")
+
+
+def _given(model: type[Payload] | None, spec: MappingSpec) -> tuple[tuple[Path, str, bool], ...]:
+    found = []
+    for one in spec.fields:
+        if one.wire is None and one.to and one.given and model is not None:
+            canon = canon_of(model, (one.to,))
+            found.append(((one.to,), one.given, canon is not None and canon.required))
+    return tuple(found)

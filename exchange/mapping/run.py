@@ -1,0 +1,172 @@
+"""A compiled mapping at work: read bytes, hear a message, say a message, write bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from canonical.errors import ValueRefused
+from canonical.messages import Payload
+from exchange.errors import Misconfigured
+from exchange.mapping import json, xml
+from exchange.mapping.fields import Path
+from exchange.mapping.hearing import Handler, Hearing
+from exchange.mapping.refusal import DocumentRefused
+from exchange.mapping.saying import Sayer, Saying
+
+KEPT_CODES = frozenset({"missing_field", "unknown_code", "unknown_field"})
+PYDANTIC_CODES = {"missing": "missing_field", "extra_forbidden": "unknown_field"}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where canonical fields of one scope stand on the wire, to tell pydantic's complaints in the sender's
+    words."""
+
+    fields: Mapping[Path, str]
+    lists: Mapping[Path, tuple[str, Places]] = field(default_factory=dict)
+
+    def find(
+        self, loc: tuple[int | str, ...], base: str, positions: Mapping[tuple[str, str], list[int]]
+    ) -> str:
+        """The wire path of a canonical location."""
+        for end in range(len(loc), 0, -1):
+            head = tuple(str(part) for part in loc[:end])
+            if head in self.fields:
+                return base + self.fields[head]
+            if head in self.lists:
+                return self._inside(head, loc[end:], base, positions)
+        head = tuple(str(part) for part in loc)
+        below = (
+            next((wire for to, wire in self.fields.items() if to[: len(head)] == head), "") if head else ""
+        )
+        return base + below or "/"
+
+    def _inside(
+        self,
+        head: Path,
+        rest: tuple[int | str, ...],
+        base: str,
+        positions: Mapping[tuple[str, str], list[int]],
+    ) -> str:
+        rel, places = self.lists[head]
+        if not rest or not isinstance(rest[0], int):
+            return base + rel
+        at = positions.get((base + rel, head[-1]), [])
+        index = at[rest[0]] if rest[0] < len(at) else rest[0]
+        return places.find(rest[1:], f"{base}{rel}[{index}]/", positions)
+
+
+@dataclass(frozen=True, slots=True)
+class WireMapping:
+    """One kind of wire document, both ways.
+
+    `message` is the canonical type (None: a call that carries no message). `loses` are the canonical fields
+    the wire does not
+    carry; with direction `say` the document cannot become a whole message again.
+    """
+
+    name: str
+    message: str | None
+    form: Literal["json", "xml"]
+    root: str
+    namespace: str
+    direction: Literal["both", "say", "hear"]
+    loses: tuple[str, ...]
+    model: type[Payload] | None
+    handler: Handler
+    sayer: Sayer
+    given: tuple[tuple[Path, str, bool], ...]
+    places: Places
+
+    def read(self, document: Any, charset: str | None = None) -> Any:
+        """The wire tree of bytes, of a string inside another document, or of an lxml element; Refused."""
+        if self.form == "json":
+            return json.loads(document)
+        return xml.read(document, self.root, self.namespace, charset)
+
+    def hear(self, tree: Any, context: Mapping[str, Any] | None = None) -> Payload:
+        """The payload of a wire tree; DocumentRefused with every complaint."""
+        if self.model is None or self.direction == "say":
+            raise Misconfigured("not_heard", "this mapping only says", self.name)
+        run = Hearing(context or {})
+        heard = self._heard(tree, run)
+        try:
+            payload = self.model.model_validate(heard)
+        except ValidationError as fault:
+            self._explain(fault, run)
+            raise DocumentRefused(run.errors) from None
+        if run.errors:
+            raise DocumentRefused(run.errors)
+        return payload
+
+    def hear_values(self, tree: Any, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The canonical values of a wire tree before they are a message; DocumentRefused. Enough to check
+        what was said."""
+        run = Hearing(context or {})
+        heard = self._heard(tree, run)
+        if run.errors:
+            raise DocumentRefused(run.errors)
+        return heard
+
+    def say(self, payload: Payload | None, context: Mapping[str, Any] | None = None) -> Any:
+        """The wire tree of a payload; DocumentRefused when the partner's form cannot carry it."""
+        if self.direction == "hear" or (payload is None) != (self.model is None):
+            raise Misconfigured("not_said", "this mapping does not say that", self.name)
+        run = Saying(context or {})
+        tree = self.sayer(payload, run, "")
+        if run.errors:
+            raise DocumentRefused(run.errors)
+        return tree
+
+    def write(self, tree: Any) -> bytes:
+        """UTF-8 bytes of a wire tree."""
+        return json.dumps(tree) if self.form == "json" else self.text(tree).encode()
+
+    def element(self, tree: Any) -> Any:
+        """The lxml element of a wire tree, for sealing."""
+        return xml.build(self.root, tree, self.namespace)
+
+    def text(self, tree: Any, declaration: str | None = None) -> str:
+        """The document as a string inside another; `declaration` is the encoding it claims."""
+        return (
+            json.dumps(tree).decode() if self.form == "json" else xml.text_of(self.element(tree), declaration)
+        )
+
+    def _heard(self, tree: Any, run: Hearing) -> dict[str, Any]:
+        heard: dict[str, Any] = {}
+        self.handler(tree, heard, run, "")
+        for to, name, required in self.given:
+            _give(heard, to, name, required, run)
+        return heard
+
+    def _explain(self, fault: ValidationError, run: Hearing) -> None:
+        known = [error.path for error in run.errors]
+        for error in fault.errors(include_url=False, include_input=False):
+            path = self.places.find(error["loc"], "", run.positions)
+            if not any(path == one or path.startswith((f"{one}/", f"{one}[")) for one in known):
+                run.wrong(path, *_code_of(error))
+
+
+def _give(heard: dict[str, Any], to: Path, name: str, required: bool, run: Hearing) -> None:
+    if run.context.get(name) is not None:
+        heard[to[0]] = run.context[name]
+    elif required:
+        run.wrong(f"({name})", "missing_field", "the call gives no such value")
+
+
+def _code_of(error: Any) -> tuple[str, str]:
+    fault = error.get("ctx", {}).get("error")
+    if isinstance(fault, ValueRefused):
+        return fault.code if fault.code in KEPT_CODES else "bad_value", fault.detail
+    return PYDANTIC_CODES.get(error["type"], "bad_value"), error["msg"]
+
+
+def value_at(tree: Any, path: str) -> str | None:
+    """The text at a wire path (`head/status`, `@op`), or None; integers as digits."""
+    for name in path.split("/"):
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return str(tree) if isinstance(tree, str | int) and not isinstance(tree, bool) else None

@@ -1,0 +1,117 @@
+"""From the declaration of one wire value to its two steps: wire -> canonical and back."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from canonical.amounts import Money
+from canonical.codes import CodeList
+from canonical.errors import ValueRefused
+from exchange.errors import Misconfigured
+from exchange.mapping.conversions import Conversion, Form, Step, conversions, joined, prefixed
+from exchange.mapping.fields import Canon
+from exchange.mapping.refusal import BadValue
+from exchange.mapping.spec import FieldSpec
+
+Tables = dict[str, dict[str, str]]
+NEED_CONVERSION = (Money, bool, int, datetime, date)
+
+
+def steps(spec: FieldSpec, canon: Canon, form: Form, tables: Tables) -> tuple[Step, Step]:
+    """(hear, say) of one value; Misconfigured when conversion, codes and canonical type do not fit."""
+    if spec.codes is not None or canon.codes is not None:
+        hear, say = _coded(_table(spec, canon, tables), spec.also, canon, spec.wire)
+    else:
+        hear, say = _plain(spec, canon, form)
+    if spec.split is not None:
+        hear, say = joined(spec.split, hear, say)
+    if spec.prefix is not None:
+        hear, say = prefixed(spec.prefix, hear, say)
+    return hear, _bounded(say, spec.longest)
+
+
+def _plain(spec: FieldSpec, canon: Canon, form: Form) -> tuple[Step, Step]:
+    known = conversions(form)
+    name = spec.as_ or ("int" if canon.base is int else "text")
+    if name not in known:
+        raise Misconfigured("unknown_conversion", f"no conversion is called {name}", spec.wire)
+    conversion = known[name]
+    if not _fits(conversion, canon, spec.split is not None):
+        raise Misconfigured("bad_conversion", f"{name} does not give what {spec.to} holds", spec.wire)
+    return conversion.hear, conversion.say
+
+
+def _fits(conversion: Conversion, canon: Canon, split: bool) -> bool:
+    if canon.repeated and not split:
+        return conversion.gives is tuple
+    if canon.base in NEED_CONVERSION:
+        return conversion.gives is canon.base
+    return issubclass(conversion.gives, str) and issubclass(canon.base, str)
+
+
+def _table(spec: FieldSpec, canon: Canon, tables: Tables) -> dict[str, str]:
+    """Wire code -> canonical name: inline, by name, or the canonical list with its own codes."""
+    if isinstance(spec.codes, dict):
+        return spec.codes
+    key = spec.codes
+    if key is None:
+        raise Misconfigured("no_codes", f"{spec.to} is coded ({canon.list_key}) and needs codes", spec.wire)
+    if key in tables:
+        return tables[key]
+    if canon.codes is None or key != canon.list_key:
+        raise Misconfigured("unknown_code_list", f"no code table is called {key}", spec.wire)
+    return {entry.code: entry.name for entry in canon.codes.entries}
+
+
+def _coded(table: dict[str, str], also: dict[str, str], canon: Canon, wire: str | None) -> tuple[Step, Step]:
+    _check_table(table, also, canon.codes, wire)
+    hears, says = table | also, {name: code for code, name in table.items()}
+
+    def hear(value: Any) -> str:
+        if not isinstance(value, str):
+            raise BadValue("a code is text")
+        found = hears.get(value)
+        if found is None:
+            raise BadValue("the code is not in the list", "bad_value" if value == "null" else "unknown_code")
+        return found
+
+    def say(value: Any) -> str:
+        found = says.get(value)
+        if found is None:
+            raise BadValue("the partner's list has no code for this value", "unknown_code")
+        return found
+
+    return hear, say
+
+
+def _check_table(
+    table: dict[str, str], also: dict[str, str], codes: CodeList | None, wire: str | None
+) -> None:
+    if not table or len(set(table.values())) != len(table) or set(also) & set(table):
+        raise Misconfigured("not_one_to_one", "wire codes and names do not stand one to one", wire)
+    if not set(also.values()) <= set(table.values()):
+        raise Misconfigured("not_one_to_one", "also names a value the table does not have", wire)
+    for name in table.values() if codes else ():
+        _check_name(name, codes, wire)
+
+
+def _check_name(name: str, codes: CodeList | None, wire: str | None) -> None:
+    try:
+        if codes is not None:
+            codes.code(name)
+    except ValueRefused:
+        raise Misconfigured("unknown_code", f"{name} is not in {codes and codes.key}", wire) from None
+
+
+def _bounded(say: Step, longest: int | None) -> Step:
+    if longest is None:
+        return say
+
+    def say_bounded(value: Any) -> Any:
+        text = say(value)
+        if len(text) > longest:
+            raise BadValue(f"longer than the {longest} characters the partner takes")
+        return text
+
+    return say_bounded

@@ -1,0 +1,107 @@
+"""The language of a mapping file: what may stand in `<name>.mapping.toml`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Frozen; an unknown key is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+Condition = dict[str, tuple[str, ...]]
+"""Canonical field of the same table -> the values (text, as said in JSON) that make it hold."""
+
+
+class Instead(Section):
+    """While the context's fact is true, `say` is said (only in place of `of`, when given); heard, `say`
+    reads as `of`."""
+
+    fact: str
+    say: str
+    of: str | None = None
+
+
+class FieldSpec(Section):
+    """One wire value and where it goes: exactly one of `to` (canonical field), `fill` (said from the call
+    context, not
+    heard), `constant` (said, and must be heard). Without `wire`, `given` fills a canonical field from the
+    context on hearing.
+
+    `wire` is a path of elements or members by `/`, `@name` an attribute, `name[]` a list that must hold
+    exactly one entry.
+    `when`: the value occurs exactly then. `required_when`: it must occur then. `longest`: characters,
+    refused beyond.
+    """
+
+    wire: str | None = None
+    to: str | None = None
+    fill: str | None = None
+    constant: str | int | bool | None = None
+    given: str | None = None
+    as_: str | None = Field(default=None, alias="as")
+    codes: str | dict[str, str] | None = None
+    also: dict[str, str] = {}
+    required: bool | None = None
+    default: str | int | None = None
+    when: Condition = {}
+    required_when: Condition = {}
+    prefix: str | None = None
+    split: str | None = None
+    longest: int | None = None
+    instead: Instead | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> FieldSpec:
+        sources = [self.to, self.fill, self.constant]
+        if self.wire is None and (self.given is None or self.to is None):
+            raise ValueError("a field without wire needs given and to")
+        if self.wire is not None and sum(one is not None for one in sources) != 1:
+            raise ValueError("exactly one of to, fill, constant is needed")
+        return self
+
+
+class EachSpec(Section):
+    """Repeated data: every entry at `wire` becomes one of `to`. `only` chooses by a discriminator (wire
+    name -> codes; the
+    first is said). With `key` and `value` the wire is one object whose members are the entries."""
+
+    wire: str
+    to: str
+    only: dict[str, tuple[str, ...]] = {}
+    key: str | None = None
+    value: str | None = None
+    ignore: tuple[str, ...] = ()
+    required: bool = False
+    say_empty: bool = False
+    fields: tuple[FieldSpec, ...] = ()
+    each: tuple[EachSpec, ...] = ()
+
+
+class MappingSpec(Section):
+    """A whole mapping. `direction` say: the document cannot be heard into a whole message; `loses` names
+    every canonical
+    field the wire does not carry. `include` names files of shared fields in the same folder."""
+
+    message: str | None = None
+    form: Literal["json", "xml"]
+    root: str | None = None
+    namespace: str = ""
+    direction: Literal["both", "say", "hear"] = "both"
+    loses: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    fields: tuple[FieldSpec, ...] = ()
+    each: tuple[EachSpec, ...] = ()
+    codes: dict[str, dict[str, str]] = {}
+
+
+class Fragment(Section):
+    """Shared fields and code tables: `<name>.fragment.toml`."""
+
+    fields: tuple[FieldSpec, ...] = ()
+    codes: dict[str, dict[str, str]] = {}
