@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol
 
+from canonical.errors import ValueRefused
 from exchange.errors import HubError
 
 # name -> (module, exit code of a usage error); auditors tell 2 (does not verify) from 3 (asked wrongly).
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()  # a closed pipe must show here, where it is handled, not while Python shuts down
         return code
-    except HubError as refusal:
+    except (HubError, ValueRefused) as refusal:
         sys.stderr.write(f"tongban: {_one_line(str(refusal))}\n")
         return FAILED
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from canonical.errors import ValueRefused
 from exchange.app import cli
 from exchange.errors import Refused
 
@@ -23,6 +24,7 @@ COMMANDS = ROOT / "exchange" / "app" / "commands"
 def _run(args: argparse.Namespace) -> int:
     failures = {
         "refused": Refused("unknown_party", "no such\nparty", "sender"),
+        "value": ValueRefused("bad_date", "no such day"),
         "interrupt": KeyboardInterrupt(),
         "pipe": BrokenPipeError(),
     }
@@ -101,6 +103,8 @@ def test_the_exit_code_is_the_commands(capsys: pytest.CaptureFixture[str]) -> No
 def test_our_own_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["probe", "refused"]) == 1
     assert capsys.readouterr().err == "tongban: unknown_party: no such party (sender)\n"
+    assert cli.main(["probe", "value"]) == 1
+    assert capsys.readouterr().err == "tongban: bad_date: no such day\n"
 
 
 @pytest.mark.usefixtures("probe")
