@@ -1,1 +1,4 @@
-"""Append-only log of opaque acts (RFC 6962 tree, C2SP checkpoints and tiles) and its verifier; imports nothing of the hub."""
+"""Append-only log of opaque acts (RFC 6962 tree, C2SP checkpoints and tiles) and its verifier.
+
+Imports nothing of the hub: an auditor can read and ship this folder alone.
+"""
