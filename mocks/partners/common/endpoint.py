@@ -35,11 +35,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the partner says; `jobs` are callbacks its work scheduled."""
+    """What the partner says; `jobs` are callbacks it scheduled, `push_first` tries them before the answer."""
 
     value: object
     status: int = 200
     jobs: tuple[int, ...] = ()
+    push_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Desk:
     trusted: Certificates
     clock: Clock
     manners: Manners
-    callbacks: Callbacks | None = None
+    callbacks: Callbacks
 
     def mount(self, app: FastAPI, operation: Operation) -> None:
         """Serves an operation."""
@@ -94,7 +95,7 @@ class Desk:
             answer = operation.handler(await self._call(operation, request))
         except Refusal as refused:
             answer = self.manners.refusal(str(refused))
-        if answer.jobs and self.faults.take(operation.name, "callback_before_reply"):
+        if answer.jobs and (answer.push_first or self.faults.take(operation.name, "callback_before_reply")):
             await self._push_first(answer.jobs)
         if self.faults.take(operation.name, "drop_before_reply"):
             return Response(headers={DROP: "1"})
@@ -137,8 +138,6 @@ class Desk:
 
     async def _push_first(self, jobs: tuple[int, ...]) -> None:
         """Waits (at most 5 s) until the callbacks were tried."""
-        if self.callbacks is None:
-            return
         for job in jobs:
             self.callbacks.hurry(job)
         for _ in range(250):

@@ -1,4 +1,4 @@
-"""Detached JWS over raw bytes (RFC 7515, RFC 7797) in the profile of docs/wire.md, on `cryptography` alone."""
+"""Detached JWS over raw bytes (RFC 7515, RFC 7797), the profile of docs/wire.md, on `cryptography` alone."""
 
 from __future__ import annotations
 

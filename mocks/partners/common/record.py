@@ -37,7 +37,8 @@ ON CONFLICT (direction, kind, id, content) DO UPDATE SET
 RETURNING repeats
 """
 LIST = """
-SELECT seq, direction, kind, id, case_no AS "case", sha256, code, accepted, repeats, at FROM message ORDER BY seq
+SELECT seq, direction, kind, id, case_no AS "case", sha256, code, accepted, repeats, at
+FROM message ORDER BY seq
 """
 NONCE_SECONDS = 900  # longer than the 300 s either side in which a seal is accepted
 
