@@ -186,7 +186,7 @@ def _awaiting(facts: CaseFacts, event: Event) -> Finding | None:
 
 def _after_side_state(facts: CaseFacts, event: Event) -> Finding | None:
     entered_from, leave = table.SIDE_STATES[facts.state]
-    left = replace(facts, state=entered_from or facts.back_to or facts.state, back_to=None)
+    left = replace(facts, state=entered_from or facts.back_to or facts.state, back_to=None, fee_due=False)
     if left.state is facts.state:
         return None
     then = step(left, event)
