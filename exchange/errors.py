@@ -1,4 +1,4 @@
-"""Every way the hub says no, named by what to do next; hostile input ends in one of these, not a library's."""
+"""Every way the hub says no, named by what to do next; hostile input ends here, not in a library's error."""
 
 
 class HubError(Exception):
