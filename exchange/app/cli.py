@@ -15,6 +15,7 @@ from exchange.errors import HubError
 # name -> (module, exit code of a usage error); auditors tell 2 (does not verify) from 3 (asked wrongly).
 COMMANDS: dict[str, tuple[str, int]] = {
     "clock": ("exchange.app.commands.clock", 2),
+    "ledger": ("exchange.app.commands.ledger", 3),
 }
 
 FAILED = 1
