@@ -78,10 +78,14 @@ class Callbacks:
     def __init__(
         self, record: Record, hub_url: str, sealer: Sealer, faults: Faults, clock: Clock, *,
         repeats: Sequence[float] = REPEATS, for_ever: bool = False,
+        timeout: float = TIMEOUT,
     ) -> None:  # fmt: skip
-        """`for_ever`: after the last repeat time, go on at that distance until answered 200."""
+        """`for_ever`: after the last repeat time, go on at that distance until answered 200.
+
+        `timeout`: seconds the hub has to answer.
+        """
         self._record, self._sealer, self._faults, self._clock = record, sealer, faults, clock
-        self._repeats, self._for_ever = tuple(repeats), for_ever
+        self._repeats, self._for_ever, self._timeout = tuple(repeats), for_ever, timeout
         self._hub = hub_url.rstrip("/")
         self._prefix = urlsplit(self._hub).path
         self._wake, self._stopped = threading.Event(), False
@@ -125,7 +129,7 @@ class Callbacks:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        with httpx2.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client:
+        with httpx2.Client(timeout=self._timeout, trust_env=False, follow_redirects=False) as client:
             while not self._stopped:
                 row = self._next()
                 if row is None:

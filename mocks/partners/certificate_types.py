@@ -1,0 +1,122 @@
+"""Certificate types: their codes, their field schemas, and the identifiers made of them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from mocks.partners.common.clock import is_date
+
+DATA = Path(__file__).with_name("certificate_types.toml")
+CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100: no I, O, S, V, Z
+MOD_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+def is_credit_code(text: str) -> bool:
+    """Whether a text is a unified social credit code with the right check character (GB 32100)."""
+    if len(text) != 18 or any(character not in CREDIT_ALPHABET for character in text):
+        return False
+    values = [CREDIT_ALPHABET.index(character) for character in text]
+    total = sum(value * pow(3, place, 31) for place, value in enumerate(values[:17]))
+    return values[17] == (31 - total % 31) % 31
+
+
+def is_type_code(text: str) -> bool:
+    """Whether a text is 21 characters: the defining body's credit code and three digits."""
+    serial = text[18:]
+    return len(text) == 21 and is_credit_code(text[:18]) and serial.isascii() and serial.isdigit()
+
+
+def check_character(text: str) -> str:
+    """ISO/IEC 7064 MOD 37,36 over digits and capital letters, as GB/T 36904 asks."""
+    product = 36
+    for character in text:
+        product = (product + MOD_ALPHABET.index(character)) % 36 or 36
+        product = product * 2 % 37
+    return MOD_ALPHABET[(37 - product) % 36]
+
+
+def identifier(type_code: str, issuer: str, serial: int) -> str:
+    """The certificate identifier of GB/T 36904, version 001."""
+    parts = (type_code, issuer, f"{serial:09d}", "001")
+    return ".".join(("1.2.156.3005.2", *parts, check_character("".join(parts))))
+
+
+class FieldRule(BaseModel):
+    """One field of a type's schema; len is the most characters or digits."""
+
+    model_config = STRICT
+    name: str = Field(min_length=1, max_length=64)
+    label: str = Field(min_length=1, max_length=100)
+    type: Literal["string", "date", "int"]
+    len: int = Field(ge=1, le=10_000)
+    required: bool
+
+    def takes(self, value: object) -> bool:
+        """Whether a value follows the rule."""
+        if self.type == "int":
+            return isinstance(value, int) and not isinstance(value, bool) and len(str(abs(value))) <= self.len
+        if not isinstance(value, str) or not value or len(value) > self.len:
+            return False
+        return self.type == "string" or is_date(value)
+
+
+class CertificateType(BaseModel):
+    """One type of certificate, as /cert/schema gives it."""
+
+    model_config = STRICT
+    typeCode: str
+    typeName: str = Field(min_length=1, max_length=100)
+    version: str = "1.0"
+    fields: list[FieldRule] = Field(min_length=1, max_length=200)
+
+    @field_validator("typeCode")
+    @classmethod
+    def _code(cls, value: str) -> str:
+        if not is_type_code(value):
+            raise ValueError("credit code of the defining body and three digits")
+        return value
+
+    def fault(self, values: Mapping[str, object]) -> str | None:
+        """The first field that does not follow the schema, None if all do."""
+        rules = {rule.name: rule for rule in self.fields}
+        for name in values:
+            if name not in rules:
+                return name
+        for name, rule in rules.items():
+            if (name in values and not rule.takes(values[name])) or (name not in values and rule.required):
+                return name
+        return None
+
+
+class Catalogue(BaseModel):
+    """The data file."""
+
+    model_config = STRICT
+    holder_types: list[str]
+    default_fields: list[FieldRule]
+    types: list[CertificateType]
+
+    def general(self, raw: object) -> CertificateType:
+        """A type told at run time, with the default fields unless it names its own; or ValidationError."""
+        if isinstance(raw, dict) and "fields" not in raw:
+            raw = raw | {"fields": [rule.model_dump() for rule in self.default_fields]}
+        return CertificateType.model_validate(raw)
+
+
+def load_catalogue(path: Path = DATA) -> Catalogue:
+    """The types of the data file, checked."""
+    raw = tomllib.loads(path.read_text("utf-8"))
+    names = {"code": "typeCode", "name": "typeName", "version": "version", "fields": "fields"}
+    types = [{names[key]: value for key, value in item.items()} for item in raw.pop("type")]
+    return Catalogue.model_validate({**raw, "types": types})
+
+
+def where(error: ValidationError) -> str:
+    """The path of the first wrong member."""
+    return ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"]) or "data"
