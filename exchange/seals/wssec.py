@@ -100,6 +100,21 @@ def check_envelope(envelope: Element) -> tuple[Element, Element]:
     return envelope[0], envelope[1]
 
 
+def body_of(envelope: Element) -> Element:
+    """The one Body of a SOAP 1.1 envelope whose seal is elsewhere; else Refused bad_request."""
+    tags = [child.tag for child in envelope]
+    allowed = ([f"{{{SOAP}}}Body"], [f"{{{SOAP}}}Header", f"{{{SOAP}}}Body"])
+    if envelope.tag != f"{{{SOAP}}}Envelope" or tags not in allowed or len(envelope[-1]) != 1:
+        raise Refused("bad_request", "the Envelope must hold one Body with one element")
+    return envelope[-1]
+
+
+def bare(body: Element) -> bytes:
+    """An envelope of the payload alone. Joined as text: lxml mixes up prefixes when it moves subtrees."""
+    head = f'<s:Envelope xmlns:s="{SOAP}"><s:Body>'
+    return head.encode() + dsig.c14n(body[0]) + b"</s:Body></s:Envelope>"
+
+
 def _parts(envelope: Element, header: str) -> _Parts:
     soap_header, body = check_envelope(envelope)
     security = soap_header.find(SECURITY)
