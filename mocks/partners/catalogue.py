@@ -64,10 +64,6 @@ FAULTS: Final = dict.fromkeys(OPERATIONS, _AFTER_TOKEN) | {
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
-class ServiceFailed(Exception):
-    """An operation ended in an error of its own."""
-
-
 @dataclass(frozen=True)
 class Face:
     """The sealed way in and out; one transaction per call, kept before it is answered."""
@@ -94,7 +90,7 @@ class Face:
             payload = self._refused(post, call_id, "seal")
         except SoapRefusal as error:
             payload = self._refused(post, call_id, str(error))
-        except ServiceFailed:
+        except soapface.ServiceFailed:
             payload = soapface.fault("internal error", "Server")
         return self._sealed(post.operation, payload, call_id)
 
@@ -128,8 +124,6 @@ class Face:
             self._note(post, call_id, digest, "0")
             return self._response(post.operation, earlier[1])
         answer = soapface.call_service(self.service, payload)
-        if soapface.is_fault(answer):
-            raise ServiceFailed  # nothing of it is kept
         result = answer[0].text
         code = parse(result).findtext("CODE")
         if code not in PASSING:

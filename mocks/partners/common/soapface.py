@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lxml import etree
-from spyne import Application, Fault, Service, Unicode, rpc
+from spyne import Application, Service, Unicode, rpc
 from spyne.protocol.soap import Soap11
 from spyne.server.wsgi import WsgiApplication
 from structlog.types import FilteringBoundLogger
@@ -33,6 +33,10 @@ Operation = Callable[..., str]
 
 class SoapRefusal(Exception):
     """Answered by a SOAP Fault `Client` with this text."""
+
+
+class ServiceFailed(Exception):
+    """An operation ended in an error of its own: answered by a SOAP Fault `Server`, nothing is kept."""
 
 
 @dataclass(frozen=True)
@@ -157,12 +161,14 @@ def _method(
 
 
 def call_service(service: WsgiApplication, payload: Element) -> Element:
-    """The answer's one child of Body (a Fault too)."""
+    """The answer's one child of Body; `ServiceFailed` when spyne answers a Fault."""
     envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap": SOAP})
     etree.SubElement(envelope, f"{{{SOAP}}}Body").append(payload)
     raw = etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
-    answer = parse(b"".join(_wsgi(service, raw)))
-    return answer.find(f"{{{SOAP}}}Body")[0]
+    answer = parse(b"".join(_wsgi(service, raw))).find(f"{{{SOAP}}}Body")[0]
+    if is_fault(answer):
+        raise ServiceFailed(answer.findtext("faultstring"))
+    return answer
 
 
 def _wsgi(service: WsgiApplication, raw: bytes) -> Iterable[bytes]:
@@ -196,9 +202,3 @@ def envelope_with(payload: Element, header: Element | None = None) -> Element:
         etree.SubElement(envelope, f"{{{SOAP}}}Header").append(header)
     etree.SubElement(envelope, f"{{{SOAP}}}Body").append(payload)
     return envelope
-
-
-__all__ = [
-    "Contract", "Fault", "SoapRefusal", "build_service", "call_service", "envelope_with", "fault",
-    "is_fault", "operation_of", "read_envelope", "require_declared", "valid",
-]  # fmt: skip

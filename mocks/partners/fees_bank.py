@@ -1,0 +1,99 @@
+"""The bank: pays notices some moments after they were made and tells the hub."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+
+from mocks.partners.common.callback import Callbacks, Note
+from mocks.partners.common.clock import Clock, compact
+from mocks.partners.common.record import Record
+from mocks.partners.fees_store import UNPAID, Notice, Notices, RuleBroken, yuan
+
+IDLE = 0.5  # seconds between looks when nothing wakes the thread
+
+
+@dataclass
+class Bank:
+    """One thread; a payment and its callback are kept in one transaction."""
+
+    record: Record
+    notices: Notices
+    callbacks: Callbacks
+    clock: Clock
+    code: str
+    automatic: bool
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _stopped: bool = False
+    _thread: threading.Thread | None = None
+
+    def pay(self, number: str, overdue: int = 0) -> Notice:
+        """Pays one notice now; `RuleBroken` if it is unknown or not unpaid."""
+        with self.record.work() as db:
+            notice = self.notices.pay(db, number, overdue)
+            body = json.dumps(self._payment(notice)).encode()
+            notes = [Note("paid", notice.serial, notice.case_no)]
+            self.notices.set_job(db, notice, self.callbacks.schedule(db, "paid", "/fee/paid", body, notes, 0))
+        return self.notices.named(number)
+
+    def _payment(self, notice: Notice) -> dict[str, str]:
+        return {
+            "payNoteNo": notice.number,
+            "paySerial": notice.serial,
+            "amount": yuan(notice.total),
+            "overdueAmount": yuan(notice.overdue),
+            "payTime": compact(notice.paid_at or 0),
+            "bankCode": self.code,
+            "voucherNo": f"{notice.id:010d}",
+        }
+
+    def pay_first(self, id: int) -> None:
+        """Pays a notice and returns when the hub was told once (at most 5 s)."""
+        notice = self.notices.numbered(id)
+        if notice.state == UNPAID:
+            notice = self.pay(notice.number)
+        if notice.job is None:
+            return
+        self.callbacks.hurry(notice.job)
+        pause = threading.Event()
+        for _ in range(250):
+            if self.callbacks.attempted(notice.job):
+                return
+            pause.wait(0.02)
+
+    def switch(self, on: bool) -> None:
+        """Whether notices are paid without being asked."""
+        self.automatic = on
+        self._wake.set()
+
+    def wake(self) -> None:
+        """There is a new notice."""
+        self._wake.set()
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread = threading.Thread(target=self._run, name="bank", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopped = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(0.5)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._wake.wait(self._pay_due() if self.automatic else IDLE)
+            self._wake.clear()
+
+    def _pay_due(self) -> float:
+        """Pays what is due; seconds to the next look."""
+        notices, after = self.notices.due()
+        for notice in notices:
+            try:
+                self.pay(notice.number)
+            except RuleBroken:  # cancelled or paid by hand since the look
+                continue
+        return IDLE if after is None else min(IDLE, max(0.005, after - self.clock()))
