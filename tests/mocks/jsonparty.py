@@ -71,9 +71,13 @@ class Identity:
     def seal(self, body: bytes, **members: Any) -> str:
         """A detached JWS by hand; a member given as None is left out."""
         head: dict[str, Any] = {
-            "alg": "ES256", "b64": False, "crit": ["b64"], "kid": kid_of(self.certificate),
-            "iat": int(time.time()), "nonce": secrets.token_hex(16),
-        }  # fmt: skip
+            "alg": "ES256",
+            "b64": False,
+            "crit": ["b64"],
+            "kid": kid_of(self.certificate),
+            "iat": int(time.time()),
+            "nonce": secrets.token_hex(16),
+        }
         head = {name: value for name, value in (head | members).items() if value is not None}
         first = b64url(json.dumps(head).encode())
         r, s = decode_dss_signature(self.key.sign(first.encode() + b"." + body, ec.ECDSA(hashes.SHA256())))
@@ -181,10 +185,20 @@ class Program:
 
     def config(self, **own: Any) -> None:
         values = {
-            "name": self.module, "port": 0, "state": "state", "key": "keys/key.pem", "certificate": "keys/cert.pem",
-            "hub_ec_certificate": "hub-ec.pem", "hub_rsa_certificate": "hub-rsa.pem", "hub_url": self.stub.url,
-            "secret": SECRET, "account": ACCOUNT, "amqp_url": "", "queue_path": "queue.db", "seed": 7,
-        } | own  # fmt: skip
+            "name": self.module,
+            "port": 0,
+            "state": "state",
+            "key": "keys/key.pem",
+            "certificate": "keys/cert.pem",
+            "hub_ec_certificate": "hub-ec.pem",
+            "hub_rsa_certificate": "hub-rsa.pem",
+            "hub_url": self.stub.url,
+            "secret": SECRET,
+            "account": ACCOUNT,
+            "amqp_url": "",
+            "queue_path": "queue.db",
+            "seed": 7,
+        } | own
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
         (self.folder / "partner.toml").write_text("".join(lines), "utf-8")
 
@@ -221,9 +235,15 @@ class Program:
         self.stub.close()
 
     def send(
-        self, method: str, path: str, body: bytes = b"", *, seal: str | None = "", headers: dict[str, str] | None = None,
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        seal: str | None = "",
+        headers: dict[str, str] | None = None,
         **members: Any,
-    ) -> httpx2.Response:  # fmt: skip
+    ) -> httpx2.Response:
         """One request, sealed by the hub unless `seal` says otherwise (None: none; text: that one)."""
         if seal == "":
             seal = self.hub.seal(body, **({"method": method, "path": path} | members))

@@ -18,10 +18,19 @@ from tests.mocks.jsonparty import ACCOUNT, SECRET, Identity, Program, b64url, ch
 SIGN = "【梅州政务】"
 SUBMIT, BALANCE = "/sms/v1/submit", "/sms/v1/balance"
 OWN: dict[str, Any] = {
-    "report_delay_ms": 200, "blacklist": ["13900000001"], "sensitive": ["中奖"], "repeat_seconds": [0.2, 0.4, 0.6],
-    "share_undeliv": 0, "share_expired": 0, "share_rejectd": 0, "share_ma0006": 0, "share_never": 0,
-    "share_twice": 0, "share_without_id": 0, "share_before_reply": 0,
-}  # fmt: skip
+    "report_delay_ms": 200,
+    "blacklist": ["13900000001"],
+    "sensitive": ["中奖"],
+    "repeat_seconds": [0.2, 0.4, 0.6],
+    "share_undeliv": 0,
+    "share_expired": 0,
+    "share_rejectd": 0,
+    "share_ma0006": 0,
+    "share_never": 0,
+    "share_twice": 0,
+    "share_without_id": 0,
+    "share_before_reply": 0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +101,11 @@ def test_a_message_is_taken_and_its_delivery_reported(sms: Program) -> None:
     dates = {name: report.pop(name) for name in ("submitDate", "receiveDate")}
     assert all(len(date) == 14 and date.isdigit() for date in dates.values())
     assert report == {
-        "msgGroup": data["msgGroup"], "mobile": "13800000000",
-        "clientMsgId": message["clientMsgId"], "reportStatus": "DELIVRD",
-    }  # fmt: skip
+        "msgGroup": data["msgGroup"],
+        "mobile": "13800000000",
+        "clientMsgId": message["clientMsgId"],
+        "reportStatus": "DELIVRD",
+    }
     assert 0.15 <= heard.at - began <= 3
 
 
@@ -110,9 +121,11 @@ def test_rejections_by_message(sms: Program) -> None:
     data = ok(sms, good, black, bad, word, plain)
     assert data["accepted"] == 1
     assert {one["clientMsgId"]: one["code"] for one in data["rejected"]} == {
-        black["clientMsgId"]: "BLACKLIST", bad["clientMsgId"]: "BADMOBILE",
-        word["clientMsgId"]: "SENSITIVE", plain["clientMsgId"]: "NOSIGN",
-    }  # fmt: skip
+        black["clientMsgId"]: "BLACKLIST",
+        bad["clientMsgId"]: "BADMOBILE",
+        word["clientMsgId"]: "SENSITIVE",
+        plain["clientMsgId"]: "NOSIGN",
+    }
     assert ok(sms, text(mobile="12345"))["accepted"] == 0  # code 0 also when all are rejected
 
 
@@ -403,11 +416,14 @@ def test_faults(sms: Program) -> None:
 
 def test_unknown_faults_are_refused_by_name(sms: Program) -> None:
     for wrong in (
-        {"operation": "submit", "fault": "earthquake"}, {"operation": "report", "fault": "partial_accept"},
-        {"operation": "nothing", "fault": "bom"}, {"operation": "submit", "fault": "bom", "times": 0},
-        {"operation": "submit", "fault": "bom", "probability": 2}, {"operation": "submit", "fault": "bom", "x": 1},
+        {"operation": "submit", "fault": "earthquake"},
+        {"operation": "report", "fault": "partial_accept"},
+        {"operation": "nothing", "fault": "bom"},
+        {"operation": "submit", "fault": "bom", "times": 0},
+        {"operation": "submit", "fault": "bom", "probability": 2},
+        {"operation": "submit", "fault": "bom", "x": 1},
         {"operation": "submit", "fault": "bom", "times": 1, "probability": 0.5},
-    ):  # fmt: skip
+    ):
         answer = sms.arm(**wrong)
         assert answer.status_code == 422
         assert "partial_accept" in answer.json()["supported"]["submit"]
