@@ -83,7 +83,7 @@ class AmqpCall(Section):
 
 
 class SoapService(Section):
-    """How every operation of the partner's SOAP service is called.
+    """How every operation of the partner's SOAP service is called, at `path` below the party's address.
 
     `arguments` are templates ({document} is the inner document as text); `result` names the answer's string
     element.
@@ -93,6 +93,7 @@ class SoapService(Section):
 
     wsdl: str
     namespace: str
+    path: str
     arguments: dict[str, str]
     result: str
     charset: Literal["utf-8", "gbk"] = "utf-8"

@@ -50,6 +50,7 @@ def conversions(form: Form) -> dict[str, Conversion]:
         "yuan_int": Conversion(_chain(whole.hear, Money.from_yuan), _chain(_whole_yuan, whole.say), Money),
         "fen": Conversion(_chain(_digits, Money.from_fen), lambda value: str(value.fen), Money),
         "region6": Conversion(_region6_hear, _region6_say, RegionCode),
+        "county6": Conversion(_region6_hear, lambda value: str(value)[:6], RegionCode),
         "hex_base64": Conversion(_base64_hear, _base64_say, str),
         "name_count": Conversion(_name_count_hear, _name_count_say, tuple),
     }

@@ -146,7 +146,7 @@ class WireMapping:
     def _explain(self, fault: ValidationError, run: Hearing) -> None:
         known = [error.path for error in run.errors]
         for error in fault.errors(include_url=False, include_input=False):
-            path = self.places.find(error["loc"], "", run.positions)
+            path = self.places.find(_location(error), "", run.positions)
             if not any(path == one or path.startswith((f"{one}/", f"{one}[")) for one in known):
                 run.wrong(path, *_code_of(error))
 
@@ -156,6 +156,14 @@ def _give(heard: dict[str, Any], to: Path, name: str, required: bool, run: Heari
         heard[to[0]] = run.context[name]
     elif required:
         run.wrong(f"({name})", "missing_field", "the call gives no such value")
+
+
+def _location(error: Any) -> tuple[int | str, ...]:
+    """Where it is; a rule of a whole model names its field in the first word."""
+    loc: tuple[int | str, ...] = error["loc"]
+    fault = error.get("ctx", {}).get("error")
+    named = isinstance(fault, ValueRefused) and fault.code == "missing_field"
+    return (*loc, fault.detail.split()[0]) if named and isinstance(fault, ValueRefused) else loc
 
 
 def _code_of(error: Any) -> tuple[str, str]:

@@ -80,14 +80,20 @@ def instead(sayer: Sayer, rule: Instead) -> Sayer:
     return said
 
 
-def fill(rel: str, name: str, required: bool, as_text: bool) -> Sayer:
-    """A value of the call context."""
+def fill(rel: str, name: str, say: Step, required: bool, default: Any = None) -> Sayer:
+    """A value of the call context, else the contract's default."""
 
     def said(source: Any, run: Saying, base: str) -> Any:
         value = run.context.get(name)
-        if value is None:
+        if (value is None or value == "") and default is not None:
+            return default
+        if value is None or value == "":
             return _missing(run, base + rel) if required else ABSENT
-        return str(value) if as_text else value
+        try:
+            return say(value)
+        except BadValue as bad:
+            run.errors.append(FieldError(base + rel, bad.code, bad.detail))
+            return ABSENT
 
     return said
 

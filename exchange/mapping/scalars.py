@@ -31,6 +31,15 @@ def steps(spec: FieldSpec, canon: Canon, form: Form, tables: Tables) -> tuple[St
     return hear, _bounded(say, spec.longest)
 
 
+def said_by(spec: FieldSpec, form: Form) -> Step:
+    """How a value of the call context is said; text when the mapping names no conversion."""
+    name = spec.as_ or "text"
+    known = conversions(form)
+    if name not in known:
+        raise Misconfigured("unknown_conversion", f"no conversion is called {name}", spec.wire)
+    return _bounded(known[name].say, spec.longest)
+
+
 def _plain(spec: FieldSpec, canon: Canon, form: Form) -> tuple[Step, Step]:
     known = conversions(form)
     name = spec.as_ or ("int" if canon.base is int else "text")

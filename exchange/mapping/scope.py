@@ -13,7 +13,7 @@ from exchange.mapping import hearing, saying
 from exchange.mapping.conversions import Form, Step
 from exchange.mapping.fields import Canon, Path, canon_of, leaves
 from exchange.mapping.run import Places
-from exchange.mapping.scalars import Tables, steps
+from exchange.mapping.scalars import Tables, said_by, steps
 from exchange.mapping.spec import EachSpec, FieldSpec
 
 
@@ -109,7 +109,8 @@ class _Scope:
         if spec.to is not None:
             self._mapped(spec, rel, spec.to)
         elif spec.fill is not None:
-            sayer = saying.fill(rel, spec.fill, spec.required is not False, True)
+            say = said_by(spec, self.shared.form)
+            sayer = saying.fill(rel, spec.fill, say, spec.required is not False, spec.default)
             self._conditional(spec, rel, hearing.skip, sayer, False)
         else:
             self._constant(spec, rel)
@@ -195,7 +196,15 @@ class _Scope:
             self.whole = (handler, built[0][1])
             return
         self.hear(first.wire, handler, first.required)
-        self.said += [(tuple(first.wire.split("/")), sayer) for _, sayer in built]
+        at = self._place_of(first.before, first.wire)
+        self.said[at:at] = [(tuple(first.wire.split("/")), sayer) for _, sayer in built]
+
+    def _place_of(self, before: str | None, wire: str) -> int:
+        """Where in the said order a list stands; at the end when the contract does not ask for a place."""
+        said = ["/".join(segments) for segments, _ in self.said]
+        if before is not None and before not in said:
+            raise Misconfigured("bad_order", f"nothing is said at {before}", wire)
+        return len(said) if before is None else said.index(before)
 
     def _kind(self, spec: EachSpec, rel: str) -> tuple[Any, saying.Sayer]:
         path = tuple(spec.to.split("."))

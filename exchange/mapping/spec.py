@@ -78,6 +78,7 @@ class EachSpec(Section):
     ignore: tuple[str, ...] = ()
     required: bool = False
     say_empty: bool = False
+    before: str | None = None
     fields: tuple[FieldSpec, ...] = ()
     each: tuple[EachSpec, ...] = ()
 
