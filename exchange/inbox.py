@@ -83,10 +83,10 @@ def waiting(work: Work, case_no: str) -> list[tuple[int, dict[str, object]]]:
     return [(row.id, row.message) for row in work.connection.execute(query)]
 
 
-def overdue(work: Work) -> list[tuple[int, str]]:
-    """Held messages whose time is up: row and case."""
-    query = select(inbox.c.id, inbox.c.case_no).where(inbox.c.state == "held", inbox.c.held_until <= work.now)
-    return [(row.id, row.case_no) for row in work.connection.execute(query)]
+def overdue(work: Work) -> list[tuple[int, dict[str, object]]]:
+    """Held messages whose time is up."""
+    query = select(inbox.c.id, inbox.c.message).where(inbox.c.state == "held", inbox.c.held_until <= work.now)
+    return [(row.id, row.message) for row in work.connection.execute(query)]
 
 
 def released(work: Work, row: int, state: str, code: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from canonical.messages import Message
-from ledger.log import Checkpoint, Draft, Entry
+from ledger.log import Checkpoint, Entry
 
 from exchange import inbox
 from exchange.cases import Held, Moved
@@ -104,14 +104,20 @@ def release(hub: Hub, work: Work, case_no: str | None) -> None:
 
 
 def accept_overdue(hub: Hub, work: Work) -> int:
-    """Held for 24 h: accepted with a finding and no change of state (the predecessor never came)."""
+    """Held for 24 h: taken with a finding where the message can stand alone, else refused."""
     rows = inbox.overdue(work)
     for row, stored in rows:
         message = hub.message(stored)
-        moved = hub.cases.accept_without(work, message)
-        entry = keep(hub, work, Record.released(message, hub.name).moved(moved))
-        inbox.released(work, row, "accepted", "ok")
-        hub.cases.store(work, moved, entry.seq)
+        record = Record.released(message, hub.name)
+        try:
+            with work.attempt():
+                moved = hub.cases.accept_without(work, message)
+                entry = keep(hub, work, record.moved(moved))
+                inbox.released(work, row, "accepted", "ok")
+                settle(hub, work, message, moved, entry)
+        except Refused as refusal:
+            keep(hub, work, record.refused(refusal))
+            inbox.released(work, row, "refused", refusal.code)
     return len(rows)
 
 
@@ -124,7 +130,7 @@ def refuse(
     receipt = Receipt("refused", refusal.code)
     if understood is None or known:
         return _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
-    if refusal.code == "state_forbids":
+    if refusal.code in {"state_forbids", "decision_contradicts"}:
         hub.cases.note_refusal(work, understood.message, refusal, entry.seq)
     return _close(hub, work, envelope, sealed, understood, entry, receipt, refusal)
 
@@ -201,4 +207,4 @@ def _answer(
     return receipt
 
 
-__all__ = ["Draft", "accept_overdue", "commit", "guarded", "receive", "refuse", "release", "settle", "submit", "take", "turn_away"]
+__all__ = ["Held", "accept_overdue", "commit", "guarded", "receive", "refuse", "release", "settle", "submit", "take", "turn_away"]

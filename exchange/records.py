@@ -100,7 +100,7 @@ class Record:
 
     def moved(self, moved: "Moved") -> "Record":
         """Accepted, with the change of the case it made."""
-        return replace(self, change=moved.change, findings=moved.findings)
+        return replace(self, case_no=moved.case_no or self.case_no, change=moved.change, findings=moved.findings)
 
 
 def keep(hub: "Hub", work: Work, record: Record) -> Entry:

@@ -1,0 +1,183 @@
+"""Cases: which message moves which case, by the state machine of canonical.case; what is missing is held or refused."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from canonical.case import CaseFacts, Event, Finding, State, event_of, step
+from canonical.messages import CaseApplied, CasePayload, Message
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from exchange import clocks, items, references
+from exchange.errors import Refused
+from exchange.store.tables import case_record, finding
+from exchange.store.work import Work
+
+Case = dict[str, Any]
+# Messages about a case that are not case payloads: type -> (field that names something of the case, kind of reference).
+BY_REFERENCE = {"fee.paid.v1": ("notice_no", "fee_notice"), "certificate.issued.v1": ("request_id", "certificate")}
+
+
+@dataclass(frozen=True)
+class Held:
+    """The predecessor of this message has not come yet."""
+
+    case_no: str
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a message did to its case; `case` is the row as it will be stored, None when no case is concerned."""
+
+    case_no: str | None = None
+    case: Case | None = None
+    change: tuple[str | None, str] | None = None
+    findings: tuple[tuple[str, str, str], ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    opened: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether the state moved, so that held messages may go on."""
+        return self.change is not None and self.change[0] != self.change[1]
+
+
+class Cases:
+    """The case store behind one hub."""
+
+    def apply(self, work: Work, message: Message) -> Moved | Held:
+        """The case after this message; Refused when its state forbids it, Held when a predecessor is missing."""
+        if isinstance(message.payload, CaseApplied):
+            return self._open(work, message, message.payload)
+        case_no = case_of(work, message)
+        if case_no is None:
+            return Moved()
+        case = find(work, case_no)
+        if case is None:
+            raise Refused("unknown_case", "no case has this number", "case_no")
+        _expect_same_item(case, message)
+        return self._step(work, message, case)
+
+    def accept_without(self, work: Work, message: Message) -> Moved:
+        """A message whose predecessor never came: accepted with a finding where it can stand alone, else Refused."""
+        case = find(work, case_of(work, message) or "")
+        event = event_of(message.type, message.payload)
+        result = step(_load(case["facts"]), event) if case and event else None
+        after = result.after_hold if isinstance(result, Finding) else None
+        if case is None or after is None:
+            raise Refused("state_forbids", "its predecessor did not come within 24 h", "case_no")
+        changed = {**case, "state": after.state.value, "facts": _dump(after)}
+        found = ("logic", "missing_predecessor", f"{message.type} was accepted after 24 h without its predecessor")
+        return Moved(case["case_no"], changed, (case["state"], after.state.value), (found,), context(changed))
+
+    def store(self, work: Work, moved: Moved, entry: int) -> None:
+        """Write the case as it is now."""
+        del entry
+        if moved.case is None:
+            return
+        row = {**moved.case, "changed_at": work.now}
+        if moved.opened:
+            work.connection.execute(insert(case_record), row)
+        elif moved.changed or moved.case.get("touched"):
+            row.pop("touched", None)
+            where = case_record.c.case_no == row.pop("case_no")
+            work.connection.execute(update(case_record).where(where).values(row))
+
+    def note_refusal(self, work: Work, message: Message, refusal: Refused, entry: int) -> None:
+        """A step the state does not allow is a logic finding."""
+        row = {"case_no": case_of(work, message), "category": "logic", "code": refusal.code, "detail": refusal.detail, "at": work.now}
+        work.connection.execute(insert(finding), {**row, "entry": entry})
+
+    def _open(self, work: Work, message: Message, payload: CaseApplied) -> Moved | Held:
+        existing = find(work, payload.case_no)
+        if existing is not None:
+            return self._step(work, message, existing)
+        item = items.in_force(work, payload.item_code)
+        result = step(CaseFacts(), Event.APPLIED)
+        assert not isinstance(result, Finding)  # noqa: S101 - the table says so
+        facts = replace(result.facts, fee_due=item.has_fee)
+        case = {
+            "case_no": payload.case_no, "state": facts.state.value, "facts": _dump(facts), "item_code": payload.item_code,
+            "item_version": item.version, "org": item.org, "has_fee": item.has_fee, "region": payload.region, "origin": message.sender,
+            "application": payload.model_dump(mode="json", exclude_none=True), "acceptance": None, "query_password": None,
+            "clock": {}, "statutory_due": None, "promised_due": None, "provisional": False, "opened_at": work.now,
+        }  # fmt: skip
+        return Moved(payload.case_no, case, (None, facts.state.value), (), context(case), opened=True)
+
+    def _step(self, work: Work, message: Message, case: Case) -> Moved | Held:
+        event = event_of(message.type, message.payload)
+        if event is None:
+            return Moved(case["case_no"], case, context=context(case))
+        result = step(_load(case["facts"]), event)
+        if isinstance(result, Finding):
+            return _not_now(case, result)
+        after = clocks.advanced(work, {**case, "state": result.facts.state.value, "facts": _dump(result.facts)}, message)
+        return Moved(case["case_no"], after, (case["state"], after["state"]), (), context(after))
+
+
+def _not_now(case: Case, found: Finding) -> Moved | Held:
+    if found.outcome == "missing_predecessor":
+        return Held(case["case_no"])
+    if found.outcome == "not_allowed":
+        raise Refused(found.code, found.detail, "case_no")
+    return Moved(case["case_no"], case, context=context(case))
+
+
+def case_of(work: Work, message: Message) -> str | None:
+    """The case a message is about, by its own member or by a partner's number the hub remembers."""
+    if message.case_no is not None:
+        return str(message.case_no)
+    named = BY_REFERENCE.get(message.type)
+    if named is None:
+        return None
+    found = references.case_of(work, named[1], str(getattr(message.payload, named[0])))
+    if found is None:
+        raise Refused("unknown_case", "no case is known by this number", named[0])
+    return found
+
+
+def find(work: Work, case_no: str) -> Case | None:
+    """The stored row of a case."""
+    row = work.connection.execute(_FIND, {"no": case_no}).mappings().first()
+    return dict(row) if row else None
+
+
+_FIND = select(case_record).where(case_record.c.case_no == bindparam("no"))
+
+
+def context(case: Case) -> dict[str, Any]:
+    """Facts of a case that a partner's document may need beside the message."""
+    facts = {
+        "case_no": case["case_no"], "item_code": case["item_code"], "region": case["region"], "org": case["org"],
+        "item_type": item_type(case["item_code"]), "version": 1, "has_fee": case["has_fee"], "decision_refused": case["facts"].get("granted") is False,
+    }  # fmt: skip
+    return facts
+
+
+def item_type(code: str) -> str:
+    """Type A.1 inside an implementation code: 18 credit code, 1 level, then 2 province and 2 type."""
+    return code[21:23]
+
+
+def _expect_same_item(case: Case, message: Message) -> None:
+    payload = message.payload
+    if isinstance(payload, CasePayload) and payload.item_code != case["item_code"]:
+        raise Refused("bad_value", "the case is about another item", "item_code")
+
+
+def _dump(facts: CaseFacts) -> dict[str, Any]:
+    return asdict(facts)  # states are StrEnum: JSON takes them as text
+
+
+def _load(stored: Mapping[str, Any]) -> CaseFacts:
+    facts = {**stored, "state": State(stored["state"]), "back_to": State(stored["back_to"]) if stored["back_to"] else None}
+    return CaseFacts(**facts)
+
+
+def progress(connection: Connection, case_no: str, password: str) -> dict[str, Any] | None:
+    """What the applicant may see by case number and query password (S3-49); None also for a wrong password."""
+    row = connection.execute(_FIND, {"no": case_no}).mappings().first()
+    if row is None or not row["query_password"] or not hmac.compare_digest(row["query_password"].encode(), password.encode()):
+        return None
+    return {"case_no": case_no, "state": row["state"], "promised_due": row["promised_due"], "provisional": row["provisional"]}

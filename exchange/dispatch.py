@@ -1,0 +1,196 @@
+"""Dispatch: per party one worker that claims planned deliveries, makes them, and settles each in one commit with its ledger line."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from canonical.messages import Message, Payload
+from sqlalchemy import Row
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from exchange import pipeline
+from exchange.adapterfolder import Call
+from exchange.delivery import Channel, Sent, deliver
+from exchange.envelope import heard
+from exchange.errors import HubError, Refused, TryLater
+from exchange.hub import Hub
+from exchange.receipts import moment
+from exchange.records import Record, keep
+from exchange.routing import HOUSE
+from exchange.store.work import Work
+from exchange.transports.queues import Queues
+
+log = structlog.get_logger()
+
+BACKOFF = (1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0)  # seconds; the last one repeats
+GIVE_UP = 20  # attempts, about a day and a half
+IDLE = 1.0  # seconds between looks when no bell rings
+
+Attempt = Callable[[Row[Any]], Sent]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one claimed delivery: settled as sent, refused or dead, or to be tried again."""
+
+    row: Row[Any]
+    sent: Sent | None
+    fault: HubError | None = None
+
+
+class Dispatcher:
+    """Deliveries of one party; `attempt` makes one."""
+
+    def __init__(self, hub: Hub, party: str, attempt: Attempt, queues: Queues | None) -> None:
+        self._hub, self._party, self._attempt, self._queues = hub, party, attempt, queues
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Until `stopping()`: wait for the bell, then deliver everything that is ready."""
+        bell = self._hub.outbox.bell(self._party)
+        while not stopping():
+            if not self.round():
+                bell.wait(IDLE)
+                bell.clear()
+
+    def round(self) -> int:
+        """One claim and its deliveries; how many were claimed."""
+        rows = self._hub.store.write(lambda work: self._hub.outbox.claim(work, self._party))
+        failed: set[str] = set()
+        pending: list[Outcome] = []
+        for row in rows:
+            outcome = self._try(row) if row.case_no not in failed else Outcome(row, None)
+            if outcome.sent is None and row.case_no:
+                failed.add(row.case_no)
+            pending.append(outcome)
+            if outcome.sent is None or outcome.sent.post is None:
+                self._settle(pending)
+                pending = []
+        if pending:
+            self._settle(pending)
+        return len(rows)
+
+    def _try(self, row: Row[Any]) -> Outcome:
+        """A few quick attempts against a hiccup; a longer pause is the outbox's business."""
+        quick = Retrying(
+            retry=retry_if_exception_type(TryLater), stop=stop_after_attempt(2), wait=wait_random_exponential(0.05, 0.5), reraise=True
+        )
+        try:
+            return Outcome(row, quick(self._attempt, row))
+        except HubError as fault:
+            return Outcome(row, None, fault)
+
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        published = self._published(outcomes)
+        self._hub.store.write(lambda work: [settle(self._hub, work, self._party, outcome) for outcome in published])
+
+    def _published(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """AMQP: all of a claim are published and confirmed together."""
+        posts = [o.sent.post for o in outcomes if o.sent is not None and o.sent.post is not None]
+        if not posts:
+            return outcomes
+        try:
+            if self._queues is None:
+                raise TryLater("broker_away", "no queue transport is configured")
+            self._queues.publish(posts)
+        except HubError as fault:
+            return [replace(o, sent=None, fault=fault) if o.sent and o.sent.post else o for o in outcomes]
+        return outcomes
+
+
+def settle(hub: Hub, work: Work, party: str, outcome: Outcome) -> None:
+    """The end of one delivery, or of one attempt, in the caller's commit."""
+    row, sent, fault = outcome.row, outcome.sent, outcome.fault
+    if sent is None and fault is None:
+        hub.outbox.give_back(work, [row.id])
+    elif sent is None and isinstance(fault, TryLater) and row.attempts < GIVE_UP:
+        pause = BACKOFF[min(row.attempts, len(BACKOFF)) - 1]
+        hub.outbox.settle(work, row.id, "pending", fault.code, retry_at=work.now + pause)
+        log.info("delivery_postponed", party=party, code=fault.code, attempts=row.attempts, seconds=pause)
+    elif sent is None:
+        assert fault is not None  # noqa: S101 - the branches above
+        _ended(hub, work, row, Sent("hub", b"", fault.code, "poison", detail=str(fault)))
+    else:
+        _ended(hub, work, row, sent)
+        if sent.reply is not None:
+            take_reply(hub, work, party, row, sent)
+
+
+def _ended(hub: Hub, work: Work, row: Row[Any], sent: Sent) -> None:
+    state = {"ok": "sent", "refused": "refused"}.get(sent.verdict, "dead")
+    keep(hub, work, _outward(hub, row, sent, state))
+    hub.outbox.settle(work, row.id, state, sent.code)
+
+
+def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
+    found = () if state == "sent" else (("procedure", f"delivery_{state}", f"{row.party} {sent.code}: {sent.detail or ''}"[:500]),)
+    kind = {"sent": "exchange.sent", "refused": "exchange.send_refused"}.get(state, "exchange.send_failed")
+    return Record(
+        kind, row.message_id, hub.name, row.party, row.party, "out", sent.protocol, row.type, sent.body, state=state,
+        code="ok" if state == "sent" else sent.code, case_no=row.case_no, seal=sent.seal, bound=sent.bound, media_type=sent.media_type,
+        answer=sent.answer, canonical=row.payload, note=sent.detail, findings=found,
+    )  # fmt: skip
+
+
+def take_reply(hub: Hub, work: Work, party: str, row: Row[Any], sent: Sent) -> None:
+    """A partner's synchronous answer is a message like any other; what the case cannot take is recorded as refused."""
+    assert sent.reply is not None  # noqa: S101 - the caller looked
+    kind, payload = sent.reply
+    message = _reply_message(hub, party, row, kind, payload, work.now)
+    understood = heard(message)
+    record = Record(
+        "exchange.received", message.message_id, party, hub.name, party, "in", sent.protocol, kind, sent.answer or b"",
+        case_no=message.case_no or row.case_no, media_type=sent.media_type, canonical=understood.canonical,
+    )  # fmt: skip
+    try:
+        with work.attempt():
+            moved = hub.cases.apply(work, message)
+            if isinstance(moved, pipeline.Held):
+                raise Refused("state_forbids", "the answer came before its predecessor", "case_no")
+            entry = keep(hub, work, record.moved(moved))
+            pipeline.settle(hub, work, message, moved, entry)
+    except Refused as refusal:
+        keep(hub, work, replace(record.refused(refusal), findings=(("logic", refusal.code, refusal.detail),)))
+
+
+def _reply_message(hub: Hub, party: str, row: Row[Any], kind: str, payload: Payload, now: float) -> Message:
+    del hub
+    return Message(
+        message_id=f"re-{row.message_id}", type=kind, sender=party, sent_at=moment(now), causation_id=row.message_id, payload=payload
+    )
+
+
+class Dispatchers:
+    """One worker thread per party that is sent anything."""
+
+    def __init__(self, hub: Hub, channels: Callable[[str], Channel | None], house: Attempt, queues: Queues | None) -> None:
+        self._hub, self._channels, self._house, self._queues = hub, channels, house, queues
+        self._threads: dict[str, threading.Thread] = {}
+        self._stop = threading.Event()
+
+    def keep_up(self) -> None:
+        """Start a worker for each party that has none."""
+        for party in self._hub.parties.all():
+            if party.name not in self._threads and (party.adapter != HOUSE or party.address):
+                worker = Dispatcher(self._hub, party.name, self._attempt, self._queues)
+                thread = threading.Thread(target=worker.run, args=(self._stop.is_set,), name=f"to-{party.name}", daemon=True)
+                self._threads[party.name] = thread
+                thread.start()
+
+    def stop(self) -> None:
+        """End all workers; what they had not settled is taken up at the next start."""
+        self._stop.set()
+        for party in self._threads:
+            self._hub.outbox.bell(party).set()
+        for thread in self._threads.values():
+            thread.join(10)
+
+    def _attempt(self, row: Row[Any]) -> Sent:
+        if row.document == HOUSE:
+            return self._house(row)
+        channel = self._channels(row.party)
+        if channel is None:
+            raise TryLater("unknown_party", "this party is not registered", row.party)
+        call: Call = channel.adapter.call(row.document)
+        return deliver(channel, call, row.type, row.payload, {**row.context, "message_id": row.message_id})

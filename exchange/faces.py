@@ -1,0 +1,161 @@
+"""The hub's faces: how each kind of envelope is opened (whose seal, over which bytes) and read (which message)."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from canonical.messages import Message
+
+from exchange.adapterfolder import Adapter, AmqpDoor, Document, Inbound
+from exchange.envelope import Envelope, Heard, Sealed, heard
+from exchange.errors import Refused, Tampered
+from exchange.hub import Hub
+from exchange.mapping import house
+from exchange.mapping.run import value_at
+from exchange.parties import Party, fingerprint_id
+from exchange.receipts import moment
+from exchange.routing import HOUSE
+from exchange.seals import jws, xmldsig
+from exchange.seals.safexml import parse
+
+WINDOW = 300.0  # seconds a document without a detached signature may be off by its sent_at
+
+
+def open_request(hub: Hub, envelope: Envelope) -> Sealed:
+    """A detached JWS bound to method and path."""
+    seal = jws.verify_request(
+        envelope.seal, envelope.body, hub.parties.certificate, method=envelope.bound["method"], path=envelope.bound["path"],
+        now=_at(envelope),
+    )  # fmt: skip
+    return _by_jws(hub, envelope, seal)
+
+
+def open_post(hub: Hub, envelope: Envelope) -> Sealed:
+    """A detached JWS bound to exchange and routing key."""
+    seal = jws.verify_amqp(
+        envelope.seal, envelope.body, hub.parties.certificate, exchange=envelope.bound["exchange"],
+        routing_key=envelope.bound["routing_key"], now=_at(envelope),
+    )  # fmt: skip
+    return _by_jws(hub, envelope, seal)
+
+
+def open_xml(hub: Hub, envelope: Envelope) -> Sealed:
+    """An enveloped XML signature over the whole document."""
+    root = parse(envelope.body, charset=_charset(envelope.media_type))
+    signed = xmldsig.verify(root, hub.parties.by_fingerprint, now=_at(envelope))
+    key = fingerprint_id(signed.fingerprint)
+    body = house.bytes_of(signed.root)
+    digest = signed.signature_digest.hex()
+    return Sealed(_holder(hub, key), key, body, digest, digest, "xmldsig")
+
+
+def read_json(hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
+    """A house document as JSON."""
+    del hub, envelope
+    return heard(house.read_json(sealed.body))
+
+
+def read_xml(hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
+    """A house document as XML; its sent_at stands for the time of the seal."""
+    del hub
+    message = house.read_xml(sealed.body)
+    if abs(message.sent_at.timestamp() - envelope.received_at) > WINDOW:
+        raise Refused("stale", "sent_at is more than 300 s from the hub's clock", "sent_at")
+    return heard(message)
+
+
+@dataclass(frozen=True)
+class Door:
+    """One inbound entry of an adapter, as a face."""
+
+    adapter: Adapter
+    entry: Inbound
+
+    def open(self, hub: Hub, envelope: Envelope) -> Sealed:
+        """The seal of a party of this adapter, speaking for its own organisation."""
+        sealed = open_request(hub, envelope) if envelope.protocol == "rest" else open_post(hub, envelope)
+        if sealed.party.adapter != self.adapter.name:
+            raise Tampered("not_allowed", "this door is another partner's")
+        if self.entry.amqp is not None:
+            said = key_values(self.entry.amqp, envelope.bound["routing_key"])
+            if said.get("org") not in (None, sealed.party.org):
+                raise Tampered("not_allowed", "the routing key names another organisation", "routing_key")
+        return sealed
+
+    def read(self, hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
+        """The wire document as a message of this party."""
+        values = self._values(hub, sealed.party, envelope)
+        document = self.entry.document_for(values.get("object"))
+        if document is None or document.type is None:
+            raise Refused("unknown_type", "no such document is agreed", "object")
+        mapping = self.adapter.mapping(document)
+        tree = mapping.read(sealed.body)
+        payload = mapping.hear(tree, values)
+        ident = self._identity(envelope, sealed, tree)
+        sent_at = moment(envelope.received_at)
+        return heard(Message(message_id=ident, type=document.type, sender=sealed.party.name, sent_at=sent_at, payload=payload))
+
+    def document_type(self, envelope: Envelope) -> str:
+        """The message type, as far as it is known before reading."""
+        door = self.entry.amqp
+        values = key_values(door, envelope.bound.get("routing_key", "")) if door else {}
+        document = self.entry.document_for(values.get("object"))
+        return (document.type if document else None) or "?"
+
+    def _values(self, hub: Hub, party: Party, envelope: Envelope) -> dict[str, Any]:
+        del hub
+        values: dict[str, Any] = {**self.adapter.parameters, **party.account}
+        if self.entry.amqp is not None:
+            values |= key_values(self.entry.amqp, envelope.bound["routing_key"])
+        return values
+
+    def _identity(self, envelope: Envelope, sealed: Sealed, tree: Any) -> str:
+        rule = self.entry.message_id
+        if rule.by == "property":
+            found = envelope.properties.get(rule.path or "message_id")
+        elif rule.by == "field":
+            found = value_at(tree, rule.path or "")
+        else:
+            found = hashlib.sha256(sealed.body).hexdigest()
+        if not found:
+            raise Refused("missing_field", "the message has no identity", rule.path or "message_id")
+        return rule.prefix + found
+
+
+def key_values(door: AmqpDoor, routing_key: str) -> Mapping[str, str]:
+    """What a routing key says at the places of the pattern's {names}."""
+    pattern, words = door.routing_key.split("."), routing_key.split(".")
+    if len(pattern) != len(words):
+        return {}
+    return {part[1:-1]: word for part, word in zip(pattern, words, strict=True) if part.startswith("{") and part.endswith("}")}
+
+
+def house_only(hub: Hub, sealed: Sealed) -> Sealed:
+    """The house faces serve house parties."""
+    del hub
+    if sealed.party.adapter != HOUSE:
+        raise Tampered("not_allowed", "this party has its own door")
+    return sealed
+
+
+def _by_jws(hub: Hub, envelope: Envelope, seal: jws.Sealed) -> Sealed:
+    digest = hashlib.sha256((envelope.seal or "").encode()).hexdigest()
+    return Sealed(_holder(hub, seal.party_key_id), seal.party_key_id, envelope.body, seal.nonce, digest, "jws")
+
+
+def _holder(hub: Hub, key: str) -> Party:
+    held = hub.parties.holding(key)
+    if held is None:
+        raise Tampered("unknown_party", "the certificate is not registered")
+    return held.party
+
+
+def _at(envelope: Envelope) -> datetime:
+    return datetime.fromtimestamp(envelope.received_at, UTC)
+
+
+def _charset(media_type: str) -> str | None:
+    _, _, rest = media_type.partition("charset=")
+    return rest.strip().strip('"').lower() or None

@@ -1,0 +1,91 @@
+"""What has to go out: planned in the commit that caused it, claimed, delivered, and settled in one commit."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, exists, func, insert, select, update
+
+from exchange.routing import Plan
+from exchange.store.tables import outbox
+from exchange.store.work import Work
+
+CLAIM = 60.0  # seconds a claim holds; a dead worker's rows are taken up again after it
+BATCH = 20
+
+_INSERT = insert(outbox)
+_earlier = outbox.alias("earlier")
+
+
+class Outbox:
+    """The table, and the bells that wake each party's dispatcher."""
+
+    def __init__(self) -> None:
+        self._bells: dict[str, threading.Event] = {}
+
+    def bell(self, party: str) -> threading.Event:
+        """Rung when something for this party has been committed."""
+        return self._bells.setdefault(party, threading.Event())
+
+    def add(self, work: Work, plans: Sequence[Plan], entry: int) -> None:
+        """Plan deliveries; each refers to the ledger line that caused it."""
+        if not plans:
+            return
+        work.connection.execute(_INSERT, [_row(plan, entry, work.now) for plan in plans])
+        names = {plan.party for plan in plans}
+        work.after_commit(lambda: [self.bell(name).set() for name in names] and None)
+
+    def claim(self, work: Work, party: str) -> Sequence[Row[Any]]:
+        """The next deliveries of a party, oldest first; none whose case still has an earlier one waiting its retry."""
+        ready = _claimable(outbox, work.now)
+        blocked = exists().where(
+            _earlier.c.party == party, _earlier.c.case_no == outbox.c.case_no, _earlier.c.id < outbox.c.id,
+            _earlier.c.state.in_(("pending", "claimed")), ~_claimable(_earlier, work.now),
+        )  # fmt: skip
+        ids = select(outbox.c.id).where(outbox.c.party == party, ready, ~blocked).order_by(outbox.c.id).limit(BATCH)
+        taking = update(outbox).where(outbox.c.id.in_(ids.scalar_subquery()))
+        rows = work.connection.execute(
+            taking.values(state="claimed", claimed_until=work.now + CLAIM, attempts=outbox.c.attempts + 1).returning(outbox)
+        ).all()
+        return sorted(rows, key=lambda row: int(row.id))
+
+    def give_back(self, work: Work, ids: Sequence[int]) -> None:
+        """Undo a claim that was not used."""
+        if ids:
+            undo = {"state": "pending", "claimed_until": None, "attempts": outbox.c.attempts - 1}
+            work.connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(undo))
+
+    def settle(self, work: Work, row: int, state: str, code: str, *, retry_at: float | None = None) -> None:
+        """sent, refused, dead, or pending again at `retry_at`."""
+        values = {"state": state, "code": code, "claimed_until": None, "next_at": retry_at or work.now}
+        if state == "sent":
+            values["sent_at"] = work.now
+        work.connection.execute(update(outbox).where(outbox.c.id == row).values(values))
+
+    def receipted(self, work: Work, party: str, message_id: str, code: str) -> bool:
+        """Note the receiver's business receipt; False when nothing of that id was sent."""
+        where = (outbox.c.party == party) & (outbox.c.message_id == message_id)
+        return bool(work.connection.execute(update(outbox).where(where).values(receipt_code=code)).rowcount)
+
+    def release_claims(self, work: Work) -> int:
+        """At start-up: what a dead process had claimed is pending again."""
+        undo = update(outbox).where(outbox.c.state == "claimed").values(state="pending", claimed_until=None)
+        return work.connection.execute(undo).rowcount
+
+    def open_count(self, work: Work) -> int:
+        """Deliveries still to be made."""
+        query = select(func.count()).select_from(outbox).where(outbox.c.state.in_(("pending", "claimed")))
+        return work.connection.execute(query).scalar_one()
+
+
+def _claimable(table: Any, now: float) -> Any:
+    waiting = and_(table.c.state == "pending", table.c.next_at <= now)
+    return waiting | and_(table.c.state == "claimed", table.c.claimed_until <= now)
+
+
+def _row(plan: Plan, entry: int, now: float) -> dict[str, Any]:
+    return {
+        "party": plan.party, "message_id": plan.message_id, "document": plan.document, "type": plan.type, "case_no": plan.case_no,
+        "payload": dict(plan.payload), "context": dict(plan.context), "state": "pending", "attempts": 0, "next_at": now,
+        "created_at": now, "entry": entry,
+    }  # fmt: skip

@@ -1,0 +1,172 @@
+"""What follows from a message inside its own commit: one explicit table, each reaction a function that may give new payloads."""
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_OID, uuid5
+
+from canonical.messages import (
+    ArchiveSubmitted,
+    CatalogueIncrement,
+    CertificateRequested,
+    ExchangeReceipted,
+    FeeNoticed,
+    Message,
+    Payload,
+    SmsReported,
+    SmsRequested,
+)
+
+from exchange import archiving, items, references
+from exchange.errors import Refused
+from exchange.store.work import Work
+
+if TYPE_CHECKING:
+    from exchange.cases import Moved
+    from exchange.hub import Hub
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """One accepted message, with its case and the commit it belongs to."""
+
+    hub: "Hub"
+    work: Work
+    message: Message
+    moved: "Moved"
+    entry: int
+
+
+Reaction = Callable[[Occasion], Iterable[Payload]]
+
+
+@dataclass(frozen=True)
+class Reactions:
+    """Type of a message -> what follows from it."""
+
+    table: Mapping[str, tuple[Reaction, ...]]
+
+    def run(self, hub: "Hub", work: Work, message: Message, moved: "Moved", entry: int) -> list[Payload]:
+        """Everything this message causes, in the order of the table."""
+        occasion = Occasion(hub, work, message, moved, entry)
+        return [payload for reaction in self.table.get(message.type, ()) for payload in reaction(occasion)]
+
+
+def tell(template: str, when: Callable[[Any], bool] = lambda _: True) -> Reaction:
+    """A short message to the applicant (S0-17)."""
+
+    def reaction(occasion: Occasion) -> Iterator[Payload]:
+        case = occasion.moved.case
+        if case is not None and when(occasion.message.payload):
+            yield _short_message(occasion, template, case)
+
+    return reaction
+
+
+def _short_message(occasion: Occasion, template: str, case: Mapping[str, Any]) -> SmsRequested:
+    texts = _texts()
+    values = {**case, **occasion.message.payload.model_dump(mode="json", exclude_none=True)}
+    content = texts["signature"]["text"] + texts["texts"][template].format_map(_Blank(values))
+    ident = uuid5(NAMESPACE_OID, f"{occasion.message.sender}/{occasion.message.message_id}/{template}")
+    mobile = case["application"]["contact"]["mobile"]
+    return SmsRequested(
+        request_id=str(ident), case_no=case["case_no"], template=template, mobile=mobile, content=content
+    )
+
+
+class _Blank(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "—"
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        return "—" if value is None else value
+
+
+@cache
+def _texts() -> dict[str, dict[str, str]]:
+    return tomllib.loads((files("exchange") / "data" / "sms.toml").read_text("utf-8"))
+
+
+def keep_catalogue(occasion: Occasion) -> Iterator[Payload]:
+    """The province's changes become the items in force."""
+    payload = occasion.message.payload
+    if isinstance(payload, CatalogueIncrement):
+        items.store_increment(occasion.work, occasion.message.sender, payload)
+    yield from ()
+
+
+def remember_notice(occasion: Occasion) -> Iterator[Payload]:
+    """The bank will speak of the notice number alone."""
+    payload = occasion.message.payload
+    if isinstance(payload, FeeNoticed):
+        references.remember(occasion.work, "fee_notice", payload.notice_no, payload.case_no)
+    yield from ()
+
+
+def remember_certificate_request(occasion: Occasion) -> Iterator[Payload]:
+    """The library may answer by the request's id alone."""
+    payload = occasion.message.payload
+    if isinstance(payload, CertificateRequested):
+        references.remember(occasion.work, "certificate", payload.request_id, payload.case_no)
+    yield from ()
+
+
+def remember_short_message(occasion: Occasion) -> Iterator[Payload]:
+    """A delivery report may name the request only."""
+    payload = occasion.message.payload
+    if isinstance(payload, SmsRequested) and payload.case_no:
+        references.remember(occasion.work, "sms", payload.request_id, payload.case_no, {"status": "requested"})
+    yield from ()
+
+
+def note_reports(occasion: Occasion) -> Iterator[Payload]:
+    """Delivery reports end a short message's story."""
+    payload = occasion.message.payload
+    for report in payload.reports if isinstance(payload, SmsReported) else ():
+        if report.request_id and (case_no := references.case_of(occasion.work, "sms", report.request_id)):
+            references.remember(occasion.work, "sms", report.request_id, case_no, {"status": report.status})
+    yield from ()
+
+
+def note_receipt(occasion: Occasion) -> Iterator[Payload]:
+    """A business receipt closes the delivery it names; one for nothing we sent is refused."""
+    payload = occasion.message.payload
+    if isinstance(payload, ExchangeReceipted):
+        known = occasion.hub.outbox.receipted(occasion.work, occasion.message.sender, payload.message_id, payload.code)
+        if not known:
+            raise Refused("unknown_message", "nothing of this id was sent to this party", "message_id")
+    yield from ()
+
+
+def file_the_case(occasion: Occasion) -> Iterator[Payload]:
+    """A delivered case is offered to the archives (S3-51)."""
+    case = occasion.moved.case
+    if case is not None and occasion.hub.adapters_of("SYS-06"):
+        yield archive_package(occasion, case)
+
+
+def archive_package(occasion: Occasion, case: Mapping[str, Any]) -> ArchiveSubmitted:
+    """The package, stored under an expiring address, and the message that offers it."""
+    return archiving.offer(occasion.hub, occasion.work, case)
+
+
+STANDARD = Reactions({
+    "catalogue.increment.v1": (keep_catalogue,),
+    "case.applied.v1": (tell("applied"),),
+    "case.accepted.v1": (
+        tell("accepted", lambda said: said.result == "accepted"),
+        tell("refused", lambda said: said.result == "refused"),
+    ),
+    "case.supplement_noticed.v1": (tell("supplement"),),
+    "case.concluded.v1": (tell("concluded"),),
+    "case.delivered.v1": (file_the_case,),
+    "fee.noticed.v1": (remember_notice, tell("fee_notice")),
+    "certificate.requested.v1": (remember_certificate_request,),
+    "sms.requested.v1": (remember_short_message,),
+    "sms.reported.v1": (note_reports,),
+    "exchange.receipted.v1": (note_receipt,),
+})  # fmt: skip

@@ -1,0 +1,125 @@
+"""Who is told what: the routes are a table (data/routes.toml), house parties take what they subscribed to."""
+
+import tomllib
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from canonical.messages import PAYLOADS, Message
+
+from exchange.errors import Misconfigured
+from exchange.parties import Party
+from exchange.store.work import Work
+
+if TYPE_CHECKING:
+    from exchange.cases import Moved
+    from exchange.hub import Hub
+
+HOUSE = "house"
+DEPARTMENTS = "SYS-02"
+_SPACE = uuid.UUID("7d6a3f0e-5f5c-4b7e-9a56-0d2f8f0c7a11")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One delivery to make: to whom, by which of their documents, with which content."""
+
+    party: str
+    message_id: str
+    document: str
+    type: str
+    case_no: str | None
+    payload: Mapping[str, Any]
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the table."""
+
+    to: str
+    types: frozenset[str]
+    when: Mapping[str, str] = field(default_factory=dict)
+    first: str | None = None
+
+    def concerns(self, message: Message) -> bool:
+        """Whether this message goes this way."""
+        return message.type in self.types and all(
+            getattr(message.payload, name, None) == value for name, value in self.when.items()
+        )
+
+
+class Routes:
+    """The table, checked against the message types when it is read."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self._routes = routes
+
+    @classmethod
+    def shipped(cls) -> "Routes":
+        """The table that ships; Misconfigured for a type nobody defines."""
+        return parse_routes((files("exchange") / "data" / "routes.toml").read_text("utf-8"))
+
+    def plan(self, work: Work, hub: "Hub", message: Message, moved: "Moved") -> list[Plan]:
+        """Every delivery this message causes."""
+        del work
+        return [*self._to_systems(hub, message, moved), *_to_subscribers(hub, message, moved)]
+
+    def _to_systems(self, hub: "Hub", message: Message, moved: "Moved") -> Iterator[Plan]:
+        for route in self._routes:
+            party = _target(hub, route, moved) if route.concerns(message) else None
+            if party is None or party.name == message.sender:
+                continue
+            if route.first == "application" and moved.case is not None:
+                yield from _calls(hub, party, message, moved, "case.applied.v1", moved.case["application"])
+            yield from _calls(hub, party, message, moved, message.type, _dump(message))
+
+
+def parse_routes(text: str) -> Routes:
+    """The table from its TOML text."""
+    routes = tuple(
+        Route(line["to"], frozenset(line["types"]), line.get("when", {}), line.get("first"))
+        for line in tomllib.loads(text)["route"]
+    )
+    if unknown := {kind for route in routes for kind in route.types} - PAYLOADS.keys():
+        raise Misconfigured("route_unknown_type", f"no message is called {', '.join(sorted(unknown))}", "routes.toml")
+    return Routes(routes)
+
+
+def _target(hub: "Hub", route: Route, moved: "Moved") -> Party | None:
+    adapters = hub.adapters_of(route.to)
+    org = moved.case["org"] if route.to == DEPARTMENTS and moved.case else None
+    if route.to == DEPARTMENTS and org is None:
+        return None
+    return next((found for name in adapters if (found := hub.parties.of_adapter(name, org))), None)
+
+
+def _calls(
+    hub: "Hub", party: Party, message: Message, moved: "Moved", kind: str, payload: Mapping[str, Any]
+) -> Iterator[Plan]:
+    model = message.payload if kind == message.type else PAYLOADS[kind].model_validate(payload)
+    for call, _ in hub.adapters[party.adapter].outbound_for(kind, model):
+        yield Plan(
+            party.name, _outgoing_id(message, party.name, call.name, kind), call.name, kind, moved.case_no, payload, moved.context
+        )
+
+
+def _to_subscribers(hub: "Hub", message: Message, moved: "Moved") -> Iterator[Plan]:
+    origin = moved.case["origin"] if moved.case else None
+    for party in hub.parties.all():
+        subscribed = party.adapter == HOUSE and message.type in party.takes and party.name != message.sender
+        if subscribed and (origin is None or origin == party.name or "*" in party.takes):
+            ident = _outgoing_id(message, party.name, HOUSE, message.type)
+            yield Plan(party.name, ident, HOUSE, message.type, moved.case_no, _dump(message), {})
+
+
+def _dump(message: Message) -> dict[str, Any]:
+    dumped: dict[str, Any] = message.payload.model_dump(mode="json", exclude_none=True)
+    return dumped
+
+
+def _outgoing_id(message: Message, party: str, call: str, kind: str) -> str:
+    """The same message always leaves under the same id: a retry, even after a crash, is recognised."""
+    return str(uuid.uuid5(_SPACE, "\n".join((message.sender, message.message_id, party, call, kind))))
