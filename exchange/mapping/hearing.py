@@ -9,7 +9,8 @@ from typing import Any
 
 from exchange.mapping.conversions import Step
 from exchange.mapping.fields import Path
-from exchange.mapping.refusal import BadValue, FieldError
+from exchange.mapping.paths import at
+from exchange.mapping.refusal import BadValue, FieldError, shown_name
 
 Context = Mapping[str, Any]
 Out = dict[str, Any]
@@ -118,8 +119,7 @@ class Node:
 
 
 def _below(rel: str, name: str) -> str:
-    shown = name if name.isprintable() and len(name) <= 100 else f"(name of {len(name)} characters)"
-    return f"{rel}/{shown}" if rel else shown
+    return f"{rel}/{shown_name(name)}" if rel else shown_name(name)
 
 
 def only_entry(rel: str, inner: Handler) -> Handler:
@@ -202,10 +202,9 @@ def condition(
     wire: str, rel: str, holds: Callable[[Any], bool], needed: bool, only: bool, empty_is_absent: bool
 ) -> After:
     """A field that must (`needed`) or may only (`only`) be there while a condition holds."""
-    segments = wire.replace("[]", "/0").split("/")
 
     def check(tree: Any, out: Out, run: Hearing, base: str) -> None:
-        found = _at(tree, segments)
+        found = at(tree, wire)
         present = found is not None and not (found == "" and empty_is_absent)
         if not present and needed and holds(out):
             run.wrong(base + rel, "missing_field", "the contract requires it here")
@@ -213,12 +212,3 @@ def condition(
             run.wrong(base + rel, "bad_value", "the contract has no such field here")
 
     return check
-
-
-def _at(tree: Any, segments: list[str]) -> Any:
-    for name in segments:
-        if isinstance(tree, dict):
-            tree = tree.get(name)
-        else:
-            tree = tree[0] if isinstance(tree, list) and tree and name == "0" else None
-    return tree

@@ -1,171 +1,145 @@
-"""The house form of docs/wire.md §2: a message as JSON, or as XML generated from the models (a list is a repeated element)."""
+"""The hub's own document (docs/wire.md §2): strict JSON, and the XML form that follows from the models."""
 
-import types
-import typing
-from collections.abc import Iterator, Mapping
-from functools import cache
-from typing import Any
+from __future__ import annotations
 
-from canonical.errors import ValueRefused
-from canonical.messages import PAYLOADS, Message
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
 from lxml import etree
 from pydantic import BaseModel, ValidationError
 
-from exchange.errors import Refused
+from canonical.messages import PAYLOADS, Message
 from exchange.mapping import json, xml
-from exchange.mapping.refusal import DocumentRefused, FieldError
+from exchange.mapping.complaints import complaints
+from exchange.mapping.fields import Canon, canon_of
+from exchange.mapping.refusal import DocumentRefused, FieldError, shown_name
 from exchange.seals.safexml import Element
 
+Kind = TypeVar("Kind", bound=BaseModel)
 NAMESPACE = "urn:tongban:message:1"
-_CODES = {"missing": "missing_field", "extra_forbidden": "unknown_field"}
-_KEPT = frozenset({"unknown_code", "missing_field", "unknown_field"})
+_is_integer = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII).fullmatch
+_TRUTH = {"true": True, "false": False}
 
 
-def read_json(body: bytes) -> Message:
-    """A message from its JSON document; DocumentRefused with every complaint by path."""
+def read_json(body: bytes | str) -> Message:
+    """The message of a JSON document; Refused, or DocumentRefused with every wrong field by path."""
     return _message(json.loads(body))
 
 
-def read_xml(body: bytes | str) -> Message:
-    """A message from its XML document (without its signature)."""
-    tree = xml.read(body, "Message", NAMESPACE)
+def read_xml(document: bytes | str | Element) -> Message:
+    """The message of an XML document, its signature (verified before) left aside; Refused,
+    DocumentRefused."""
+    tree = xml.read(document, "Message", NAMESPACE)
     if not isinstance(tree, dict):
-        raise Refused("bad_request", "the message is empty", "Message")
+        raise DocumentRefused([FieldError("/", "missing_field", "the message is empty")])
     tree.pop("@Id", None)
-    model = PAYLOADS.get(str(tree.get("type")))
-    if model is not None and isinstance(tree.get("payload"), dict):
+    model = PAYLOADS.get(tree.get("type", "")) if isinstance(tree.get("type"), str) else None
+    if model is not None and "payload" in tree:
         tree["payload"] = _typed(model, tree["payload"])
     return _message(tree)
 
 
 def write_json(message: Message) -> bytes:
-    """The JSON document of a message."""
+    """The JSON document: absent values left out, members in the order of the models."""
     return json.dumps(message.model_dump(mode="json", exclude_none=True))
 
 
-def plain_xml(kind: str, message_id: str, sender: str, sent_at: str, payload: Mapping[str, Any]) -> bytes:
-    """The XML document of a stored message, unsigned."""
-    tree = {"message_id": message_id, "type": kind, "sender": sender, "sent_at": sent_at, "payload": payload}
-    return bytes_of(_element("Message", tree), declaration=True)
+def write_xml(message: Message) -> Element:
+    """The XML document, ready to be sealed: its root carries Id="m1"."""
+    return _document(message.model_dump(mode="json", exclude_none=True))
 
 
-def message_xml(message: Message, ident: str = "m1") -> Element:
-    """The XML document of a message, ready to be signed."""
-    root = _element("Message", message.model_dump(mode="json", exclude_none=True))
-    root.set("Id", ident)
-    return root
+def plain_xml(
+    kind: str, message_id: str, sender: str, sent_at: str, payload: Mapping[str, Any] | None
+) -> bytes:
+    """An unsealed XML document of stored canonical content, with its declaration."""
+    head = {"message_id": message_id, "type": kind, "sender": sender, "sent_at": sent_at}
+    return bytes_of(_document({**head, "payload": dict(payload or {})}), declaration=True)
 
 
 def receipt_xml(facts: Mapping[str, Any]) -> Element:
-    """A receipt as XML, ready to be signed."""
-    root = _element("Receipt", facts)
-    root.set("Id", "receipt")
-    return root
+    """A receipt's members as XML, ready to be sealed."""
+    return xml.build("Receipt", {"@Id": "r1", **_wire(dict(facts))}, NAMESPACE)
 
 
-def bytes_of(element: Element, *, declaration: bool = False) -> bytes:
-    """The element as it is, UTF-8."""
-    data: bytes = etree.tostring(element, encoding="UTF-8", xml_declaration=declaration)
-    return data
+def bytes_of(root: Element, declaration: bool = False) -> bytes:
+    """UTF-8 bytes of an element as it is: nothing is reformatted, so a seal over it holds."""
+    body: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=declaration)
+    return body
+
+
+def _document(members: Mapping[str, Any]) -> Element:
+    return xml.build("Message", {"@Id": "m1", **_wire(members)}, NAMESPACE)
+
+
+def _wire(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _wire(one) for name, one in value.items() if one is not None and one != []}
+    if isinstance(value, list):
+        return [_wire(one) for one in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _message(tree: Any) -> Message:
     if not isinstance(tree, dict):
-        raise Refused("bad_request", "the document is not an object")
+        raise DocumentRefused([FieldError("/", "bad_value", "a message is one object")])
+    errors: list[FieldError] = []
+    payload = _payload(tree, errors)
+    message = _checked(Message, tree, "", errors)
+    if errors or message is None:
+        raise DocumentRefused(errors)
+    return message.model_copy(update={"payload": payload})
+
+
+def _payload(tree: dict[str, Any], errors: list[FieldError]) -> BaseModel | None:
     kind = tree.get("type")
-    if not isinstance(kind, str) or kind not in PAYLOADS:
-        raise Refused("missing_field" if kind is None else "unknown_type", "no message has this type", "type")
+    model = PAYLOADS.get(kind) if isinstance(kind, str) else None
+    if model is None and isinstance(kind, str):
+        errors.append(FieldError("type", "unknown_type", "no message is called that"))
+    return (
+        None
+        if model is None or "payload" not in tree
+        else _checked(model, tree["payload"], "payload/", errors)
+    )
+
+
+def _checked(model: type[Kind], tree: Any, base: str, errors: list[FieldError]) -> Kind | None:
+    """Validated as JSON and strictly: a number is never taken for text, nor text for a number."""
     try:
-        payload = PAYLOADS[kind].model_validate(tree.get("payload", {}))
+        return model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as fault:
-        raise _refused(fault, "payload") from None
-    try:
-        return Message.model_validate({**tree, "payload": payload})
-    except ValidationError as fault:
-        raise _refused(fault) from None
+        errors += [
+            FieldError(base + _path(loc) or "/", code, detail) for loc, code, detail in complaints(fault)
+        ]
+        return None
 
 
-def _refused(fault: ValidationError, base: str = "") -> DocumentRefused:
-    errors = [_complaint(error, base) for error in fault.errors(include_url=False, include_input=False)]
-    return DocumentRefused(errors[:100])
+def _path(loc: tuple[int | str, ...]) -> str:
+    shown = "".join(f"[{part}]" if isinstance(part, int) else f"/{shown_name(part)}" for part in loc)
+    return shown.removeprefix("/")
 
 
-def _complaint(error: Any, base: str) -> FieldError:
-    path = "/".join([*([base] if base else []), *(str(part) for part in error["loc"])])
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, ValueRefused):
-        return FieldError(path, cause.code if cause.code in _KEPT else "bad_value", cause.detail)
-    return FieldError(path, _CODES.get(error["type"], "bad_value"), error["msg"])
+def _typed(model: type[BaseModel], tree: Any) -> Any:
+    """XML text as the JSON types of the model; what does not fit stays text and is refused by the model."""
+    if not isinstance(tree, dict):
+        return {} if tree == "" else tree
+    return {name: _member(canon_of(model, (name,)), value) for name, value in tree.items()}
 
 
-def _element(name: str, tree: Mapping[str, Any]) -> Element:
-    root = etree.Element(f"{{{NAMESPACE}}}{name}", nsmap={None: NAMESPACE})
-    for child in _children(tree):
-        root.append(child)
-    return root
-
-
-def _children(tree: Mapping[str, Any]) -> Iterator[Element]:
-    for name, value in tree.items():
-        for one in value if isinstance(value, list | tuple) else (value,):
-            yield _child(name, one)
-
-
-def _child(name: str, value: Any) -> Element:
-    if isinstance(value, Mapping):
-        return _element(name, value)
-    child = etree.Element(f"{{{NAMESPACE}}}{name}", nsmap={None: NAMESPACE})
-    child.text = str(value).lower() if isinstance(value, bool) else str(value)
-    return child
-
-
-def _typed(model: type[BaseModel], tree: dict[str, Any]) -> dict[str, Any]:
-    """Texts as the model's own types: lists for repeated fields, integers and booleans in their one form."""
-    return {name: _value(_shape(model).get(name), value) for name, value in tree.items()}
-
-
-def _value(shape: "_Shape | None", value: Any) -> Any:
-    if shape is None:
+def _member(canon: Canon | None, value: Any) -> Any:
+    if canon is None:
         return value
-    if shape.repeated:
-        return [_single(shape, one) for one in (value if isinstance(value, list) else [value])]
-    return _single(shape, value)
+    if canon.repeated:
+        return [_single(canon, one) for one in (value if isinstance(value, list) else [value])]
+    return _single(canon, value)
 
 
-def _single(shape: "_Shape", value: Any) -> Any:
-    if isinstance(value, dict) and shape.model is not None:
-        return _typed(shape.model, value)
-    if not isinstance(value, str):
-        return value
-    if shape.kind is bool:
-        return {"true": True, "false": False}.get(value, value)
-    if shape.kind is int and value.isascii() and value.removeprefix("-").isdigit() and len(value) < 20:
+def _single(canon: Canon, value: Any) -> Any:
+    if canon.model is not None:
+        return _typed(canon.model, value)
+    if canon.base is int and isinstance(value, str) and _is_integer(value):
         return int(value)
+    if canon.base is bool and isinstance(value, str):
+        return _TRUTH.get(value, value)
     return value
-
-
-class _Shape(typing.NamedTuple):
-    """What a field looks like in XML."""
-
-    kind: type | None
-    model: type[BaseModel] | None
-    repeated: bool
-
-
-@cache
-def _shape(model: type[BaseModel]) -> dict[str, _Shape]:
-    return {name: _shape_of(field.annotation) for name, field in model.model_fields.items()}
-
-
-def _shape_of(annotation: Any, repeated: bool = False) -> _Shape:
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return _shape_of(typing.get_args(annotation)[0], repeated)
-    if origin in (typing.Union, types.UnionType):
-        return _shape_of(next(part for part in typing.get_args(annotation) if part is not type(None)), repeated)
-    if origin is tuple:
-        return _shape_of(typing.get_args(annotation)[0], True)
-    model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    return _Shape(annotation if isinstance(annotation, type) else None, model, repeated)
-
-

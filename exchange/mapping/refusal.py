@@ -36,3 +36,8 @@ class BadValue(Exception):
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
+
+
+def shown_name(name: str) -> str:
+    """A sender's name for a field as it may stand in an answer or a log line."""
+    return name if name.isprintable() and len(name) <= 100 else f"(name of {len(name)} characters)"

@@ -8,17 +8,15 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from canonical.errors import ValueRefused
 from canonical.messages import Payload
 from exchange.errors import Misconfigured
 from exchange.mapping import json, xml
+from exchange.mapping.complaints import complaints
 from exchange.mapping.fields import Path
 from exchange.mapping.hearing import Handler, Hearing
+from exchange.mapping.paths import at
 from exchange.mapping.refusal import DocumentRefused
 from exchange.mapping.saying import Sayer, Saying
-
-KEPT_CODES = frozenset({"missing_field", "unknown_code", "unknown_field"})
-PYDANTIC_CODES = {"missing": "missing_field", "extra_forbidden": "unknown_field"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +143,10 @@ class WireMapping:
 
     def _explain(self, fault: ValidationError, run: Hearing) -> None:
         known = [error.path for error in run.errors]
-        for error in fault.errors(include_url=False, include_input=False):
-            path = self.places.find(_location(error), "", run.positions)
+        for loc, code, detail in complaints(fault):
+            path = self.places.find(loc, "", run.positions)
             if not any(path == one or path.startswith((f"{one}/", f"{one}[")) for one in known):
-                run.wrong(path, *_code_of(error))
+                run.wrong(path, code, detail)
 
 
 def _give(heard: dict[str, Any], to: Path, name: str, required: bool, run: Hearing) -> None:
@@ -158,23 +156,7 @@ def _give(heard: dict[str, Any], to: Path, name: str, required: bool, run: Heari
         run.wrong(f"({name})", "missing_field", "the call gives no such value")
 
 
-def _location(error: Any) -> tuple[int | str, ...]:
-    """Where it is; a rule of a whole model names its field in the first word."""
-    loc: tuple[int | str, ...] = error["loc"]
-    fault = error.get("ctx", {}).get("error")
-    named = isinstance(fault, ValueRefused) and fault.code == "missing_field"
-    return (*loc, fault.detail.split()[0]) if named and isinstance(fault, ValueRefused) else loc
-
-
-def _code_of(error: Any) -> tuple[str, str]:
-    fault = error.get("ctx", {}).get("error")
-    if isinstance(fault, ValueRefused):
-        return fault.code if fault.code in KEPT_CODES else "bad_value", fault.detail
-    return PYDANTIC_CODES.get(error["type"], "bad_value"), error["msg"]
-
-
 def value_at(tree: Any, path: str) -> str | None:
-    """The text at a wire path (`head/status`, `@op`), or None; integers as digits."""
-    for name in path.split("/"):
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return str(tree) if isinstance(tree, str | int) and not isinstance(tree, bool) else None
+    """The text at a wire path (`head/status`, `LIST/@next`), or None; integers as digits."""
+    found = at(tree, path)
+    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else None

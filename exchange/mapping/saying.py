@@ -3,12 +3,14 @@ None."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from exchange.mapping.conversions import Step
 from exchange.mapping.fields import Path
+from exchange.mapping.paths import at
 from exchange.mapping.refusal import BadValue, FieldError
 from exchange.mapping.spec import Instead
 
@@ -21,6 +23,7 @@ class Saying:
     """One document being said: the call context and what could not be said."""
 
     context: Mapping[str, Any]
+    tree: Any = None
     errors: list[FieldError] = field(default_factory=list)
 
 
@@ -98,6 +101,18 @@ def fill(rel: str, name: str, say: Step, required: bool, default: Any = None) ->
     return said
 
 
+def digest(rel: str, algorithm: str, parts: Sequence[str]) -> Sayer:
+    """A hex digest over what was said before and values of the call context."""
+
+    def said(source: Any, run: Saying, base: str) -> Any:
+        found = [run.context.get(one[1:-1]) if one.startswith("{") else at(run.tree, one) for one in parts]
+        if None in found:
+            return _missing(run, base + rel)
+        return hashlib.new(algorithm, "".join(map(str, found)).encode(), usedforsecurity=False).hexdigest()
+
+    return said
+
+
 def constant(value: Any) -> Sayer:
     """A value the contract fixes."""
     return lambda source, run, base: value
@@ -123,6 +138,7 @@ def scope(parts: Sequence[tuple[tuple[str, ...], Sayer]]) -> Sayer:
 
     def said(source: Any, run: Saying, base: str) -> Any:
         tree: dict[str, Any] = {}
+        run.tree = tree if base == "" else run.tree
         for segments, sayer in parts:
             value = sayer(source, run, base)
             if value is not ABSENT:

@@ -112,6 +112,9 @@ class _Scope:
             say = said_by(spec, self.shared.form)
             sayer = saying.fill(rel, spec.fill, say, spec.required is not False, spec.default)
             self._conditional(spec, rel, hearing.skip, sayer, False)
+        elif spec.digest is not None:
+            sayer = saying.digest(rel, spec.digest.algorithm, spec.digest.of)
+            self.add(spec.wire, hearing.skip, sayer, False)
         else:
             self._constant(spec, rel)
 

@@ -26,6 +26,14 @@ class Instead(Section):
     of: str | None = None
 
 
+class Digest(Section):
+    """A hex digest over parts joined: `{name}` of the call context, or the wire path of a value said before
+    it."""
+
+    algorithm: Literal["md5", "sha256"]
+    of: tuple[str, ...]
+
+
 class FieldSpec(Section):
     """One wire value and where it goes: exactly one of `to` (canonical field), `fill` (said from the call
     context, not
@@ -41,6 +49,7 @@ class FieldSpec(Section):
     wire: str | None = None
     to: str | None = None
     fill: str | None = None
+    digest: Digest | None = None
     constant: str | int | bool | None = None
     given: str | None = None
     as_: str | None = Field(default=None, alias="as")
@@ -57,11 +66,11 @@ class FieldSpec(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> FieldSpec:
-        sources = [self.to, self.fill, self.constant]
+        sources = [self.to, self.fill, self.constant, self.digest]
         if self.wire is None and (self.given is None or self.to is None):
             raise ValueError("a field without wire needs given and to")
         if self.wire is not None and sum(one is not None for one in sources) != 1:
-            raise ValueError("exactly one of to, fill, constant is needed")
+            raise ValueError("exactly one of to, fill, constant, digest is needed")
         return self
 
 

@@ -1,6 +1,7 @@
 """XML as a plain tree: element -> dict of children and `@attributes`, repeated element -> list, text -> str.
 
-An element that has both attributes and text keeps its text under `#`. An enveloped signature is no content.
+An element that has both attributes and text keeps its text under `#`. The root's enveloped signature is no
+content.
 """
 
 from typing import Any
@@ -18,7 +19,8 @@ def read(document: bytes | str | Element, root: str, namespace: str = "", charse
     element = _element(document, charset)
     if element.tag != _tag(root, namespace):
         raise Refused("bad_request", f"the root element is not {root}", root)
-    return _tree(element, f"{{{namespace}}}" if namespace else "", root)
+    unsigned = [child for child in element if child.tag != SIGNATURE]
+    return _tree(element, unsigned, f"{{{namespace}}}" if namespace else "", root)
 
 
 def build(root: str, tree: Any, namespace: str = "") -> Element:
@@ -42,20 +44,19 @@ def _tag(name: str, namespace: str) -> str:
     return f"{{{namespace}}}{name}" if namespace else name
 
 
-def _tree(element: Element, prefix: str, path: str) -> Any:
+def _tree(element: Element, children: list[Element], prefix: str, path: str) -> Any:
     node: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
-    children = [child for child in element if child.tag != SIGNATURE]
     if not children:
         return _leaf(element, node)
     for child in children:
         name = child.tag.removeprefix(prefix)
-        _add(node, name, _tree(child, prefix, f"{path}/{name}"))
+        _add(node, name, _tree(child, list(child), prefix, f"{path}/{name}"))
     _no_stray_text(element, path)
     return node
 
 
 def _leaf(element: Element, node: dict[str, Any]) -> Any:
-    text = "".join(element.itertext()) if not len(element) else ""
+    text = element.text or ""
     if node and text.strip():
         node["#"] = text
     return node or text
