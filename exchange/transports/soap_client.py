@@ -35,7 +35,8 @@ class _Call:
     """The call under way in this thread; zeep hands its transport nothing but the envelope."""
 
     call_id: str
-    sent: bool = False
+    request: bytes = b""
+    answer: bytes = b""
 
 
 _CALL: ContextVar[_Call] = ContextVar("soap_call")
@@ -52,32 +53,29 @@ class SoapClient:
         self._post = _Post(seal, (connect_timeout, read_timeout), longest_answer)
         try:
             client = _CLIENT(str(wsdl_path), transport=_transport(self._post), settings=_SETTINGS)
-            service = next(iter(client.wsdl.services.values()))
-            binding = next(iter(service.ports.values())).binding
-            self._service = client.create_service(binding.name, address)
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            StopIteration,
-            etree.LxmlError,
-            zeep.exceptions.Error,
-        ) as fault:
-            raise Misconfigured(
-                "wsdl_unreadable", f"{type(fault).__name__}: {fault}", str(wsdl_path)
-            ) from fault
+            service, *_ = client.wsdl.services.values()
+            port, *_ = service.ports.values()
+            self._service = client.create_service(port.binding.name, address)
+        except (OSError, ValueError, LookupError, etree.LxmlError, zeep.exceptions.Error) as fault:
+            detail = f"{type(fault).__name__}: {fault}"
+            raise Misconfigured("wsdl_unreadable", detail, str(wsdl_path)) from fault
 
     def call(self, operation: str, arguments: Mapping[str, str], *, call_id: str) -> str:
-        """The one string the operation returns. TryLater: not answered; Refused: a Client Fault, or arguments
-        that do not fit the WSDL; Tampered: an answer that cannot be read or is not the partner's."""
+        """As `exchange`, only what the operation returned."""
+        return self.exchange(operation, arguments, call_id=call_id).result
+
+    def exchange(self, operation: str, arguments: Mapping[str, str], *, call_id: str) -> Exchanged:
+        """One call with its bytes. TryLater: not answered; Refused: a Client Fault, or arguments that do not
+        fit the WSDL; Tampered: an answer that cannot be read or is not the partner's."""
         call = _Call(call_id)
         token = _CALL.set(call)
         try:
             sealed = self._seal.arguments(arguments)
             found = self._service[operation](**sealed, _soapheaders=self._seal.headers(call_id) or None)
-            return _verified(self._seal, _only_string(found))
+            text = _only_string(found)
+            return Exchanged(_verified(self._seal, text), call.request, call.answer, sealed, text)
         except (ValueError, TypeError, AttributeError, etree.LxmlError, zeep.exceptions.Error) as fault:
-            if call.sent:
+            if call.request:
                 raise Tampered("bad_request", f"the answer does not follow the WSDL: {fault}") from fault
             raise Refused("bad_value", f"the call does not follow the WSDL: {fault}", operation) from fault
         finally:
@@ -102,10 +100,9 @@ class _Post:
         call = _CALL.get()
         self._seal.seal(envelope)
         kind = {"Content-Type": f"text/xml; charset={self._seal.charset}", "Accept-Encoding": "identity"}
-        body = encode(envelope, self._seal.charset)
-        call.sent = True
-        status, content_type, answer = self._send(address, body, {**headers, **kind})
-        return _response(_opened(self._seal, call.call_id, status, content_type, answer))
+        call.request = encode(envelope, self._seal.charset)
+        status, content_type, call.answer = self._send(address, call.request, {**headers, **kind})
+        return _response(_opened(self._seal, call.call_id, status, content_type, call.answer))
 
     def _send(self, address: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
         deadline = time.monotonic() + sum(self._timeouts)

@@ -342,7 +342,8 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(("later", "life", "code"), [
-    (11 * MINUTE, 5 * MINUTE, "stale"), (-6 * MINUTE, 5 * MINUTE, "stale"), (0 * MINUTE, 61 * MINUTE, "seal_invalid"),
+    (11 * MINUTE, 5 * MINUTE, "stale"), (-6 * MINUTE, 5 * MINUTE, "stale"),
+    (0 * MINUTE, 61 * MINUTE, "seal_invalid"),
     (0 * MINUTE, 0 * MINUTE, "seal_invalid"), (0 * MINUTE, -5 * MINUTE, "seal_invalid"),
 ])  # fmt: skip
 def test_times(seal_keys: Any, later: timedelta, life: timedelta, code: str) -> None:
@@ -419,7 +420,7 @@ def test_the_replay_key_is_the_signature(seal_keys: Any) -> None:
 
 
 def test_differential_no_single_change_of_a_signed_envelope_is_read_as_something_else(seal_keys: Any) -> None:
-    """Every element in turn loses, doubles or changes its text: refused, or the very same content comes back."""
+    """Every element in turn is lost, doubled or changed: refused, or the very same content comes back."""
     good = signed(seal_keys)
     total = sum(1 for _ in good.iter())
     wanted = dsig.c14n(check(seal_keys, good).body)
