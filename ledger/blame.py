@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import product
 
 from ledger.report import Finding
-from ledger.tiles import CHECKPOINT, ENTRIES, WIDTH, Place, path_of
+from ledger.tiles import CHECKPOINT, ENTRIES, WIDTH, Place, path_of, right_edge
 from ledger.tree import frontier_of, root, root_of
 
 Hashes = list[bytes | None]
@@ -36,6 +36,8 @@ class Blame:
         self._size, self._stored, self._findings = size, stored, findings
         self.nodes: dict[int, dict[int, bytes]] = {}
         self._edge: dict[int, tuple[Place, Hashes, list[bytes] | None]] = {}
+        self._chosen: dict[tuple[int, int], list[bytes]] = {}  # levels above the leaves
+        self._open: list[tuple[Place, Hashes, list[bytes] | None, list[bytes] | None]] = []
 
     def take(self, place: Place, computed: Hashes) -> Hashes:
         """Compare what is below with what the tile says; the hashes to go on with."""
@@ -48,13 +50,21 @@ class Blame:
     def _full(self, place: Place, computed: Hashes, stored: list[bytes] | None) -> Hashes:
         above, whole = self._above(place), complete(computed)
         right = next((one for one in (whole, stored) if one and above and root_of(one) == above), None)
-        if differing(computed, stored):
-            self._blame(place, computed, stored, right)
         chosen = right or whole or stored
+        if differing(computed, stored):
+            if right is None:
+                self._open.append((place, computed, stored, chosen))
+            else:
+                self._blame(place, computed, stored, right)
+        self._keep(place, chosen, above)
+        return list(chosen) if chosen else computed
+
+    def _keep(self, place: Place, chosen: list[bytes] | None, above: bytes | None) -> None:
         subtree = root_of(chosen) if chosen else above
         if subtree is not None:
             self.nodes.setdefault(place[0] + 1, {})[place[1]] = subtree
-        return list(chosen) if chosen else computed
+        if chosen and place[0]:
+            self._chosen[place[:2]] = chosen
 
     def _above(self, place: Place) -> bytes | None:
         level, index = place[0] + 1, place[1] // WIDTH
@@ -75,19 +85,33 @@ class Blame:
             self._findings.append(_altered_below(place, at, doubt))
 
     def finish(self, expected: bytes | None) -> None:
-        """Settle the right edge: which of its readings gives the signed root."""
-        levels = sorted(self._edge, reverse=True)
+        """Settle the right edge by the signed root, then, from the top down, what was left open below it."""
+        levels = [level for level, _, _ in sorted(right_edge(self._size), reverse=True) if level != ENTRIES]
         readings = [self._readings(level) for level in levels]
         roots = {_edge_root(choice): choice for choice in product(*readings)}
         right = roots.get(expected) if expected is not None else None
-        for at, level in enumerate(levels):
-            place, computed, stored = self._edge[level]
-            if differing(computed, stored):
-                self._blame(place, computed, stored, right[at] if right else None)
         if roots and expected is not None and right is None:
             self._findings.append(Finding("root", CHECKPOINT, "the entries do not give the signed root"))
+        proved = dict(zip(levels, right or (), strict=False))
+        for place, computed, stored in self._edge.values():
+            if differing(computed, stored):
+                self._blame(place, computed, stored, proved.get(place[0]))
+        for place, computed, stored, chosen in self._open:
+            true = chosen if self._proved(place, proved) else None
+            self._blame(place, computed, stored, true)
+
+    def _proved(self, place: Place, edge: dict[int, list[bytes]]) -> bool:
+        """Whether the hashes chosen for a full tile hang together with the signed root."""
+        level, index = place[0] + 1, place[1] // WIDTH
+        if index == self._size >> (8 * (level + 1)):
+            above = edge.get(level)
+        else:
+            above = self._chosen.get((level, index)) if self._proved((level, index, WIDTH), edge) else None
+        return above is not None and above[place[1] % WIDTH] == self.nodes[level].get(place[1])
 
     def _readings(self, level: int) -> list[list[bytes]]:
+        if level not in self._edge:
+            return []
         _, computed, stored = self._edge[level]
         whole = complete(computed)
         both = [one for one in (stored, whole) if one is not None]
