@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from exchange.adapterfolder import Answer
+from exchange.manifest import Answer
 from exchange.receipts import Receipt
 
 

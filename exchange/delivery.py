@@ -5,15 +5,16 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from canonical.messages import PAYLOADS, Payload
 
-from exchange.adapterfolder import Adapter, AmqpCall, Call, Document, Reply, RestCall, Token
+from exchange.adapterfolder import Adapter
 from exchange.errors import HubError, Misconfigured, Refused, Tampered, TryLater
+from exchange.manifest import AmqpCall, Call, Document, Reply, RestCall, Token
 from exchange.mapping import json
 from exchange.mapping.run import value_at
 from exchange.parties import Party
@@ -105,6 +106,17 @@ def deliver(channel: Channel, call: Call, kind: str, payload: Mapping[str, Any],
     document = call.document_for(kind, model)
     if document is None:
         raise Misconfigured("no_document", f"{call.name} sends no {kind}", channel.adapter.name)
+    return _made(channel, call, document, model, facts)
+
+
+def pull(channel: Channel, name: str, facts: Mapping[str, Any]) -> Sent:
+    """Make a call that carries no message and brings one back."""
+    call = channel.adapter.call(name)
+    return _made(channel, call, call.documents[0], None, facts)
+
+
+def _made(channel: Channel, call: Call, document: Document, model: Payload | None, facts: Mapping[str, Any]) -> Sent:
+    """With a valid token; a token the partner no longer takes is renewed once."""
     for attempt in (1, 2):
         context = channel.context({**facts, "object": document.object, **_token(channel, call)})
         tree, sent = exchange(channel, call, document, model, context)
@@ -114,7 +126,7 @@ def deliver(channel: Channel, call: Call, kind: str, payload: Mapping[str, Any],
     if sent.verdict in ("try_later", "token"):
         raise TryLater(sent.code, sent.detail or "the partner asks to wait")
     reply = _reply(channel, call.reply, tree, context) if sent.verdict == "ok" else None
-    return sent if reply is None else _with_reply(sent, reply)
+    return sent if reply is None else replace(sent, reply=reply)
 
 
 def exchange(channel: Channel, call: Call, document: Document | None, payload: Payload | None, context: dict[str, Any]) -> tuple[Any, Sent]:
@@ -207,10 +219,6 @@ def _reply(channel: Channel, reply: Reply | None, tree: Any, context: dict[str, 
     if reply is None or reply.type is None or reply.mapping is None:
         return None
     return reply.type, channel.adapter.mappings[reply.mapping].hear(tree, context)
-
-
-def _with_reply(sent: Sent, reply: tuple[str, Payload]) -> Sent:
-    return Sent(**{**sent.__dict__, "reply": reply})
 
 
 def _said(channel: Channel, document: Document, payload: Payload | None, context: dict[str, Any]) -> bytes:

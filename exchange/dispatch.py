@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from canonical.messages import Message, Payload
+from canonical.messages import Message
 from sqlalchemy import Row
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from exchange import pipeline
-from exchange.adapterfolder import Call
+from exchange.cases import Held
 from exchange.delivery import Channel, Sent, deliver
 from exchange.envelope import heard
 from exchange.errors import HubError, Refused, TryLater
@@ -83,7 +83,7 @@ class Dispatcher:
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         published = self._published(outcomes)
-        self._hub.store.write(lambda work: [settle(self._hub, work, self._party, outcome) for outcome in published])
+        self._hub.store.write(lambda work: settle_all(self._hub, work, self._party, published))
 
     def _published(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """AMQP: all of a claim are published and confirmed together."""
@@ -97,6 +97,12 @@ class Dispatcher:
         except HubError as fault:
             return [replace(o, sent=None, fault=fault) if o.sent and o.sent.post else o for o in outcomes]
         return outcomes
+
+
+def settle_all(hub: Hub, work: Work, party: str, outcomes: Sequence[Outcome]) -> None:
+    """Several ends in one commit."""
+    for outcome in outcomes:
+        settle(hub, work, party, outcome)
 
 
 def settle(hub: Hub, work: Work, party: str, outcome: Outcome) -> None:
@@ -137,28 +143,46 @@ def take_reply(hub: Hub, work: Work, party: str, row: Row[Any], sent: Sent) -> N
     """A partner's synchronous answer is a message like any other; what the case cannot take is recorded as refused."""
     assert sent.reply is not None  # noqa: S101 - the caller looked
     kind, payload = sent.reply
-    message = _reply_message(hub, party, row, kind, payload, work.now)
+    message = Message(
+        message_id=f"re-{row.message_id}", type=kind, sender=party, sent_at=moment(work.now), causation_id=row.message_id, payload=payload
+    )
+    _take_answer(hub, work, message, sent, row.case_no)
+
+
+def take_pulled(hub: Hub, party: str, sent: Sent, ident: str) -> None:
+    """What a pull brought: the request and its answer, recorded and applied in one commit."""
+
+    def act(work: Work) -> None:
+        assert sent.reply is not None  # noqa: S101 - the caller looked
+        kind, payload = sent.reply
+        asked = Record(
+            "exchange.sent", ident, hub.name, party, party, "out", sent.protocol, f"{kind.removesuffix('.v1')}.query", sent.body, state="sent",
+            media_type=sent.media_type, answer=sent.answer,
+        )  # fmt: skip
+        keep(hub, work, asked)
+        message = Message(
+            message_id=f"re-{ident}", type=kind, sender=party, sent_at=moment(work.now), causation_id=ident, payload=payload
+        )
+        _take_answer(hub, work, message, sent, None)
+
+    hub.store.write(act)
+
+
+def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: str | None) -> None:
     understood = heard(message)
     record = Record(
-        "exchange.received", message.message_id, party, hub.name, party, "in", sent.protocol, kind, sent.answer or b"",
-        case_no=message.case_no or row.case_no, media_type=sent.media_type, canonical=understood.canonical,
+        "exchange.received", message.message_id, message.sender, hub.name, message.sender, "in", sent.protocol, message.type,
+        sent.answer or b"", case_no=message.case_no or case_no, media_type=sent.media_type, canonical=understood.canonical,
     )  # fmt: skip
     try:
         with work.attempt():
             moved = hub.cases.apply(work, message)
-            if isinstance(moved, pipeline.Held):
+            if isinstance(moved, Held):
                 raise Refused("state_forbids", "the answer came before its predecessor", "case_no")
             entry = keep(hub, work, record.moved(moved))
             pipeline.settle(hub, work, message, moved, entry)
     except Refused as refusal:
         keep(hub, work, replace(record.refused(refusal), findings=(("logic", refusal.code, refusal.detail),)))
-
-
-def _reply_message(hub: Hub, party: str, row: Row[Any], kind: str, payload: Payload, now: float) -> Message:
-    del hub
-    return Message(
-        message_id=f"re-{row.message_id}", type=kind, sender=party, sent_at=moment(now), causation_id=row.message_id, payload=payload
-    )
 
 
 class Dispatchers:
@@ -192,5 +216,5 @@ class Dispatchers:
         channel = self._channels(row.party)
         if channel is None:
             raise TryLater("unknown_party", "this party is not registered", row.party)
-        call: Call = channel.adapter.call(row.document)
+        call = channel.adapter.call(row.document)
         return deliver(channel, call, row.type, row.payload, {**row.context, "message_id": row.message_id})

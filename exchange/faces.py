@@ -8,10 +8,11 @@ from typing import Any
 
 from canonical.messages import Message
 
-from exchange.adapterfolder import Adapter, AmqpDoor, Document, Inbound
+from exchange.adapterfolder import Adapter
 from exchange.envelope import Envelope, Heard, Sealed, heard
 from exchange.errors import Refused, Tampered
 from exchange.hub import Hub
+from exchange.manifest import AmqpDoor, Inbound
 from exchange.mapping import house
 from exchange.mapping.run import value_at
 from exchange.parties import Party, fingerprint_id

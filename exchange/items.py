@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canonical.messages import CatalogueIncrement, ServiceItem
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from exchange.errors import Refused
 from exchange.store.tables import item, stream
@@ -60,10 +60,10 @@ def _store(work: Work, changed: ServiceItem) -> None:
     work.connection.execute(insert(item), row)
 
 
-def position(work: Work, party: str) -> int:
+def position(connection: Connection, party: str) -> int:
     """How far this party's catalogue has been read."""
     where = (stream.c.party == party) & (stream.c.name == STREAM)
-    return work.connection.execute(select(stream.c.position).where(where)).scalar() or 0
+    return connection.execute(select(stream.c.position).where(where)).scalar() or 0
 
 
 def move(work: Work, party: str, to: int) -> None:

@@ -1,7 +1,7 @@
 """What has to go out: planned in the commit that caused it, claimed, delivered, and settled in one commit."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, and_, exists, func, insert, select, update
@@ -33,7 +33,11 @@ class Outbox:
             return
         work.connection.execute(_INSERT, [_row(plan, entry, work.now) for plan in plans])
         names = {plan.party for plan in plans}
-        work.after_commit(lambda: [self.bell(name).set() for name in names] and None)
+        work.after_commit(lambda: self._ring(names))
+
+    def _ring(self, parties: Iterable[str]) -> None:
+        for party in parties:
+            self.bell(party).set()
 
     def claim(self, work: Work, party: str) -> Sequence[Row[Any]]:
         """The next deliveries of a party, oldest first; none whose case still has an earlier one waiting its retry."""

@@ -11,6 +11,9 @@ from typing import Any
 import anyio
 from fastapi import FastAPI, Request, Response
 
+from ledger.tables import checkpoint as checkpoint_table
+from sqlalchemy import select
+
 from exchange import archiving, cases, faces
 from exchange.answers import partner_answer
 from exchange.app.soapface import soap_face
@@ -41,7 +44,7 @@ def build_app(hub: Hub) -> FastAPI:
                 door = faces.Door(adapter, entry)
                 app.add_api_route(entry.rest.path, gate.door(functools.partial(_partner, hub, door)), methods=["POST"])
     _soap(app, hub, gate)
-    _reading(app, hub, gate)
+    _reading(app, hub)
     return app
 
 
@@ -189,7 +192,7 @@ def _soap(app: FastAPI, hub: Hub, gate: Gate) -> None:
     app.add_api_route("/soap/hub", wsdl, methods=["GET"])
 
 
-def _reading(app: FastAPI, hub: Hub, gate: Gate) -> None:
+def _reading(app: FastAPI, hub: Hub) -> None:
     """What is only read: health, checkpoint, packages, progress of a case."""
 
     def health() -> Response:
@@ -199,7 +202,7 @@ def _reading(app: FastAPI, hub: Hub, gate: Gate) -> None:
 
     def checkpoint() -> Response:
         with hub.store.read() as connection:
-            text = hub.store.log.current(connection)
+            text = connection.execute(select(checkpoint_table.c.note).order_by(checkpoint_table.c.size.desc()).limit(1)).scalar()
         return Response(text.encode(), media_type="text/plain; charset=utf-8") if text else problem("not_found", "the log is empty")
 
     def package(token: str) -> Response:
@@ -214,7 +217,8 @@ def _reading(app: FastAPI, hub: Hub, gate: Gate) -> None:
             return problem("not_found", "no case with this number and query password")
         return Response(json.dumps(found, ensure_ascii=False).encode(), media_type="application/json")
 
-    for path, endpoint in {
+    endpoints: dict[str, Callable[..., Response]] = {
         "/health": health, "/ledger/checkpoint": checkpoint, "/packages/{token}": package, "/api/v1/cases/{case_no}": progress,
-    }.items():  # fmt: skip
+    }  # fmt: skip
+    for path, endpoint in endpoints.items():
         app.add_api_route(path, endpoint, methods=["GET"])

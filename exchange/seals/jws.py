@@ -86,6 +86,15 @@ def verify_answer(
     return _verify(token, body, keyring, {"status": status, "req": req}, now)
 
 
+def claimed_nonce(token: str | None) -> str | None:
+    """The nonce a token gives itself, unverified: only to bind an answer to its request."""
+    try:
+        nonce = json.loads(_decode(_split(token)[0])).get("nonce")
+    except (Refused, ValueError, AttributeError, RecursionError):
+        return None
+    return nonce if isinstance(nonce, str) and NONCE.fullmatch(nonce) else None
+
+
 def _sign(body: bytes, key: SigningKey, bound: Bound, now: datetime, nonce: str) -> str:
     name = "ES256" if isinstance(key.private, EllipticCurvePrivateKey) else "RS256"
     header = {

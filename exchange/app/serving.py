@@ -1,0 +1,227 @@
+"""A running hub: everything built from the settings, its threads, and an orderly end."""
+
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from exchange import consuming, inbox
+from exchange.app import opening
+from exchange.adapterfolder import Adapter, load_adapters
+from exchange.app.http import build_app
+from exchange.app.settings import Settings
+from exchange.delivery import Channel
+from exchange.dispatch import Dispatchers
+from exchange.errors import HubError, Misconfigured
+from exchange.housedelivery import HouseDelivery
+from exchange.hub import Hub
+from exchange.parties import Parties, Party, fingerprint_id
+from exchange.pipeline import accept_overdue
+from exchange.pulling import Puller
+from exchange.reactions import STANDARD
+from exchange.routing import Routes
+from exchange.store.work import Store, Work
+from exchange.transports.amqp import RabbitQueues
+from exchange.transports.dbqueue import DatabaseQueues
+from exchange.transports.queues import Queues
+from exchange.transports.rest import RestClient
+from exchange.transports.soap_client import SoapClient
+from exchange.transports.soap_seals import DocumentSeal, SoapSeal, WssSeal
+from exchange.seals.xmldsig import XmlDsigProfile
+
+log = structlog.get_logger()
+
+LOOK = 1.0  # seconds between looks at the registry
+CLEAN = 60.0  # seconds between cleanings
+GRACE = 5  # seconds open requests are given at the end
+
+
+@dataclass
+class Serving:
+    """One hub and its threads."""
+
+    settings: Settings
+    hub: Hub
+    queues: Queues
+    channels: "Channels"
+    dispatchers: Dispatchers
+    stop: threading.Event = field(default_factory=threading.Event)
+    consumers: dict[str, threading.Thread] = field(default_factory=dict)
+    declared: frozenset[Any] = frozenset()
+
+    @classmethod
+    def build(cls, settings: Settings) -> "Serving":
+        """Everything, checked; nothing runs yet."""
+        hub = build_hub(settings, opening.open_store(settings))
+        queues = open_queues(settings)
+        channels = Channels(hub, queues)
+        house = HouseDelivery(hub, RestClient(10.0))
+        return cls(settings, hub, queues, channels, Dispatchers(hub, channels.to, house, queues))
+
+    def start(self) -> None:
+        """Declare queues, take up what a dead process left, start the threads."""
+        self.hub.store.write(self.hub.outbox.release_claims)
+        self._keep_up()
+        puller = Puller(self.hub, self.channels.to)
+        threading.Thread(target=self._keep, name="keeper", daemon=True).start()
+        threading.Thread(target=puller.run, args=(self.stop,), name="puller", daemon=True).start()
+
+    def end(self) -> None:
+        """Stop taking in and giving out; nothing acknowledged is lost."""
+        self.stop.set()
+        self.dispatchers.stop()
+        for thread in self.consumers.values():
+            thread.join(10)
+        self.queues.close()
+
+    def _keep(self) -> None:
+        """Follow the registry; let held messages expire; clean up."""
+        cleaned = time.monotonic()
+        while not self.stop.wait(LOOK):
+            try:
+                self._keep_up()
+                if time.monotonic() - cleaned > CLEAN:
+                    cleaned = time.monotonic()
+                    self.hub.store.write(partial(_clean, self.hub))
+            except HubError as fault:
+                log.warning("keeper_failed", code=fault.code, detail=fault.detail)
+
+    def _keep_up(self) -> None:
+        bindings = [*consuming.house_bindings(self.hub), *consuming.partner_bindings(self.hub)]
+        if frozenset(bindings) != self.declared:
+            self.queues.declare(bindings)
+            self.declared = frozenset(bindings)
+        self.dispatchers.keep_up()
+        for queue, handler in consuming.consumers(self.hub, self.queues).items():
+            if queue not in self.consumers:
+                self._consume(queue, consuming.safely(handler))
+
+    def _consume(self, queue: str, handler: Callable[[Any], None]) -> None:
+        thread = threading.Thread(target=self.queues.consume, args=(queue, handler, self.stop.is_set), name=queue, daemon=True)
+        self.consumers[queue] = thread
+        thread.start()
+
+
+def build_hub(settings: Settings, store: Store) -> Hub:
+    """The hub of these settings on this store."""
+    return Hub(
+        name=settings.hub, public_url=settings.public_url, store=store, parties=Parties(store.read), adapters=load_adapters(),
+        routes=Routes.shipped(), reactions=STANDARD,
+        ec_key=opening.ec_key(settings), rsa_key=opening.rsa_key(settings), pseudonym_key=opening.pseudonym_key(settings),
+        secrets=read_secrets(settings.state / "keys" / "secrets.toml"),
+    )  # fmt: skip
+
+
+def read_secrets(path: Path) -> Mapping[str, str]:
+    """Shared secrets by party, for the digests some contracts ask for."""
+    if not path.exists():
+        return {}
+    try:
+        return {str(name): str(value) for name, value in tomllib.loads(path.read_text("utf-8")).get("secrets", {}).items()}
+    except (OSError, ValueError) as fault:
+        raise Misconfigured("secrets_unreadable", str(fault), str(path)) from fault
+
+
+def open_queues(settings: Settings) -> Queues:
+    """RabbitMQ where it is configured, else the database queue."""
+    return RabbitQueues(settings.amqp_url) if settings.amqp_url else DatabaseQueues(settings.queue_path)
+
+
+class Channels:
+    """How each party is reached; built at first use, again when its registration changes."""
+
+    def __init__(self, hub: Hub, queues: Queues) -> None:
+        self._hub, self._queues = hub, queues
+        self._lock = threading.Lock()
+        self._known: dict[str, Channel] = {}
+
+    def to(self, name: str) -> Channel | None:
+        """The channel to a party, None when it is not registered."""
+        party = self._hub.parties.named(name)
+        if party is None or party.adapter not in self._hub.adapters:
+            return None
+        with self._lock:
+            known = self._known.get(name)
+            if known is None or known.party != party:
+                self._known[name] = known = self._build(party)
+            return known
+
+    def _build(self, party: Party) -> Channel:
+        adapter = self._hub.adapters[party.adapter]
+        return Channel(
+            party, adapter, self._hub.secrets.get(party.name, ""), self._hub.ec_key, partial(self._certificate, party.name),
+            RestClient(adapter.limits.timeout), _Once(partial(self._soap, party, adapter)), self._queues,
+        )  # fmt: skip
+
+    def _certificate(self, name: str, key: str) -> Any:
+        held = self._hub.parties.holding(key)
+        return held.certificate if held and held.party.name == name else None
+
+    def _by_fingerprint(self, name: str, digest: bytes) -> Any:
+        held = self._hub.parties.holding(fingerprint_id(digest))
+        return held.certificate if held and held.party.name == name else None
+
+    def _soap(self, party: Party, adapter: Adapter) -> SoapClient:
+        if adapter.soap is None or party.address is None:
+            raise Misconfigured("no_soap_service", "the adapter names no SOAP service", adapter.name)
+        path = Path(str(files("adapters") / adapter.name / adapter.soap.wsdl))
+        return SoapClient(path, party.address.rstrip("/") + adapter.soap.path, self._seal(party, adapter), read_timeout=adapter.limits.timeout)
+
+    def _seal(self, party: Party, adapter: Adapter) -> SoapSeal:
+        service, keyring = adapter.soap, partial(self._by_fingerprint, party.name)
+        assert service is not None  # noqa: S101 - _soap looked
+        charset = "gb18030" if service.charset == "gbk" else service.charset
+        if service.call_header is not None:
+            header, member = service.call_header
+            return WssSeal(self._hub.rsa_key, keyring, _now, f"{{{service.namespace}}}{header}", member, charset)
+        return DocumentSeal(self._hub.rsa_key, keyring, _now, XmlDsigProfile(""), service.charset)
+
+
+class _Once:
+    """Built at the first call, by one thread."""
+
+    def __init__(self, make: Callable[[], SoapClient]) -> None:
+        self._make = make
+        self._made: SoapClient | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> SoapClient:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _clean(hub: Hub, work: Work) -> None:
+    accept_overdue(hub, work)
+    inbox.forget_nonces(work)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    serving = Serving.build(settings)
+    app = build_app(serving.hub)
+    serving.start()
+    config = uvicorn.Config(
+        app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, http="httptools", loop="uvloop",
+        lifespan="off", timeout_graceful_shutdown=GRACE, server_header=False, date_header=False,
+    )  # fmt: skip
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        serving.end()
+
+
