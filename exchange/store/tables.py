@@ -17,8 +17,8 @@ from sqlalchemy import (
 )
 
 __all__ = [
-    "calendar_year", "case_record", "document", "finding", "inbox", "item", "metadata", "nonce", "outbox", "package", "party",
-    "party_certificate", "reference", "stream",
+    "act", "calendar_year", "case_record", "document", "finding", "inbox", "item", "metadata", "nonce",
+    "outbox", "package", "party", "party_certificate", "reference", "stream",
 ]  # fmt: skip
 
 
@@ -111,6 +111,7 @@ case_record = Table(
     Column("item_version", Integer, nullable=False),
     Column("org", String(18), nullable=False),
     Column("region", String(12), nullable=False),
+    Column("has_fee", Boolean, nullable=False),
     Column("origin", String(40), nullable=False),    # the party that opened it
     Column("application", JSON, nullable=False),     # payload of case.applied
     Column("acceptance", JSON),                      # payload of case.accepted
@@ -202,4 +203,10 @@ calendar_year = Table(
     Column("text", Text, nullable=False),
     Column("source", Text, nullable=False),
     _entry(),
+)  # fmt: skip
+
+act = Table(
+    "act", metadata,                                 # what an act that is no document committed to
+    Column("entry", Integer, ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
 )  # fmt: skip
