@@ -42,6 +42,17 @@ class _Call:
 _CALL: ContextVar[_Call] = ContextVar("soap_call")
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One answered call: what it returned, and both sides as they went over the wire."""
+
+    result: str  # the verified result string
+    request: bytes
+    answer: bytes
+    sealed: Mapping[str, str]  # the arguments as sent
+    sealed_result: str  # the result string as it came
+
+
 class SoapClient:
     """One partner's service at one address; safe to share between threads."""
 

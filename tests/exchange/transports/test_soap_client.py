@@ -180,12 +180,13 @@ LIES: list[tuple[str, dict[str, Any], str]] = [
     ("changed after signing", {"change": lambda data: data.replace("名".encode(), "命".encode())
                                .replace(b"&#21517;", b"&#21629;")}, "seal_invalid"),
     ("fault changed after signing", {"body": fault("Client", "x"), "status": 500,
-                                     "change": lambda data: data.replace(b":Client", b":Server")}, "seal_invalid"),
+                                     "change": lambda data: data.replace(b":Client", b":Server")},
+     "seal_invalid"),
     ("truncated", {"change": lambda data: data[:-9]}, "bad_request"),
     ("DOCTYPE", {"change": lambda data: b"<!DOCTYPE a>" + data}, "bad_request"),
     ("not the contract's element", {"body": f'<c:Other xmlns:c="{CATALOG}"/>'}, "bad_request"),
-    ("two results", {"body": f'<c:GetTokenResponse xmlns:c="{CATALOG}"><c:resultXml>a</c:resultXml><c:resultXml>b'
-                             "</c:resultXml></c:GetTokenResponse>"}, "bad_request"),
+    ("two results", {"body": RESULT.replace("</c:resultXml>", "</c:resultXml><c:resultXml>b</c:resultXml>")},
+     "bad_request"),
     ("no result", {"body": f'<c:GetTokenResponse xmlns:c="{CATALOG}"/>'}, "bad_request"),
 ]  # fmt: skip
 
@@ -217,8 +218,8 @@ UNSEALED: list[tuple[str, int, str, bytes, type[HubError], str]] = [
     ("wrong charset", 200, "text/xml; charset=utf-16", b"<a/>", Tampered, "bad_media_type"),
     ("too long", 200, "text/xml", b"<a>" + b"x" * 70_000 + b"</a>", Tampered, "too_large"),
     ("not HTTP", 0, "", b"HELLO\r\n\r\n", TryLater, "busy"),
-    ("cut off", 0, "", b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 99\r\n\r\n<a>", TryLater,
-     "busy"),
+    ("cut off", 0, "", b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 99\r\n\r\n<a>",
+     TryLater, "busy"),
     ("hung up", 0, "", b"", TryLater, "busy"),
 ]  # fmt: skip
 
@@ -281,7 +282,8 @@ def test_a_missing_or_hostile_description_is_found_at_start(
         f'<xs:schema><xs:import namespace="urn:x" schemaLocation="{partner.url}"/></xs:schema></wsdl:types>'
     )
     for name, text in {
-        "empty": "", "xml": "<a/>", "dtd": hostile.replace("<wsdl:def", "<!DOCTYPE wsdl:definitions><wsdl:def", 1),
+        "empty": "", "xml": "<a/>",
+        "dtd": hostile.replace("<wsdl:def", "<!DOCTYPE wsdl:definitions><wsdl:def", 1),
         "import": hostile.replace("</wsdl:types>", imported),
     }.items():  # fmt: skip
         (tmp_path / name).write_text(text, "utf-8")
@@ -335,8 +337,9 @@ def treasury(
             by_signxml(RET, keys.rsa) if inner is None else inner
         )
         return 200, "text/xml; charset=GBK", (
-            f'<?xml version="1.0" encoding="GBK"?><s:Envelope xmlns:s="{SOAP}"><s:Body><f:QueryNoticeResponse '
-            f'xmlns:f="{FEES}"><f:result>{escape(result)}</f:result></f:QueryNoticeResponse></s:Body></s:Envelope>'
+            f'<?xml version="1.0" encoding="GBK"?><s:Envelope xmlns:s="{SOAP}"><s:Body>'
+            f'<f:QueryNoticeResponse xmlns:f="{FEES}"><f:result>{escape(result)}</f:result>'
+            "</f:QueryNoticeResponse></s:Body></s:Envelope>"
         ).encode("gb18030")  # fmt: skip
 
     return answer

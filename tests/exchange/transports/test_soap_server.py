@@ -228,8 +228,8 @@ FRAMING: list[tuple[str, bytes, str | None, str]] = [
     ("two charsets", plain().encode(), "text/xml; charset=utf-8; charset=gbk", "bad_media_type"),
     ("truncated", plain().encode()[:-5], UTF8, "bad_request"),
     ("DOCTYPE", b"<!DOCTYPE a>" + plain().encode(), UTF8, "bad_request"),
-    ("external entity", b"<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>" + plain("&e;").encode(), UTF8,
-     "bad_request"),
+    ("external entity", b"<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>" + plain("&e;").encode(),
+     UTF8, "bad_request"),
     ("internal entity", b"<!DOCTYPE a [<!ENTITY e 'x'>]>" + plain("&e;").encode(), UTF8, "bad_request"),
     ("instruction", plain().replace("<s:Body>", "<?x y?><s:Body>").encode(), UTF8, "bad_request"),
     ("not an envelope", b"<a/>", UTF8, "bad_request"),
@@ -238,7 +238,8 @@ FRAMING: list[tuple[str, bytes, str | None, str]] = [
     ("no body", f'<s:Envelope xmlns:s="{SOAP}"><s:Header/></s:Envelope>'.encode(), UTF8, "bad_request"),
     ("empty body", plain(payload="").encode(), UTF8, "bad_request"),
     ("two in the body", plain(payload="<t:Submit/><t:Submit/>").encode(), UTF8, "bad_request"),
-    ("two bodies", plain().replace("<s:Body>", "<s:Body><x/></s:Body><s:Body>").encode(), UTF8, "bad_request"),
+    ("two bodies", plain().replace("<s:Body>", "<s:Body><x/></s:Body><s:Body>").encode(), UTF8,
+     "bad_request"),
     ("Fault as request", plain(payload="<s:Fault><faultcode>x</faultcode></s:Fault>").encode(), UTF8,
      "bad_request"),
     ("href", plain(payload="<t:Submit><t:document href='#x'/></t:Submit>").encode(), UTF8, "bad_request"),
@@ -273,11 +274,14 @@ def test_malformed_requests_get_a_sealed_fault_quickly(
 SIGNED_BUT_WRONG: list[tuple[str, str, str]] = [
     ("unknown operation", plain(payload="<t:Delete><t:document>x</t:document></t:Delete>"), "bad_request"),
     ("no document", plain(payload="<t:Submit/>"), "bad_request"),
-    ("nil document", plain(payload='<t:Submit><t:document xmlns:i="http://www.w3.org/2001/XMLSchema-instance" '
+    ("nil document", plain(payload='<t:Submit><t:document '
+                                   'xmlns:i="http://www.w3.org/2001/XMLSchema-instance" '
                                    'i:nil="true"/></t:Submit>'), "bad_request"),
     ("two documents",
-     plain(payload="<t:Submit><t:document>a</t:document><t:document>b</t:document></t:Submit>"), "bad_request"),
-    ("unknown element", plain(payload="<t:Submit><t:document>a</t:document><t:x/></t:Submit>"), "bad_request"),
+     plain(payload="<t:Submit><t:document>a</t:document><t:document>b</t:document></t:Submit>"),
+     "bad_request"),
+    ("unknown element", plain(payload="<t:Submit><t:document>a</t:document><t:x/></t:Submit>"),
+     "bad_request"),
     ("elements for text", plain("<t:x/>"), "bad_request"),
     ("other namespace", plain(payload='<x:Submit xmlns:x="urn:x"><x:document>a</x:document></x:Submit>'),
      "bad_request"),
