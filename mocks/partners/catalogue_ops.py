@@ -27,7 +27,7 @@ OPERATIONS: Final = (
 )  # fmt: skip
 TOKEN_SECONDS: Final = 1800
 WINDOW: Final = 300
-MOST_PER_PAGE: Final = 500
+MOST_PER_PAGE: Final = 200
 PASSING: Final = frozenset({"11", "20", "90"})
 """Codes that tell the caller to come again; such answers are not kept under the callId."""
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
