@@ -1,7 +1,7 @@
 """Who may take part: parties and certificates are added, changed and removed by acts in the ledger."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from canonical.errors import ValueRefused
 from canonical.messages import PAYLOADS, PROCESS_OBJECTS
 from canonical.values import CreditCode
 from exchange.acts import record_value
+from exchange.adapterfolder import Adapter
 from exchange.errors import Conflict, HubError, Refused
 from exchange.parties import load_certificate
 from exchange.routing import HOUSE
@@ -44,7 +45,7 @@ class PartyFacts:
     takes: tuple[str, ...] = ()
 
 
-def add_party(work: Work, hub: str, facts: PartyFacts, pem: str, adapters: Collection[str]) -> Entry:
+def add_party(work: Work, hub: str, facts: PartyFacts, pem: str, adapters: Mapping[str, Adapter]) -> Entry:
     """Register a party with its first certificate; Conflict when the name or the certificate is taken."""
     check_facts(facts, hub, adapters)
     row = _row(facts)
@@ -59,7 +60,7 @@ def add_party(work: Work, hub: str, facts: PartyFacts, pem: str, adapters: Colle
     return _act(work, hub, "party.added", row | {"certificate": pem}, kid)
 
 
-def change_party(work: Work, hub: str, facts: PartyFacts, adapters: Collection[str]) -> Entry:
+def change_party(work: Work, hub: str, facts: PartyFacts, adapters: Mapping[str, Adapter]) -> Entry:
     """Replace what is registered of a party; its certificates stay."""
     check_facts(facts, hub, adapters)
     expect_party(work, facts.name)
@@ -117,16 +118,24 @@ def facts_of(row: Mapping[str, Any]) -> PartyFacts:
     )
 
 
-def check_facts(facts: PartyFacts, hub: str, adapters: Collection[str]) -> None:
+def check_facts(facts: PartyFacts, hub: str, adapters: Mapping[str, Adapter]) -> None:
     """Refused bad_value, unknown_adapter or unknown_type, naming the part."""
     if not NAME.fullmatch(facts.name) or facts.name in {hub, "hub"}:
         raise Refused("bad_value", "2 to 40 of a-z 0-9 . _ -, first a letter or digit, not the hub's", "name")
-    if facts.adapter != HOUSE and facts.adapter not in adapters:
-        raise Refused("unknown_adapter", f"there is {', '.join(sorted({HOUSE, *adapters}))}", facts.adapter)
     if facts.address is not None and not ADDRESS.fullmatch(facts.address):
         raise Refused("bad_value", "must be an http or https address", "address")
+    _check_adapter(facts, adapters)
     _check_org(facts.org)
     _check_types(facts)
+
+
+def _check_adapter(facts: PartyFacts, adapters: Mapping[str, Adapter]) -> None:
+    if facts.adapter == HOUSE:
+        return
+    if facts.adapter not in adapters:
+        raise Refused("unknown_adapter", f"there is {', '.join(sorted({HOUSE, *adapters}))}", facts.adapter)
+    if missing := sorted(set(adapters[facts.adapter].required_parameters) - facts.account.keys()):
+        raise Refused("missing_field", f"its account needs {', '.join(missing)}", "account")
 
 
 def _check_org(org: str | None) -> None:

@@ -153,7 +153,7 @@ def _with_problem(receipt: Receipt) -> bytes:
     """A refusal as problem+json that carries the receipt's members."""
     members = json.loads(receipt.body) if receipt.body else dict(receipt.facts)
     first = (members.get("errors") or [{"detail": receipt.code}])[0]
-    members = {name: value for name, value in members.items() if name != "status"} | {"receipt_status": receipt.status}
+    members["receipt_status"], members["message_type"] = members.pop("status", receipt.status), members.pop("type", "")
     return bytes(problem(receipt.code, str(first.get("detail", "")), members).body)
 
 

@@ -1,9 +1,11 @@
 """A running hub: everything built from the settings, its threads, and an orderly end."""
 
+import contextlib
+import signal
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -210,6 +212,15 @@ def _clean(hub: Hub, work: Work) -> None:
     inbox.forget_nonces(work)
 
 
+class _Server(uvicorn.Server):
+    """uvicorn without its habit of killing the process by the signal it was ended with: our threads end in order first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The signals are ours."""
+        yield
+
+
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     serving = Serving.build(settings)
@@ -219,8 +230,11 @@ def serve(settings: Settings) -> None:
         app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, http="httptools", loop="uvloop",
         lifespan="off", timeout_graceful_shutdown=GRACE, server_header=False, date_header=False,
     )  # fmt: skip
+    server = _Server(config)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, server.handle_exit)
     try:
-        uvicorn.Server(config).run()
+        server.run()
     finally:
         serving.end()
 

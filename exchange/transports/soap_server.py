@@ -14,6 +14,7 @@ from spyne import Application, ComplexModel, Fault, Service, Unicode, rpc
 from spyne import application as spyne_application
 from spyne.protocol.soap import Soap11, soap11
 from spyne.server import wsgi as spyne_wsgi
+from spyne.util import appreg
 
 from exchange.errors import HubError, Refused, TryLater
 from exchange.seals import wssec
@@ -270,6 +271,6 @@ def _silence_spyne() -> None:
     """These loggers write whole documents or what users sent, which is personal data."""
     for logger in (
         soap11.logger_invalid, spyne_wsgi.logger, spyne_application.logger, spyne_application.logger_client,
-        spyne_application.logger_server,
+        spyne_application.logger_server, appreg.logger,
     ):  # fmt: skip
         logger.disabled = True

@@ -22,8 +22,8 @@ from mocks.partners.certificate_data import Envelope, Identified, Issue, Nothing
 from mocks.partners.certificate_shelf import ISSUED, SCHEMA, Kept, NumberUsed, Shelf
 from mocks.partners.certificate_types import load_catalogue, where
 from mocks.partners.common import strictjson, tokens
-from mocks.partners.common.assemble import draw, open_app, open_desk
-from mocks.partners.common.callback import Note
+from mocks.partners.common.assemble import draw, open_ground
+from mocks.partners.common.callback import Callbacks, Note
 from mocks.partners.common.clock import compact
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Answer, Call, Desk, Manners, Operation
@@ -81,6 +81,7 @@ class Library:
 
     config: Config
     desk: Desk
+    callbacks: Callbacks
     shelf: Shelf
     app: FastAPI = field(repr=False)
 
@@ -218,15 +219,15 @@ class Library:
         head = {"accessId": self.config.account, "time": compact(kept.sealed_at)}
         note = Note("sealed", kept.data["requestId"], kept.data["caseNo"])
         body = strictjson.write({"head": head, "data": data})
-        return self.desk.callbacks.schedule(db, "sealed", "/cert/sealed", body, [note], delay)
+        return self.callbacks.schedule(db, "sealed", "/cert/sealed", body, [note], delay)
 
     def start(self) -> None:
         """Starts calling back, also what a killed process left."""
-        self.desk.callbacks.start()
+        self.callbacks.start()
 
     def stop(self) -> None:
         """Ends the thread and closes the record."""
-        self.desk.callbacks.stop()
+        self.callbacks.stop()
         self.desk.record.close()
 
 
@@ -264,8 +265,10 @@ def build(config: Config, log: FilteringBoundLogger) -> Library:
     """The library of a configuration."""
     shelf = Shelf(load_catalogue(), frozenset(config.texts("used_numbers")))
     config.share("pending_share", 0.3), config.integer("seal_delay_ms", 400)
-    desk = open_desk(config, MANNERS, FAULTS, SCHEMA, for_ever=True)
-    library = Library(config, desk, shelf, open_app(desk))
+    ground = open_ground(config, FAULTS, SCHEMA)
+    callbacks = ground.callbacks(for_ever=True)
+    desk = ground.desk(MANNERS, callbacks)
+    library = Library(config, desk, callbacks, shelf, ground.app())
     operations = {
         "token": ("/auth/token", library.token),
         "schema": ("/cert/schema/{typeCode}", library.schema),

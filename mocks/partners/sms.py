@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog.types import FilteringBoundLogger
 
 from mocks.partners.common import strictjson
-from mocks.partners.common.assemble import open_app, open_desk
-from mocks.partners.common.callback import Note
+from mocks.partners.common.assemble import open_ground
+from mocks.partners.common.callback import Callbacks, Note
 from mocks.partners.common.clock import compact
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Answer, Call, Desk, Manners, Operation
@@ -155,6 +155,7 @@ class Gateway:
 
     config: Config
     desk: Desk
+    callbacks: Callbacks
     rules: Rules
     plan: Behaviour
     pace: Pace
@@ -252,16 +253,16 @@ class Gateway:
                 for name, one in zip(names, reports, strict=True)
             ]
             body, delay = strictjson.write(reports), number * self.plan.delay
-            jobs.append(self.desk.callbacks.schedule(db, "report", "/sms/report", body, notes, delay))
+            jobs.append(self.callbacks.schedule(db, "report", "/sms/report", body, notes, delay))
         return tuple(jobs)
 
     def start(self) -> None:
         """Starts sending reports, also those a killed process left."""
-        self.desk.callbacks.start()
+        self.callbacks.start()
 
     def stop(self) -> None:
         """Ends the thread and closes the record."""
-        self.desk.callbacks.stop()
+        self.callbacks.stop()
         self.desk.record.close()
 
 
@@ -271,8 +272,10 @@ def build(config: Config, log: FilteringBoundLogger) -> Gateway:
     rules = Rules(sign, frozenset(config.texts("blacklist")), config.texts("sensitive"))
     plan, pace = behaviour(config), Pace(config.integer("max_per_second", 0))
     config.integer("balance_segments", 100_000)
-    desk = open_desk(config, MANNERS, FAULTS, SCHEMA)
-    gateway = Gateway(config, desk, rules, plan, pace, open_app(desk))
+    ground = open_ground(config, FAULTS, SCHEMA)
+    callbacks = ground.callbacks()
+    desk = ground.desk(MANNERS, callbacks)
+    gateway = Gateway(config, desk, callbacks, rules, plan, pace, ground.app())
     desk.mount(gateway.app, Operation("submit", "POST", "/sms/v1/submit", gateway.submit))
     desk.mount(gateway.app, Operation("balance", "GET", "/sms/v1/balance", gateway.balance))
     return gateway

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sqlalchemy import select
 
 from exchange import registry
+from exchange.adapterfolder import load_adapter
 from exchange.app import opening
 from exchange.app.settings import Settings
 from exchange.errors import Conflict, Refused
@@ -50,12 +52,12 @@ def test_a_life_of_a_party(store: Store, party_keys: Any) -> None:
     pems = [party_keys.pem(key) for key in (first, second)]
     parties = Parties(lambda: reading(store.engine), clock=itertools.count(0, 5).__next__)
     acts: list[tuple[Act, set[str]]] = [
-        (lambda work: add_party(work, "hub", FACTS, pems[0], ()), {ids[0]}),
+        (lambda work: add_party(work, "hub", FACTS, pems[0], {}), {ids[0]}),
         (lambda work: registry.add_certificate(work, "hub", "bureau-a", pems[1]), set(ids)),
         (lambda work: registry.retire_certificate(work, "hub", "bureau-a", ids[0]), {ids[1]}),
-        (lambda work: registry.change_party(work, "hub", replace(FACTS, address=None), ()), {ids[1]}),
+        (lambda work: registry.change_party(work, "hub", replace(FACTS, address=None), {}), {ids[1]}),
         (lambda work: registry.remove_party(work, "hub", "bureau-a"), set()),
-        (lambda work: add_party(work, "hub", FACTS, pems[0], ()), {ids[0]}),
+        (lambda work: add_party(work, "hub", FACTS, pems[0], {}), {ids[0]}),
     ]
     for act, believed in acts:
         store.write(act)
@@ -70,7 +72,7 @@ def test_a_life_of_a_party(store: Store, party_keys: Any) -> None:
 
 
 def test_what_a_house_party_may_send(store: Store, party_keys: Any) -> None:
-    store.write(lambda work: add_party(work, "hub", FACTS, party_keys.pem(party_keys.ec()), ()))
+    store.write(lambda work: add_party(work, "hub", FACTS, party_keys.pem(party_keys.ec()), {}))
     with store.read() as connection:
         row = connection.execute(select(party)).mappings().one()
     extra = ["fee.requested.v1", "fee.confirmed.v1", "certificate.requested.v1", "sms.requested.v1"]
@@ -101,7 +103,7 @@ def test_wrong_facts_leave_nothing_behind(
 ) -> None:
     pem = party_keys.pem(party_keys.ec())
     with pytest.raises(Refused) as refusal:
-        store.write(lambda work: add_party(work, "hub", replace(FACTS, **changes), pem, ["fees"]))
+        store.write(lambda work: add_party(work, "hub", replace(FACTS, **changes), pem, {"fees": load_adapter(files("adapters") / "fees")}))
     assert refusal.value.code == code
     assert kinds(store) == []
 
@@ -113,24 +115,24 @@ def test_certificates_that_are_not_taken(store: Store, party_keys: Any) -> None:
     early = party_keys.pem(party_keys.ec(days=(1, 9)))
     for pem in (weak, curve, over, early, "", "-----BEGIN CERTIFICATE-----\n", "\udcff"):
         with pytest.raises(Refused) as refusal:
-            store.write(lambda work, pem=pem: add_party(work, "hub", FACTS, pem, ()))  # type: ignore[misc]  # loop variable
+            store.write(lambda work, pem=pem: add_party(work, "hub", FACTS, pem, {}))  # type: ignore[misc]  # loop variable
         assert refusal.value.code == "certificate_invalid"
 
 
 def test_names_and_certificates_are_taken_once(store: Store, party_keys: Any) -> None:
     pem, other = party_keys.pem(party_keys.ec()), party_keys.pem(party_keys.ec())
-    store.write(lambda work: add_party(work, "hub", FACTS, pem, ()))
+    store.write(lambda work: add_party(work, "hub", FACTS, pem, {}))
     twin = replace(FACTS, name="bureau-b")
     with pytest.raises(Conflict, match="bureau-a"):
-        store.write(lambda work: add_party(work, "hub", twin, pem, ()))
+        store.write(lambda work: add_party(work, "hub", twin, pem, {}))
     with pytest.raises(Conflict):
-        store.write(lambda work: add_party(work, "hub", FACTS, other, ()))
+        store.write(lambda work: add_party(work, "hub", FACTS, other, {}))
     assert kinds(store) == ["party.added"]
 
 
 def test_the_last_certificate_is_not_retired(store: Store, party_keys: Any) -> None:
     key = party_keys.ec()
-    store.write(lambda work: add_party(work, "hub", FACTS, party_keys.pem(key), ()))
+    store.write(lambda work: add_party(work, "hub", FACTS, party_keys.pem(key), {}))
     for kid, code in ((key_id(key.certificate), "last_certificate"), ("nothing", "unknown_certificate")):
         with pytest.raises(Refused) as refusal:
             store.write(

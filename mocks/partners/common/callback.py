@@ -129,6 +129,13 @@ class Callbacks:
             self._thread.join(seconds)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except sqlite3.ProgrammingError:  # the record was closed under a call that outlived `stop`
+            if not self._stopped:
+                raise
+
+    def _work(self) -> None:
         with httpx2.Client(timeout=self._timeout, trust_env=False, follow_redirects=False) as client:
             while not self._stopped:
                 row = self._next()

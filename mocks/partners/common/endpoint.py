@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
 
 from mocks.partners.common import jws
-from mocks.partners.common.callback import Callbacks
 from mocks.partners.common.clock import Clock
 from mocks.partners.common.distort import distorted
 from mocks.partners.common.faults import Faults
@@ -62,6 +62,18 @@ class Manners:
     error_body: object = field(default_factory=dict)
 
 
+class Pushes(Protocol):
+    """What sends by itself, so far as an answer may have to wait for it."""
+
+    def hurry(self, job: int) -> None:
+        """Makes a waiting job due now."""
+        ...
+
+    def attempted(self, job: int) -> bool:
+        """Whether a job was tried at least once."""
+        ...
+
+
 class Refusal(Exception):
     """The request is not read further; the text is the reason asked of Manners.refusal."""
 
@@ -76,7 +88,7 @@ class Desk:
     trusted: Certificates
     clock: Clock
     manners: Manners
-    callbacks: Callbacks
+    pushes: Pushes
 
     def mount(self, app: FastAPI, operation: Operation) -> None:
         """Serves an operation."""
@@ -139,9 +151,9 @@ class Desk:
     async def _push_first(self, jobs: tuple[int, ...]) -> None:
         """Waits (at most 5 s) until the callbacks were tried."""
         for job in jobs:
-            self.callbacks.hurry(job)
+            self.pushes.hurry(job)
         for _ in range(250):
-            if all(self.callbacks.attempted(job) for job in jobs):
+            if all(self.pushes.attempted(job) for job in jobs):
                 return
             await asyncio.sleep(0.02)
 

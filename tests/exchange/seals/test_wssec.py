@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 from signxml import (
     CanonicalizationMethod,
@@ -433,6 +435,27 @@ def test_differential_no_single_change_of_a_signed_envelope_is_read_as_something
             except HubError:
                 continue
             assert dsig.c14n(found.body) == wanted
+
+
+@settings(max_examples=300)
+@given(where=st.integers(0, 10**6), byte=st.integers(1, 255))
+def test_differential_a_flipped_byte_is_refused_or_means_nothing(
+    seal_keys: Any, where: int, byte: int
+) -> None:
+    """Where we accept, signxml accepts too, and Body and header are what was signed."""
+    good = signed(seal_keys)
+    data = bytearray(etree.tostring(good))
+    data[where % len(data)] ^= byte
+    try:
+        found = verify(safexml.parse(bytes(data)), seal_keys.ring.by_digest, header=HUB, now=seal_keys.now)
+    except HubError:
+        return
+    wanted = check(seal_keys, good)
+    assert dsig.c14n(found.body) == dsig.c14n(wanted.body)
+    assert dsig.c14n(found.header) == dsig.c14n(wanted.header)
+    config = SignatureConfiguration(expect_references=4)
+    certificate = seal_keys.rsa.certificate
+    XMLVerifier().verify(bytes(data), x509_cert=certificate, id_attribute="Id", expect_config=config)
 
 
 def _erase(element: Any) -> None:
