@@ -382,6 +382,10 @@ def sha1(envelope: Any) -> None:
     node.set("Algorithm", "http://www.w3.org/2000/09/xmldsig#rsa-sha1")
 
 
+def id_twice(envelope: Any) -> None:
+    etree.SubElement(envelope.find(f"{{{SOAP}}}Header"), "{urn:other}note").set("ID", "body-1")
+
+
 ATTACKS: dict[str, Callable[[Any], None]] = {
     "wrapped": lambda envelope: wrap_body(envelope, ""),
     "wrapped, same id": lambda envelope: wrap_body(envelope, "same id"),
@@ -392,6 +396,7 @@ ATTACKS: dict[str, Callable[[Any], None]] = {
     "two signatures": two_signatures,
     "no security": no_security,
     "sha1": sha1,
+    "an id twice": id_twice,
 }
 
 
@@ -431,6 +436,9 @@ def test_another_certificate_gets_a_fault(catalogue: Program) -> None:
     envelope = call_envelope("GetToken", ACCOUNT, "", token_request(), new_id())
     data = etree.tostring(seal(envelope, (key, self_signed(key, "hub-rsa"))))
     assert fault_text(catalogue, post(catalogue, data, "GetToken")) == "seal"
+    envelope = call_envelope("GetToken", ACCOUNT, "", token_request(), new_id())
+    forged = etree.tostring(seal(envelope, (key, catalogue.rsa_certificate)))  # the known one, another key
+    assert fault_text(catalogue, post(catalogue, forged, "GetToken")) == "seal"
 
 
 @pytest.mark.parametrize(
