@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -103,7 +104,15 @@ def test_wrong_facts_leave_nothing_behind(
 ) -> None:
     pem = party_keys.pem(party_keys.ec())
     with pytest.raises(Refused) as refusal:
-        store.write(lambda work: add_party(work, "hub", replace(FACTS, **changes), pem, {"fees": load_adapter(files("adapters") / "fees")}))
+        store.write(
+            lambda work: add_party(
+                work,
+                "hub",
+                replace(FACTS, **changes),
+                pem,
+                {"fees": load_adapter(files("adapters") / "fees")},
+            )
+        )
     assert refusal.value.code == code
     assert kinds(store) == []
 
@@ -115,7 +124,7 @@ def test_certificates_that_are_not_taken(store: Store, party_keys: Any) -> None:
     early = party_keys.pem(party_keys.ec(days=(1, 9)))
     for pem in (weak, curve, over, early, "", "-----BEGIN CERTIFICATE-----\n", "\udcff"):
         with pytest.raises(Refused) as refusal:
-            store.write(lambda work, pem=pem: add_party(work, "hub", FACTS, pem, {}))  # type: ignore[misc]  # loop variable
+            store.write(partial(add_party, hub="hub", facts=FACTS, pem=pem, adapters={}))
         assert refusal.value.code == "certificate_invalid"
 
 
@@ -135,9 +144,7 @@ def test_the_last_certificate_is_not_retired(store: Store, party_keys: Any) -> N
     store.write(lambda work: add_party(work, "hub", FACTS, party_keys.pem(key), {}))
     for kid, code in ((key_id(key.certificate), "last_certificate"), ("nothing", "unknown_certificate")):
         with pytest.raises(Refused) as refusal:
-            store.write(
-                lambda work, kid=kid: registry.retire_certificate(work, "hub", "bureau-a", kid)  # type: ignore[misc]  # loop variable
-            )
+            store.write(partial(registry.retire_certificate, hub="hub", name="bureau-a", kid=kid))
         assert refusal.value.code == code
     with pytest.raises(Refused, match="unknown_party"):
         store.write(lambda work: registry.remove_party(work, "hub", "nobody"))

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from exchange.app.settings import Settings, load_settings
 from exchange.errors import HubError
+from exchange.ledgervalues import value_of
 from ledger.errors import LedgerError
 from ledger.export import export
 from ledger.keys import create, load
@@ -148,7 +149,7 @@ def _verify(args: argparse.Namespace) -> int:
     started = time.monotonic()
     if args.directory is None:
         with _store(load_settings()) as connection:
-            report = verify_store(connection, vkey, saved=saved)
+            report = verify_store(connection, vkey, value_of(connection), saved)
     elif args.directory.is_dir():
         report = verify_directory(args.directory, vkey, saved)
     else:
