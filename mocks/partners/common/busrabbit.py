@@ -83,8 +83,10 @@ class RabbitBus(Bus):
                     self._publishing()
                 return
             except AMQPChannelError as error:
+                self._drop()
                 raise ConfigError("amqp_url: the broker holds other queues of these names") from error
             except LOST as error:
+                self._drop()
                 if time.monotonic() > end:
                     raise ConfigError("amqp_url: no broker answers") from error
                 time.sleep(0.3)
