@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pika
 import pytest
 from cryptography.hazmat.primitives import serialization
 from lxml import etree
@@ -23,6 +24,7 @@ from signxml import methods
 from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
+from exchange.app.rabbit import RabbitNode
 from tests.mocks.jsonparty import ACCOUNT, SECRET, Program, checked_header, compact_now, until
 
 ADD, UNIT = "/archive/addFile", "0123"
@@ -512,6 +514,25 @@ def test_a_result_waits_for_the_bus(fresh: Any, server: PackageServer) -> None:
     db.commit()
     db.close()
     assert result(archives, case)["retcode"] == "200"
+
+
+def test_the_result_travels_over_rabbitmq(fresh: Any, server: PackageServer, rabbit: RabbitNode) -> None:
+    archives, case = fresh(amqp_url=rabbit.url), new_case()
+    value = request(server, case, package(archives, case))
+    connection = pika.BlockingConnection(pika.URLParameters(rabbit.url))
+    channel = connection.channel()
+    queue = f"test.{case}"
+    channel.queue_declare(queue, exclusive=True)
+    channel.queue_bind(queue, "gov.archive", f"result.{UNIT}")
+    add(archives, value)
+    method, properties, body = until(lambda: (got := channel.basic_get(queue, auto_ack=True))[0] and got)
+    connection.close()
+    assert (method.exchange, method.routing_key) == ("gov.archive", f"result.{UNIT}")
+    assert (properties.correlation_id, properties.delivery_mode) == (case, 2)
+    assert properties.message_id
+    header = checked_header(properties.headers["X-Gov-Signature"], body, archives.certificate)
+    assert (header["exchange"], header["routing_key"]) == ("gov.archive", f"result.{UNIT}")
+    assert json.loads(body)["retcode"] == "200"
 
 
 def test_faults(fresh: Any, server: PackageServer) -> None:
