@@ -57,6 +57,7 @@ def build(hub: "Hub", case_no: str, files: Mapping[str, bytes]) -> bytes:
 
 def _documents(work: Work, case_no: str) -> dict[str, bytes]:
     """The accepted process documents of a case, in ledger order."""
+    work.flush()  # the delivery that closes the case belongs to them
     query = (
         select(document.c.entry, document.c.message_id, document.c.type, document.c.party, document.c.canonical, document.c.at)
         .where(document.c.case_no == case_no, document.c.direction == "in", document.c.state == "accepted", document.c.type.like("case.%"))

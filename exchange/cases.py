@@ -36,6 +36,7 @@ class Moved:
     findings: tuple[tuple[str, str, str], ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     opened: bool = False
+    fresh: tuple[str, ...] = ()  # columns of the row that this message changed
 
     @property
     def changed(self) -> bool:
@@ -69,20 +70,19 @@ class Cases:
             raise Refused("state_forbids", "its predecessor did not come within 24 h", "case_no")
         changed = {**case, "state": after.state.value, "facts": _dump(after)}
         found = ("logic", "missing_predecessor", f"{message.type} was accepted after 24 h without its predecessor")
-        return Moved(case["case_no"], changed, (case["state"], after.state.value), (found,), context(changed))
+        change = (case["state"], after.state.value)
+        return Moved(case["case_no"], changed, change, (found,), context(changed), fresh=_differences(case, changed))
 
     def store(self, work: Work, moved: Moved, entry: int) -> None:
-        """Write the case as it is now."""
+        """Write what changed of the case."""
         del entry
         if moved.case is None:
             return
-        row = {**moved.case, "changed_at": work.now}
         if moved.opened:
-            work.connection.execute(insert(case_record), row)
-        elif moved.changed or moved.case.get("touched"):
-            row.pop("touched", None)
-            where = case_record.c.case_no == row.pop("case_no")
-            work.connection.execute(update(case_record).where(where).values(row))
+            work.connection.execute(_OPEN, {**moved.case, "changed_at": work.now})
+        elif moved.fresh:
+            row = {name: moved.case[name] for name in moved.fresh}
+            work.connection.execute(_CHANGE, {**row, "changed_at": work.now, "of": moved.case_no})
 
     def note_refusal(self, work: Work, message: Message, refusal: Refused, entry: int) -> None:
         """A step the state does not allow is a logic finding."""
@@ -113,7 +113,11 @@ class Cases:
         if isinstance(result, Finding):
             return _not_now(case, result)
         after = clocks.advanced(work, {**case, "state": result.facts.state.value, "facts": _dump(result.facts)}, message)
-        return Moved(case["case_no"], after, (case["state"], after["state"]), (), context(after))
+        return Moved(case["case_no"], after, (case["state"], after["state"]), (), context(after), fresh=_differences(case, after))
+
+
+def _differences(before: Case, after: Case) -> tuple[str, ...]:
+    return tuple(name for name, value in after.items() if before[name] is not value and before[name] != value)
 
 
 def _not_now(case: Case, found: Finding) -> Moved | Held:
@@ -144,6 +148,8 @@ def find(work: Work, case_no: str) -> Case | None:
 
 
 _FIND = select(case_record).where(case_record.c.case_no == bindparam("no"))
+_OPEN = insert(case_record)
+_CHANGE = update(case_record).where(case_record.c.case_no == bindparam("of"))
 
 
 def context(case: Case) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def recomputed(work: Work, case: Case) -> Case:
     promised = _due(clock, "promised", calendar)
     provisional = any(result is not None and result[1] for result in (statutory, promised))
     return {
-        **case, "touched": True, "statutory_due": statutory and statutory[0], "promised_due": promised and promised[0],
+        **case, "statutory_due": statutory and statutory[0], "promised_due": promised and promised[0],
         "provisional": provisional,
     }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from exchange.envelope import Heard, Sealed
 from exchange.errors import Conflict, Refused
@@ -13,34 +13,34 @@ from exchange.store.work import Work
 NONCE_LIFE = 4500.0  # seconds: a seal may be valid for an hour (WS-Security), plus twice the allowed skew, plus slack
 HELD_FOR = 24 * 3600.0  # seconds a message waits for its predecessor
 
-_BY_ID = select(inbox.c.id, inbox.c.digest, inbox.c.seal, inbox.c.state, inbox.c.code, inbox.c.receipt)
+_ANSWERED = select(inbox.c.id, inbox.c.digest, inbox.c.state, inbox.c.code, inbox.c.receipt)
+_BY_ID = _ANSWERED.where(inbox.c.party == bindparam("of"), inbox.c.message_id == bindparam("ident"))
+_BY_SEAL = _ANSWERED.where(inbox.c.seal == bindparam("of"))
+_USED = select(nonce.c.message_id).where(nonce.c.party == bindparam("of"), nonce.c.nonce == bindparam("value"))
 _INSERT, _INSERT_NONCE = insert(inbox), insert(nonce)
+_HELD = select(inbox.c.id, inbox.c.message).where(inbox.c.state == "held", inbox.c.case_no == bindparam("no")).order_by(inbox.c.id)
 
 
 @dataclass(frozen=True)
 class Earlier:
     """A message of this party and id that was answered before."""
 
-    row: int
     digest: str
     receipt: Receipt
 
 
 def earlier(work: Work, sealed: Sealed, message_id: str) -> Earlier | None:
     """The first answer given to this party's message of this id."""
-    where = (inbox.c.party == sealed.party.name) & (inbox.c.message_id == message_id)
-    row = work.connection.execute(_BY_ID.where(where)).first()
-    if row is None:
-        return None
-    receipt = Receipt(row.state, row.code, body=row.receipt or b"", again=True)
-    if not receipt.body:  # answered in this very commit: its receipt is written at the checkpoint
-        work.at_checkpoint(lambda _: _fill(work, row.id, receipt))
-    return Earlier(row.id, row.digest, receipt)
+    in_this_commit: Earlier | None = work.group.answers.get((sealed.party.name, message_id))
+    if in_this_commit is not None:
+        return in_this_commit
+    row = work.connection.execute(_BY_ID, {"of": sealed.party.name, "ident": message_id}).first()
+    return Earlier(row.digest, Receipt(row.state, row.code, body=row.receipt, again=True)) if row else None
 
 
 def same_bytes(work: Work, seal: str) -> Receipt | None:
     """The first answer to exactly these bytes, whatever their seal's time."""
-    row = work.connection.execute(_BY_ID.where(inbox.c.seal == seal)).first()
+    row = work.connection.execute(_BY_SEAL, {"of": seal}).first()
     return Receipt(row.state, row.code, body=row.receipt, again=True) if row and row.receipt else None
 
 
@@ -48,12 +48,12 @@ def expect_fresh(work: Work, sealed: Sealed, message_id: str, found: Earlier | N
     """Conflict when the id was used for other content, `replay` when the nonce was used under another id."""
     if found is not None and found.digest != digest:
         raise Conflict("conflict", "this message id was used for other content", "message_id")
-    used = work.connection.execute(
-        select(nonce.c.message_id).where(nonce.c.party == sealed.party.name, nonce.c.nonce == sealed.nonce)
-    ).scalar()
+    key = ("nonce", sealed.party.name, sealed.nonce)
+    used = work.group.answers.get(key) or work.connection.execute(_USED, {"of": key[1], "value": key[2]}).scalar()
     if used is None:
+        work.group.answers[key] = message_id
         row = {"party": sealed.party.name, "nonce": sealed.nonce, "message_id": message_id, "expires": work.now + NONCE_LIFE}
-        work.connection.execute(_INSERT_NONCE, row)
+        work.later(_INSERT_NONCE, row)
     elif used != message_id:
         raise Refused("replay", "this nonce was used under another message id", "nonce")
 
@@ -61,26 +61,20 @@ def expect_fresh(work: Work, sealed: Sealed, message_id: str, found: Earlier | N
 def close(
     work: Work, sealed: Sealed, seal: str, entry: int, message_id: str, receipt: Receipt, *, digest: str, held: Heard | None = None
 ) -> None:
-    """Remember the answer; its bytes are added once the checkpoint is known."""
+    """Remember the answer; it is stored once its bytes, which hold the checkpoint, are known."""
     row = {
         "party": sealed.party.name, "message_id": message_id, "digest": digest, "seal": seal, "state": receipt.status,
         "code": receipt.code, "received_at": work.now, "entry": entry, "case_no": receipt.facts.get("case_no"),
         "message": held.message.model_dump(mode="json", exclude_none=True) if held else None,
         "held_until": work.now + HELD_FOR if held else None,
     }  # fmt: skip
-    work.connection.execute(_INSERT, row)
-
-
-def answered(work: Work, sealed: Sealed, message_id: str, body: bytes) -> None:
-    """Store the receipt's bytes, so that a repetition gets the same ones."""
-    where = (inbox.c.party == sealed.party.name) & (inbox.c.message_id == message_id)
-    work.connection.execute(update(inbox).where(where).values(receipt=body))
+    work.group.answers[(sealed.party.name, message_id)] = Earlier(digest, receipt)
+    work.at_checkpoint(lambda _: work.later(_INSERT, {**row, "receipt": receipt.body}))
 
 
 def waiting(work: Work, case_no: str) -> list[tuple[int, dict[str, object]]]:
     """Held messages of a case, in the order they came."""
-    query = select(inbox.c.id, inbox.c.message).where(inbox.c.state == "held", inbox.c.case_no == case_no).order_by(inbox.c.id)
-    return [(row.id, row.message) for row in work.connection.execute(query)]
+    return [(row.id, row.message) for row in work.connection.execute(_HELD, {"no": case_no})]
 
 
 def overdue(work: Work) -> list[tuple[int, dict[str, object]]]:
@@ -96,8 +90,5 @@ def released(work: Work, row: int, state: str, code: str) -> None:
 
 def forget_nonces(work: Work) -> int:
     """Drop nonces no valid seal can carry any more; how many."""
-    return work.connection.execute(delete(nonce).where(or_(nonce.c.expires < work.now))).rowcount
+    return work.connection.execute(delete(nonce).where(nonce.c.expires < work.now)).rowcount
 
-
-def _fill(work: Work, row: int, receipt: Receipt) -> None:
-    receipt.body = work.connection.execute(select(inbox.c.receipt).where(inbox.c.id == row)).scalar() or b""

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from canonical.messages import CatalogueIncrement, ServiceItem
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from exchange.errors import Refused
 from exchange.store.tables import item, stream
 from exchange.store.work import Work
 
 STREAM = "catalogue"
+_IN_FORCE = select(item.c.version, item.c.org, item.c.state, item.c.has_fee).where(item.c.code == bindparam("of"), item.c.current)
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,12 @@ class InForce:
 
 def in_force(work: Work, code: str) -> InForce:
     """The current version; Refused unknown_item or item_not_in_force (S3-11)."""
-    query = select(item.c.version, item.c.org, item.c.state, item.c.data).where(item.c.code == code, item.c.current)
-    row = work.connection.execute(query).first()
+    row = work.connection.execute(_IN_FORCE, {"of": code}).first()
     if row is None:
         raise Refused("unknown_item", "no item has this code", "item_code")
     if row.state != "in_use":
         raise Refused("item_not_in_force", f"the item is {row.state}", "item_code")
-    return InForce(row.version, row.org, bool(row.data.get("has_fee")))
+    return InForce(row.version, row.org, row.has_fee)
 
 
 def store_increment(work: Work, party: str, page: CatalogueIncrement) -> None:
@@ -54,7 +54,7 @@ def _store(work: Work, changed: ServiceItem) -> None:
     work.connection.execute(item.delete().where(where & (item.c.version == changed.version)))
     row: dict[str, Any] = {
         "code": changed.code, "version": changed.version, "state": changed.state, "row_id": changed.row_id,
-        "org": changed.organisation_code, "name": changed.name, "data": changed.model_dump(mode="json", exclude_none=True),
+        "org": changed.organisation_code, "has_fee": changed.has_fee, "name": changed.name, "data": changed.model_dump(mode="json", exclude_none=True),
         "current": True,
     }  # fmt: skip
     work.connection.execute(insert(item), row)

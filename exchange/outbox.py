@@ -31,7 +31,8 @@ class Outbox:
         """Plan deliveries; each refers to the ledger line that caused it."""
         if not plans:
             return
-        work.connection.execute(_INSERT, [_row(plan, entry, work.now) for plan in plans])
+        for plan in plans:
+            work.later(_INSERT, _row(plan, entry, work.now))
         names = {plan.party for plan in plans}
         work.after_commit(lambda: self._ring(names))
 

@@ -178,7 +178,6 @@ def _close(
     held = understood if receipt.status == "held" else None
     seal = seal_digest(envelope)
     inbox.close(work, sealed, seal, entry.seq, message.message_id, receipt, digest=understood.digest, held=held)
-    work.at_checkpoint(lambda _: inbox.answered(work, sealed, message.message_id, receipt.body))
     return receipt
 
 

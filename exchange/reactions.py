@@ -146,12 +146,7 @@ def file_the_case(occasion: Occasion) -> Iterator[Payload]:
     """A delivered case is offered to the archives (S3-51)."""
     case = occasion.moved.case
     if case is not None and occasion.hub.adapters_of("SYS-06"):
-        yield archive_package(occasion, case)
-
-
-def archive_package(occasion: Occasion, case: Mapping[str, Any]) -> ArchiveSubmitted:
-    """The package, stored under an expiring address, and the message that offers it."""
-    return archiving.offer(occasion.hub, occasion.work, case)
+        yield archiving.offer(occasion.hub, occasion.work, case)
 
 
 STANDARD = Reactions({

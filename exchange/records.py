@@ -106,10 +106,10 @@ class Record:
 def keep(hub: "Hub", work: Work, record: Record) -> Entry:
     """One ledger line, one row of bytes, its findings."""
     entry = work.append(draft(hub, record))
-    work.connection.execute(_DOCUMENT, _row(record, entry.seq, work.now))
+    work.later(_DOCUMENT, _row(record, entry.seq, work.now))
     for category, code, detail in record.findings:
         row = {"case_no": record.case_no, "category": category, "code": code, "detail": detail, "at": work.now, "entry": entry.seq}
-        work.connection.execute(_FINDING, row)
+        work.later(_FINDING, row)
     return entry
 
 

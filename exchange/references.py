@@ -2,27 +2,32 @@
 
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import JSON, bindparam, select, text
 
 from exchange.store.tables import reference
 from exchange.store.work import Work
 
 
+_REMEMBER = text(
+    "INSERT INTO reference (kind, value, case_no, data) VALUES (:kind, :value, :case_no, :data)"
+    " ON CONFLICT (kind, value) DO UPDATE SET case_no = excluded.case_no, data = excluded.data"
+).bindparams(bindparam("data", type_=JSON))
+_CASE = select(reference.c.case_no).where(reference.c.kind == bindparam("of"), reference.c.value == bindparam("named"))
+_DATA = select(reference.c.data).where(reference.c.kind == bindparam("of"), reference.c.value == bindparam("named"))
+
+
 def remember(work: Work, kind: str, value: str, case_no: str, data: dict[str, Any] | None = None) -> None:
     """This number belongs to this case; said again, the newest counts."""
-    where = (reference.c.kind == kind) & (reference.c.value == value)
-    work.connection.execute(delete(reference).where(where))
-    row = {"kind": kind, "value": value, "case_no": case_no, "data": data}
-    work.connection.execute(insert(reference), row)
+    work.connection.execute(_REMEMBER, {"kind": kind, "value": value, "case_no": case_no, "data": data})
 
 
 def case_of(work: Work, kind: str, value: str) -> str | None:
     """The case a number belongs to."""
-    where = (reference.c.kind == kind) & (reference.c.value == value)
-    return work.connection.execute(select(reference.c.case_no).where(where)).scalar()
+    found: str | None = work.connection.execute(_CASE, {"of": kind, "named": value}).scalar()
+    return found
 
 
 def data_of(work: Work, kind: str, value: str) -> dict[str, Any] | None:
     """What was remembered with a number."""
-    where = (reference.c.kind == kind) & (reference.c.value == value)
-    return work.connection.execute(select(reference.c.data).where(where)).scalar()
+    found: dict[str, Any] | None = work.connection.execute(_DATA, {"of": kind, "named": value}).scalar()
+    return found

@@ -14,8 +14,13 @@ from exchange.errors import HubError
 
 # name -> (module, exit code of a usage error); auditors tell 2 (does not verify) from 3 (asked wrongly).
 COMMANDS: dict[str, tuple[str, int]] = {
+    "calendar": ("exchange.app.commands.calendar", 2),
     "clock": ("exchange.app.commands.clock", 2),
     "ledger": ("exchange.app.commands.ledger", 3),
+    "message": ("exchange.app.commands.message", 2),
+    "messages": ("exchange.app.commands.messages", 2),
+    "party": ("exchange.app.commands.party", 2),
+    "schemas": ("exchange.app.commands.schemas", 2),
 }
 
 FAILED = 1

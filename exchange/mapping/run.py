@@ -52,7 +52,7 @@ class Places:
     ) -> str:
         rel, places = self.lists[head]
         if not rest or not isinstance(rest[0], int):
-            return base + rel
+            return base + rel or "/"
         at = positions.get((base + rel, head[-1]), [])
         index = at[rest[0]] if rest[0] < len(at) else rest[0]
         return places.find(rest[1:], f"{base}{rel}[{index}]/", positions)
@@ -145,8 +145,13 @@ class WireMapping:
         known = [error.path for error in run.errors]
         for loc, code, detail in complaints(fault):
             path = self.places.find(loc, "", run.positions)
-            if not any(path == one or path.startswith((f"{one}/", f"{one}[")) for one in known):
+            if not any(_within(path, one) or _within(one, path) for one in known):
                 run.wrong(path, code, detail)
+
+
+def _within(path: str, other: str) -> bool:
+    """Whether a complaint at `path` follows from one at `other`, itself or around it."""
+    return other == "/" or path == other or path.startswith((f"{other}/", f"{other}["))
 
 
 def _give(heard: dict[str, Any], to: Path, name: str, required: bool, run: Hearing) -> None:

@@ -184,6 +184,7 @@ item = Table(
     Column("row_id", String(64), nullable=False),
     Column("org", String(18)),
     Column("name", Text),
+    Column("has_fee", Boolean, nullable=False, default=False),
     Column("data", JSON, nullable=False),
     Column("current", Boolean, nullable=False),
     Index("item_current", "code", "current"),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ledger.log import Batch, Checkpoint, Draft, Entry, Log
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Insert
 
 from exchange.store.engine import reading
 
@@ -17,19 +17,60 @@ T = TypeVar("T")
 GROUP = 64  # most acts in one commit
 
 
+class Group:
+    """What the acts of one commit share: rows to be inserted together at its end, and answers others of the group may ask for."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Insert, dict[str, Any]]] = []
+        self.answers: dict[Any, Any] = {}
+
+    def mark(self) -> tuple[int, int]:
+        """A point to go back to."""
+        return len(self._rows), len(self.answers)
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Forget what came after."""
+        del self._rows[mark[0] :]
+        for key in list(self.answers)[mark[1] :]:
+            del self.answers[key]
+
+    def later(self, statement: Insert, row: dict[str, Any]) -> None:
+        """Insert `row` at the end of the commit; every row of a statement has the same columns."""
+        self._rows.append((statement, row))
+
+    def flush(self, connection: Connection) -> None:
+        """Insert what waits, one statement at a time."""
+        waiting: dict[Insert, list[dict[str, Any]]] = {}
+        for statement, row in self._rows:
+            waiting.setdefault(statement, []).append(row)
+        self._rows.clear()
+        for statement, rows in waiting.items():
+            connection.execute(statement, rows)
+
+
 class Work:
     """One act inside a commit: a connection, the ledger's batch and what to do once the checkpoint is known."""
 
-    def __init__(self, connection: Connection, batch: Batch, now: float) -> None:
+    def __init__(self, connection: Connection, batch: Batch, now: float, group: Group) -> None:
         self.connection = connection
         self.now = now  # Unix seconds
+        self.group = group
         self._batch = batch
+        self._driver: Any = connection.connection.driver_connection
         self._at_checkpoint: list[Callable[[Checkpoint], None]] = []
         self._after: list[Callable[[], None]] = []
 
     def append(self, draft: Draft) -> Entry:
         """One line in the ledger, in this commit."""
         return self._batch.append(draft)
+
+    def later(self, statement: Insert, row: dict[str, Any]) -> None:
+        """Insert `row` with others at the end of the commit; until then only `flush` shows it to queries."""
+        self.group.later(statement, row)
+
+    def flush(self) -> None:
+        """Insert now what waits."""
+        self.group.flush(self.connection)
 
     def at_checkpoint(self, do: Callable[[Checkpoint], None]) -> None:
         """Run `do` with the checkpoint that covers this commit, before it commits."""
@@ -42,17 +83,20 @@ class Work:
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """What fails inside leaves nothing behind: neither rows nor ledger lines nor plans."""
-        mark, checkpoints, afters = self._batch.mark(), len(self._at_checkpoint), len(self._after)
-        self.connection.exec_driver_sql("SAVEPOINT attempt")
+        mark, waiting = self._batch.mark(), self.group.mark()
+        checkpoints, afters = len(self._at_checkpoint), len(self._after)
+        say = self._driver.execute  # past SQLAlchemy: two such words for each message
+        say("SAVEPOINT attempt")
         try:
             yield
         except BaseException:
-            self.connection.exec_driver_sql("ROLLBACK TO attempt")
-            self.connection.exec_driver_sql("RELEASE attempt")
+            say("ROLLBACK TO SAVEPOINT attempt")
+            say("RELEASE SAVEPOINT attempt")
             self._batch.rewind(mark)
+            self.group.rewind(waiting)
             del self._at_checkpoint[checkpoints:], self._after[afters:]
             raise
-        self.connection.exec_driver_sql("RELEASE attempt")
+        say("RELEASE SAVEPOINT attempt")
 
     def seal(self, checkpoint: Checkpoint) -> None:
         """Give the checkpoint to whoever waits for it."""
@@ -110,17 +154,21 @@ class Store:
         with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
             now = self.clock()
             batch = self.log.begin(connection, int(now * 1000))
-            settled = [self._perform(connection, batch, now, act, future) for act, future in group]
+            alone, shared = len(group) == 1, Group()
+            settled = [self._perform(Work(connection, batch, now, shared), act, future, alone) for act, future in group]
             checkpoint = batch.close()
             for _, work, _ in settled:
                 if work is not None:
                     work.seal(checkpoint)
+            shared.flush(connection)
         return settled
 
     def _perform(
-        self, connection: Connection, batch: Batch, now: float, act: Callable[[Work], Any], future: Future[Any]
+        self, work: Work, act: Callable[[Work], Any], future: Future[Any], alone: bool
     ) -> tuple[Future[Any], Work | None, Any]:
-        work = Work(connection, batch, now)
+        """One act of the group; what fails alone takes its whole transaction back instead of a savepoint."""
+        if alone:
+            return future, work, act(work)
         try:
             with work.attempt():
                 return future, work, act(work)
