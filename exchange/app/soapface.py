@@ -8,7 +8,7 @@ from exchange.errors import Refused, Tampered
 from exchange.hub import Hub
 from exchange.mapping import house
 from exchange.parties import fingerprint_id
-from exchange.pipeline import receive
+from exchange.pipeline import receive, turn_away
 from exchange.receipts import Receipt
 from exchange.routing import HOUSE
 from exchange.transports.soap_server import SoapAnswer, SoapCall, SoapFace
@@ -26,7 +26,7 @@ def soap_face(hub: Hub) -> SoapFace:
     """The hub's SOAP face."""
     return SoapFace(
         hub.public_url, lambda call: submit(hub, call), key=hub.rsa_key, keyring=hub.parties.by_fingerprint,
-        clock=lambda: datetime.now(UTC), hub=hub.name,
+        clock=lambda: datetime.now(UTC), hub=hub.name, turned_away=lambda body, refusal: record_refusal(hub, body, refusal),
     )  # fmt: skip
 
 
@@ -39,6 +39,11 @@ def submit(hub: Hub, call: SoapCall) -> SoapAnswer:
         first = (facts.get("errors") or [{}])[0]
         raise SoapRefused(receipt, first.get("detail", receipt.code), first.get("path") or None)
     return SoapAnswer(receipt.status, receipt.code, receipt.body.decode())
+
+
+def record_refusal(hub: Hub, body: bytes, refusal: Refused) -> None:
+    """A call that never became a message still leaves its line in the ledger."""
+    turn_away(hub, Envelope("soap", body, "text/xml", datetime.now(UTC).timestamp()), None, refusal)
 
 
 def _open(hub: Hub, call: SoapCall) -> Sealed:

@@ -64,6 +64,7 @@ class SoapAnswer:
 
 
 Submit = Callable[[SoapCall], SoapAnswer]
+TurnedAway = Callable[[bytes, Refused], None]
 
 
 @dataclass(slots=True)
@@ -84,9 +85,11 @@ class SoapFace:
 
     def __init__(
         self, public_url: str, submit: Submit, *, key: SigningKey, keyring: Keyring,
-        clock: Callable[[], datetime], hub: str = "hub",
+        clock: Callable[[], datetime], hub: str = "hub", turned_away: TurnedAway = lambda body, refusal: None,
     ) -> None:  # fmt: skip
+        """`turned_away` hears of every refusal made before `submit`: framing, seal or schema."""
         _silence_spyne()
+        self._turned_away = turned_away
         self._submit, self._key, self._keyring, self._clock, self._hub = submit, key, keyring, clock, hub
         self._wsgi = spyne_wsgi.WsgiApplication(_application(), max_content_length=LONGEST_BODY)
         self._wsgi.doc.wsdl11.build_interface_document(public_url.rstrip("/") + PATH)
@@ -102,7 +105,9 @@ class SoapFace:
         try:
             status, envelope = 200, self._answer(turn, content_type)
         except HubError as refusal:
-            status, envelope = 500, _fault(refusal, turn)
+            if turn.refusal is None and isinstance(refusal, Refused):
+                self._turned_away(body, refusal)
+            status, envelope = 500, _fault(_as_told(refusal), turn)
         except Exception:  # the process boundary: a caller always gets a sealed answer
             log.exception("soap_request_failed")
             status, envelope = (
@@ -124,6 +129,11 @@ class SoapFace:
         if not status.startswith("200"):
             raise _spyne_fault(answer)
         return answer
+
+
+def _as_told(refusal: HubError) -> HubError:
+    """A stale time is told as what it may be: a replay (docs/wire.md §8)."""
+    return Refused("replay", refusal.detail, refusal.where) if refusal.code == "stale" else refusal
 
 
 def _charset(content_type: str | None) -> str | None:

@@ -14,7 +14,8 @@ from exchange.seals.keys import key_id
 from exchange.store.work import Store, Work
 
 KEY_SECONDS = 60.0  # what a partner is given to make its key pair
-ACCOUNT_KEY = "account"
+ACCOUNT_KEY = "account"  # what the mappings fill appId, accessId and their like with
+INBOX = "/inbox"  # where the counter takes what the hub sends it
 
 
 def secrets_of(layout: Layout, members: Sequence[Partner]) -> dict[str, str]:
@@ -44,7 +45,7 @@ def register(
         holders = {key: held.party.name for key, held in keys.items()}
         done = 0
         for member in members:
-            facts = facts_of(member, layout, adapters)
+            facts = facts_of(member, layout)
             pem = layout.certificate(member.name).read_text("ascii")
             done += _ensure(work, layout.settings.hub, facts, pem, names.get(facts.name), holders, adapters)
         return done
@@ -75,15 +76,9 @@ def _same(facts: PartyFacts, known: Party) -> bool:
     return mine == (known.adapter, known.org, known.address, known.account, known.takes)
 
 
-def facts_of(member: Partner, layout: Layout, adapters: Mapping[str, Adapter]) -> PartyFacts:
+def facts_of(member: Partner, layout: Layout) -> PartyFacts:
     """What is registered of one partner."""
     address = layout.url(member.name)
     if member.adapter == HOUSE:
         return PartyFacts(member.party, HOUSE, member.org, address + INBOX, {}, takes=member.takes)
-    account = {ACCOUNT_KEY: ACCOUNT}
-    if lacking := sorted(set(adapters[member.adapter].required_parameters) - account.keys()):
-        raise Misconfigured("account_incomplete", f"the adapter wants {', '.join(lacking)}", member.party)
-    return PartyFacts(member.party, member.adapter, member.org, address, account)
-
-
-INBOX = "/inbox"  # where the counter takes what the hub sends it
+    return PartyFacts(member.party, member.adapter, member.org, address, {ACCOUNT_KEY: ACCOUNT})
