@@ -123,6 +123,7 @@ def insert_bare(rows: Mapping[str, list[dict[str, Any]]], connection: Connection
 
 def append(log: Log, drafts: list[Draft], connection: Connection) -> None:
     batch = log.begin(connection, 1_795_299_398_123)
+    batch.prepare(drafts)
     for item in drafts:
         batch.append(item)
     batch.close()

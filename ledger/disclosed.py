@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ledger.draft import SALT_SIZE, commitment
 from ledger.erasure import Erasures
-from ledger.leaf import SALT_SIZE, commitment
 from ledger.report import Finding
 
 ValueOf = Callable[[int, str], bytes | None]

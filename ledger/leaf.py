@@ -3,12 +3,9 @@
 No personal data enters a leaf: values appear as salted commitments only, the salts and values live elsewhere.
 """
 
-import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ledger.errors import LedgerError
@@ -18,7 +15,6 @@ MAX_LEAF = 65_535
 """Bytes; the length prefix of an entry bundle has 16 bits."""
 
 MAX_INTEGER = 2**53 - 1
-SALT_SIZE = 16
 
 REQUIRED: Mapping[str, type] = {
     "v": int, "log": str, "seq": int, "ts": int, "kind": str, "xid": str, "from": str, "to": str, "svc": str,
@@ -31,45 +27,11 @@ OPTIONAL: Mapping[str, type] = {
 SCHEMA: Mapping[str, type] = {**REQUIRED, **OPTIONAL}
 
 _COMMITMENT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
+FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
-def _bad(message: str) -> LedgerError:
+def bad(message: str) -> LedgerError:
     return LedgerError("leaf_malformed", message)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An act to be logged, before the ledger numbers it; all names are opaque to the ledger.
-
-    `state` is (state before or None, state after) of `case`; `values` are committed to, never stored;
-    `note` holds a few values that name no person, such as a refusal code.
-    """
-
-    kind: str
-    xid: str
-    sender: str
-    receiver: str
-    service: str
-    case: str | None = None
-    state: tuple[str | None, str] | None = None
-    kid: str | None = None
-    suite: str | None = None
-    values: Mapping[str, bytes] = field(default_factory=dict)
-    receipt_of: str | None = None
-    note: Mapping[str, str | int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """What the ledger adds to a draft: its place in the log, in its channel and in its case; `ts` in ms."""
-
-    log: str
-    seq: int
-    ts: int
-    chan_n: int
-    case_n: int | None = None
-    case_prev: int | None = None
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
@@ -78,77 +40,28 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=
 def canonical(value: object) -> bytes:
     """RFC 8785 bytes of texts, whole numbers below 2^53 and dicts of them with ASCII names; nothing else."""
     _admit(value)
-    return _encoded(value)
+    return encoded(value)
 
 
-def _encoded(value: object) -> bytes:
+def encoded(value: object) -> bytes:
     """The standard encoder writes RFC 8785 for admitted values: no floats, ASCII names only."""
     try:
         return _ENCODER.encode(value).encode()
     except UnicodeEncodeError as error:
-        raise _bad("a text holds half a surrogate pair") from error
+        raise bad("a text holds half a surrogate pair") from error
 
 
 def _admit(value: object) -> None:
     if type(value) is dict:
         for name, item in value.items():
             if type(name) is not str or not name.isascii():
-                raise _bad("a field name is not ASCII")
+                raise bad("a field name is not ASCII")
             _admit(item)
     elif type(value) is int:
         if abs(value) > MAX_INTEGER:
-            raise _bad("a number is not below 2^53")
+            raise bad("a number is not below 2^53")
     elif type(value) is not str:
-        raise _bad(f"a value of type {type(value).__name__} has no place in a leaf")
-
-
-def commitment(salt: bytes, value: bytes) -> str:
-    """base64url(SHA-256(salt || value)) without padding."""
-    return base64.urlsafe_b64encode(sha256(salt + value).digest()).decode()[:43]
-
-
-def committed(
-    values: Mapping[str, bytes], random: Callable[[int], bytes]
-) -> tuple[dict[str, str], dict[str, bytes]]:
-    """Commitments and their fresh salts, by the name of the value."""
-    drawn = random(SALT_SIZE * len(values))
-    salts = {name: drawn[at * SALT_SIZE : (at + 1) * SALT_SIZE] for at, name in enumerate(values)}
-    return {name: commitment(salts[name], value) for name, value in values.items()}, salts
-
-
-def build(draft: Draft, place: Position, commitments: Mapping[str, str]) -> bytes:
-    """The leaf bytes of a numbered draft; refuses what the schema does not allow."""
-    fields: dict[str, Any] = {"v": VERSION, "log": place.log, "seq": place.seq, "ts": place.ts}
-    fields |= {"kind": draft.kind, "xid": draft.xid, "from": draft.sender, "to": draft.receiver}
-    fields |= {"svc": draft.service, "chan_n": place.chan_n}
-    if draft.case is not None:
-        fields |= {"case": draft.case, "case_n": place.case_n}
-        if place.case_prev is not None:
-            fields["case_prev"] = place.case_prev
-    for name, value in (("kid", draft.kid), ("suite", draft.suite), ("receipt_of", draft.receipt_of)):
-        if value is not None:
-            fields[name] = value
-    _add_groups(fields, draft, commitments)
-    return _checked(fields)
-
-
-def _add_groups(fields: dict[str, Any], draft: Draft, commitments: Mapping[str, str]) -> None:
-    if draft.state is not None:
-        before, after = draft.state
-        fields["state"] = {"to": after} if before is None else {"from": before, "to": after}
-    if commitments:
-        fields["c"] = dict(commitments)
-    if draft.note:
-        fields["note"] = dict(draft.note)
-
-
-def _checked(fields: dict[str, Any]) -> bytes:
-    if problem := schema_problem(fields):
-        raise _bad(problem)
-    leaf = _encoded(fields)
-    if len(leaf) > MAX_LEAF:
-        raise LedgerError("leaf_too_long", f"the leaf has {len(leaf)} bytes, the limit is {MAX_LEAF}")
-    return leaf
+        raise bad(f"a value of type {type(value).__name__} has no place in a leaf")
 
 
 def schema_problem(fields: Mapping[str, Any]) -> str | None:
@@ -178,25 +91,25 @@ def _case_problem(fields: Mapping[str, Any]) -> str | None:
 
 def _group_problem(fields: Mapping[str, Any]) -> str | None:
     state, commitments, note = fields.get("state"), fields.get("c"), fields.get("note")
-    if state is not None and not _is_state(state):
+    if state is not None and not is_state(state):
         return "a state has a printable to and perhaps a from"
-    if commitments is not None and not _are_commitments(commitments):
+    if commitments is not None and not are_commitments(commitments):
         return "c holds named commitments of 43 base64url characters"
-    if note is not None and not _is_note(note):
+    if note is not None and not is_note(note):
         return "a note holds named texts and whole numbers"
     return None
 
 
-def _is_state(state: Mapping[Any, Any]) -> bool:
+def is_state(state: Mapping[Any, Any]) -> bool:
     texts = all(type(value) is str and value and value.isprintable() for value in state.values())
     return texts and (state.keys() == {"to"} or state.keys() == {"from", "to"})
 
 
 def _named(values: Iterable[object]) -> bool:
-    return all(type(name) is str and _FIELD_NAME.fullmatch(name) for name in values)
+    return all(type(name) is str and FIELD_NAME.fullmatch(name) for name in values)
 
 
-def _are_commitments(values: Mapping[Any, Any]) -> bool:
+def are_commitments(values: Mapping[Any, Any]) -> bool:
     return (
         bool(values)
         and _named(values)
@@ -204,16 +117,16 @@ def _are_commitments(values: Mapping[Any, Any]) -> bool:
     )
 
 
-def _is_note(values: Mapping[Any, Any]) -> bool:
-    return bool(values) and _named(values) and all(map(_is_note_value, values.values()))
+def is_note(values: Mapping[Any, Any]) -> bool:
+    return bool(values) and _named(values) and all(map(is_note_value, values.values()))
 
 
-def _is_note_value(value: object) -> bool:
+def is_note_value(value: object) -> bool:
     return type(value) is str or (type(value) is int and abs(value) <= MAX_INTEGER)
 
 
 def _refuse(number: str) -> Any:
-    raise _bad(f"{number[:20]} is not a whole number")
+    raise bad(f"{number[:20]} is not a whole number")
 
 
 _DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
@@ -226,11 +139,11 @@ def parse(leaf: bytes) -> dict[str, Any]:
     try:
         fields = _DECODER.decode(leaf.decode())
     except (ValueError, RecursionError) as error:
-        raise _bad("the leaf is not JSON in UTF-8") from error
+        raise bad("the leaf is not JSON in UTF-8") from error
     if type(fields) is not dict:
-        raise _bad("the leaf is not an object")
+        raise bad("the leaf is not an object")
     if problem := schema_problem(fields):
-        raise _bad(problem)
-    if _encoded(fields) != leaf:
+        raise bad(problem)
+    if encoded(fields) != leaf:
         raise LedgerError("leaf_not_canonical", "the leaf is not spelled in its canonical form")
     return fields

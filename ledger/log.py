@@ -2,44 +2,30 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger import tables
+from ledger.draft import Draft, Position, build, committed
 from ledger.errors import LedgerError
-from ledger.leaf import Draft, Position, build, committed
-from ledger.note import Signer, TreeHead, open_checkpoint, parse_head, split_note
+from ledger.head import NOTE, Head, read_head, stored_root
+from ledger.note import Signer, TreeHead, open_checkpoint
 from ledger.tables import CASE, CHANNEL, channel_key, metadata
-from ledger.tree import EMPTY_ROOT, HASH_SIZE, extended_root, leaf_hash, push, root
+from ledger.tree import EMPTY_ROOT, extended_root, leaf_hash, push, root
 
 __all__ = ["Batch", "Checkpoint", "Draft", "Entry", "Log", "Mark", "forget", "metadata"]
 
 _CACHE_LIMIT = 65_536
 _CHUNK = 500
 
-# Plain SQL where the statement never changes: SQLAlchemy would work out its cache key at every commit.
-_HEAD = text(
-    "SELECT log, size, frontier, root, ts, (SELECT max(seq) FROM ledger_entry) AS top,"
-    " (SELECT max(size) FROM ledger_checkpoint) AS signed FROM ledger_head"
-)
-_TOP = text("SELECT max(seq) FROM ledger_entry")
-_NOTE = select(tables.checkpoint.c.note).where(tables.checkpoint.c.size == bindparam("at"))
-_READ_BACK = (
-    select(tables.entry.c.seq, tables.entry.c.leaf, tables.entry.c.leaf_hash)
-    .where(tables.entry.c.seq >= bindparam("since"))
-    .order_by(tables.entry.c.seq)
-)
-_ONE_COUNTER = select(tables.counter.c.n, tables.counter.c.last_seq).where(
-    tables.counter.c.kind == bindparam("of"), tables.counter.c.key == bindparam("named")
-)
-_COUNTERS = select(tables.counter).where(
-    or_(
-        and_(tables.counter.c.kind == CHANNEL, tables.counter.c.key.in_(bindparam("chans", expanding=True))),
-        and_(tables.counter.c.kind == CASE, tables.counter.c.key.in_(bindparam("cases", expanding=True))),
-    )
+_READ_BACK = text("SELECT seq, leaf, leaf_hash FROM ledger_entry WHERE seq >= :since ORDER BY seq")
+_ONE_COUNTER = text("SELECT n, last_seq FROM ledger_counter WHERE kind = :of AND key = :named")
+_SLOTS = tuple(f"k{slot}" for slot in range(16))
+_COUNTERS = text(
+    f"SELECT key, n, last_seq FROM ledger_counter WHERE kind = :of AND key IN (:{', :'.join(_SLOTS)})"  # noqa: S608 (slot names only)
 )
 _MOVE_COUNTER = (
     update(tables.counter)
@@ -91,17 +77,6 @@ _NO_COUNTER = _Counter(0, -1, False)
 _Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
-    size: int
-    frontier: tuple[bytes, ...]
-    root: bytes
-    ts: int
-
-
-_NEW = _Head(0, (), EMPTY_ROOT, 0)
-
-
 class Log:
     """One log: its origin, its key and what it remembers of the counters it wrote last.
 
@@ -120,7 +95,7 @@ class Log:
 
     def begin(self, connection: Connection, now_ms: int) -> "Batch":
         """Start a batch on the head in the database; refuses a head that disagrees with the entries."""
-        head = _read_head(connection, self.origin)
+        head = read_head(connection, self.origin)
         valid = self._known == (head.size, head.root) and len(self._counters) <= _CACHE_LIMIT
         counters, self._counters = (self._counters if valid else {}), {}
         return Batch(self, connection, head, max(now_ms, head.ts), counters)
@@ -132,52 +107,24 @@ class Log:
     def refuse_if_older_than(self, connection: Connection, note: bytes) -> None:
         """Refuse a store that lacks a checkpoint this log has already given out (a restored backup)."""
         given = open_checkpoint(note, self.signer.verifier)
-        head = _read_head(connection, self.origin)
+        head = read_head(connection, self.origin)
         if given.size > head.size:
             raise LedgerError(
                 "store_older",
                 f"a checkpoint of {given.size} entries was given out, the store has {head.size}",
             )
-        mine = _stored_root(connection, given.size) if given.size else EMPTY_ROOT
+        mine = stored_root(connection, given.size) if given.size else EMPTY_ROOT
         if mine != given.root:
             raise LedgerError(
                 "store_forked", f"the store did not sign the tree of {given.size} entries given out"
             )
 
 
-def _stored_root(connection: Connection, size: int) -> bytes | None:
-    note = connection.execute(_NOTE, {"at": size}).scalar()
-    return None if note is None else parse_head(split_note(note.encode())[0]).root
-
-
-def _read_head(connection: Connection, origin: str) -> _Head:
-    rows = connection.execute(_HEAD).all()
-    if not rows:
-        if connection.execute(_TOP).scalar() is not None:
-            raise LedgerError("head_missing", "there are entries but no head")
-        return _NEW
-    if len(rows) > 1 or rows[0].log != origin:
-        raise LedgerError("other_log", f"the store holds {rows[0].log}, not {origin}")
-    return _checked_head(rows[0])
-
-
-def _checked_head(row: Any) -> _Head:
-    parts = tuple(row.frontier[at : at + HASH_SIZE] for at in range(0, len(row.frontier), HASH_SIZE))
-    if row.top is None or row.size != row.top + 1 or row.signed != row.size:
-        raise LedgerError(
-            "head_disagrees",
-            f"head {row.size}, last entry {row.top}, last checkpoint {row.signed} do not fit",
-        )
-    if len(parts) != row.size.bit_count() or root(parts) != row.root:
-        raise LedgerError("head_damaged", f"the frontier of {row.size} entries does not give the stored root")
-    return _Head(row.size, parts, row.root, row.ts)
-
-
 class Batch:
     """Entries of one commit, held in memory until `close`; one checkpoint covers them all."""
 
     def __init__(
-        self, log: Log, connection: Connection, head: _Head, ts: int, counters: dict[_Key, _Counter]
+        self, log: Log, connection: Connection, head: Head, ts: int, counters: dict[_Key, _Counter]
     ) -> None:
         self._log, self._connection, self._head, self._ts = log, connection, head, ts
         self._counters = counters
@@ -225,15 +172,17 @@ class Batch:
         """Load the counters of coming drafts in one query; optional, it only saves round trips."""
         keys = {(CHANNEL, channel_key(draft.sender, draft.receiver)) for draft in drafts}
         keys |= {(CASE, draft.case) for draft in drafts if draft.case is not None}
-        missing = sorted(keys - self._counters.keys())
-        for at in range(0, len(missing), _CHUNK):
-            self._load(missing[at : at + _CHUNK])
+        missing = keys - self._counters.keys()
+        self._counters |= dict.fromkeys(missing, _NO_COUNTER)
+        for kind in (CHANNEL, CASE):
+            names = [key for of, key in missing if of == kind]
+            for at in range(0, len(names), len(_SLOTS)):
+                self._load(kind, names[at : at + len(_SLOTS)])
 
-    def _load(self, keys: Sequence[_Key]) -> None:
-        wanted = {f"{kind}s": [key for of, key in keys if of == kind] for kind in (CHANNEL, CASE)}
-        self._counters |= dict.fromkeys(keys, _NO_COUNTER)
-        for row in self._connection.execute(_COUNTERS, wanted):
-            self._counters[row.kind, row.key] = _Counter(row.n, row.last_seq, True)
+    def _load(self, kind: str, names: Sequence[str]) -> None:
+        slots = dict(zip_longest(_SLOTS, names))
+        for key, number, last_seq in self._connection.execute(_COUNTERS, {"of": kind, **slots}):
+            self._counters[kind, key] = _Counter(number, last_seq, True)
 
     def mark(self) -> Mark:
         """The present point, for `rewind`."""
@@ -269,7 +218,7 @@ class Batch:
         head = self._head
         if head.size:
             return Checkpoint(
-                head.size, head.root, self._connection.execute(_NOTE, {"at": head.size}).scalar_one()
+                head.size, head.root, self._connection.execute(NOTE, {"at": head.size}).scalar_one()
             )
         return Checkpoint(
             0, EMPTY_ROOT, self._log.signer.sign(TreeHead(self._log.origin, 0, EMPTY_ROOT).body())

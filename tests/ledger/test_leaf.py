@@ -10,8 +10,9 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.draft import Draft, Position, build, commitment, committed
 from ledger.errors import LedgerError
-from ledger.leaf import Draft, Position, build, canonical, commitment, committed, parse
+from ledger.leaf import canonical, parse
 
 NAMES = st.text("abcxyzABC_.-0189", min_size=1, max_size=8).map(lambda name: f"n{name}")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -146,6 +147,37 @@ def test_malformed_leaves_are_refused(leaf: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_coded_error(leaf: bytes) -> None:
     assert code(leaf).startswith("leaf_")
+
+
+PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+MAYBE = st.none() | PRINTABLE
+STATES = st.tuples(MAYBE, PRINTABLE)
+
+
+@given(
+    texts=st.tuples(PRINTABLE, PRINTABLE, PRINTABLE, PRINTABLE, PRINTABLE),
+    case=st.none() | st.tuples(PRINTABLE, st.none() | STATES),
+    others=st.tuples(MAYBE, MAYBE, MAYBE),
+    values=st.dictionaries(NAMES, st.binary(max_size=9), max_size=4),
+    note=st.dictionaries(NAMES, TEXTS | NUMBERS, max_size=4),
+    numbers=st.tuples(st.integers(0, 2**53 - 1), st.integers(0, 2**53 - 1), st.integers(2, 9)),
+)
+def test_every_draft_is_written_in_canonical_form(
+    texts: Any, case: Any, others: Any, values: Any, note: Any, numbers: Any
+) -> None:
+    seq, ts, case_n = numbers
+    name, state = case or (None, None)
+    kid, suite, receipt = others
+    draft = Draft(*texts, name, state, kid, suite, values, receipt, note)
+    commitments, _ = committed(values, bytes)
+    place = Position("日志.example/1", seq, ts, 4, *((case_n, 1) if case else ()))
+    leaf = build(draft, place, commitments)
+    fields = parse(leaf)
+    assert leaf == rfc8785.dumps(fields)
+    assert (fields["kind"], fields["xid"], fields["from"], fields["to"], fields["svc"]) == texts
+    assert [fields.get(key) for key in ("case", "kid", "suite", "receipt_of")] == [name, kid, suite, receipt]
+    assert fields.get("note", {}) == note and fields.get("c", {}) == commitments
+    assert fields.get("state", {}) == {k: v for k, v in zip(("from", "to"), state or (), strict=False) if v}
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,8 @@ def test_prepare_changes_nothing_but_the_number_of_queries(city: Any) -> None:
         ("UPDATE ledger_head SET root = zeroblob(32)", "head_damaged"),
         ("UPDATE ledger_head SET frontier = zeroblob(96)", "head_damaged"),
         ("UPDATE ledger_head SET frontier = substr(frontier, 1, 64)", "head_damaged"),
+        ("UPDATE ledger_head SET frontier = 'text'", "head_damaged"),
+        ("UPDATE ledger_head SET size = 'many'", "head_damaged"),
         ("UPDATE ledger_head SET log = 'other'", "other_log"),
         ("INSERT INTO ledger_head SELECT 'x' || log, size, frontier, root, ts FROM ledger_head", "other_log"),
         ("INSERT INTO ledger_entry VALUES (7, x'00', zeroblob(32))", "head_disagrees"),

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.draft import Draft, Position, build
 from ledger.errors import LedgerError
-from ledger.leaf import Draft, Position, build, canonical
+from ledger.leaf import canonical
 from ledger.report import Report
 from ledger.tiles import bundle, unpack
 
