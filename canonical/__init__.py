@@ -1,1 +1,2 @@
-"""The language every party is understood in: values, messages, code lists, case states, time limits, one byte form."""
+"""The language every party is understood in: values, messages, code lists, case states, time limits, one
+byte form."""

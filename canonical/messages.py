@@ -1,6 +1,7 @@
 """The messages of the exchange: one frozen pydantic model per kind, versioned by name (`case.accepted.v1`).
 
-The ten process messages follow the process objects 0-9 of the Guangdong provincial hall norm (2013), in English words.
+The ten process messages follow the process objects 0-9 of the Guangdong provincial hall norm (2013), in
+English words.
 """
 
 from __future__ import annotations
@@ -583,18 +584,44 @@ def _needs(condition: bool, value: object, field: str) -> None:
 PAYLOADS: dict[str, type[Payload]] = {
     kind.TYPE: kind
     for kind in (
-        CaseApplied, CasePreReviewed, CaseAccepted, CaseStep, CaseConcluded, CaseSpecialStarted, CaseSpecialFinished,
-        CaseSupplementNoticed, CaseSupplemented, CaseDelivered, CatalogueIncrement, SmsRequested, SmsSubmitted, SmsReported,
-        CertificateRequested, CertificateIssued, FeeRequested, FeeNoticed, FeePaid, FeeConfirmed, ArchiveSubmitted, ArchiveResult,
+        CaseApplied,
+        CasePreReviewed,
+        CaseAccepted,
+        CaseStep,
+        CaseConcluded,
+        CaseSpecialStarted,
+        CaseSpecialFinished,
+        CaseSupplementNoticed,
+        CaseSupplemented,
+        CaseDelivered,
+        CatalogueIncrement,
+        SmsRequested,
+        SmsSubmitted,
+        SmsReported,
+        CertificateRequested,
+        CertificateIssued,
+        FeeRequested,
+        FeeNoticed,
+        FeePaid,
+        FeeConfirmed,
+        ArchiveSubmitted,
+        ArchiveResult,
         ExchangeReceipted,
     )
-}  # fmt: skip
+}
 
 PROCESS_OBJECTS: dict[str, str] = {
-    "case.applied.v1": "0", "case.pre_reviewed.v1": "1", "case.accepted.v1": "2", "case.step.v1": "3", "case.concluded.v1": "4",
-    "case.special_started.v1": "5", "case.special_finished.v1": "6", "case.supplement_noticed.v1": "7", "case.supplemented.v1": "8",
+    "case.applied.v1": "0",
+    "case.pre_reviewed.v1": "1",
+    "case.accepted.v1": "2",
+    "case.step.v1": "3",
+    "case.concluded.v1": "4",
+    "case.special_started.v1": "5",
+    "case.special_finished.v1": "6",
+    "case.supplement_noticed.v1": "7",
+    "case.supplemented.v1": "8",
     "case.delivered.v1": "9",
-}  # fmt: skip
+}
 
 
 class Message(Model):

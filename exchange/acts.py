@@ -11,9 +11,17 @@ from ledger.log import Draft, Entry
 
 
 def record(
-    work: Work, hub: str, kind: str, xid: str, service: str, body: bytes, *,
-    case: str | None = None, kid: str | None = None, note: Mapping[str, str | int] | None = None,
-) -> Entry:  # fmt: skip
+    work: Work,
+    hub: str,
+    kind: str,
+    xid: str,
+    service: str,
+    body: bytes,
+    *,
+    case: str | None = None,
+    kid: str | None = None,
+    note: Mapping[str, str | int] | None = None,
+) -> Entry:
     """An act of the hub on itself; `case` is a pseudonym, `kid` the certificate concerned."""
     draft = Draft(kind, xid, hub, hub, service, case=case, kid=kid, values={"payload": body}, note=note)
     entry = work.append(draft)
@@ -22,8 +30,16 @@ def record(
 
 
 def record_value(
-    work: Work, hub: str, kind: str, xid: str, service: str, value: object, *,
-    case: str | None = None, kid: str | None = None, note: Mapping[str, str | int] | None = None,
-) -> Entry:  # fmt: skip
+    work: Work,
+    hub: str,
+    kind: str,
+    xid: str,
+    service: str,
+    value: object,
+    *,
+    case: str | None = None,
+    kid: str | None = None,
+    note: Mapping[str, str | int] | None = None,
+) -> Entry:
     """As `record`, of a JSON value in its canonical form."""
     return record(work, hub, kind, xid, service, canonical_bytes(value), case=case, kid=kid, note=note)

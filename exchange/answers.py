@@ -9,7 +9,8 @@ from exchange.receipts import Receipt
 
 
 def partner_answer(answer: Answer | None, receipt: Receipt, values: Mapping[str, Any]) -> tuple[bytes, int]:
-    """Body and HTTP status; what is held counts as accepted to a partner, a refusal carries the partner's own code."""
+    """Body and HTTP status; what is held counts as accepted to a partner, a refusal carries the partner's
+    own code."""
     if answer is None:
         return b"", receipt.http_status
     facts = json.loads(receipt.body) if receipt.body else dict(receipt.facts)
@@ -26,7 +27,8 @@ def _rendered(template: Any, values: Mapping[str, Any]) -> bytes:
 
 
 def filled(template: Any, values: Mapping[str, Any]) -> Any:
-    """The template with its {names} replaced; a string that is one name alone takes the value with its type."""
+    """The template with its {names} replaced; a string that is one name alone takes the value with its
+    type."""
     if isinstance(template, dict):
         return {name: filled(value, values) for name, value in template.items()}
     if not isinstance(template, str):

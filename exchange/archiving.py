@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid5
 
-from canonical.messages import ArchiveSubmitted
 from lxml import etree
 from sqlalchemy import insert, select
 
+from canonical.messages import ArchiveSubmitted
 from exchange.mapping import house
 from exchange.receipts import moment
 from exchange.seals import xmldsig
@@ -35,17 +35,27 @@ def offer(hub: "Hub", work: Work, case: Mapping[str, Any]) -> ArchiveSubmitted:
     work.connection.execute(insert(package), row)
     when = moment(work.now)
     return ArchiveSubmitted(
-        request_id=f"{case_no}@{when[:19].translate(str.maketrans('', '', '-T:'))}", case_no=case_no, library=LIBRARY, fonds=FONDS,
-        title=case["application"]["summary"][:200], retention="thirty_years", year=int(when[:4]),
-        url=f"{hub.public_url}/packages/{token}", size=len(body), digest=hashlib.sha256(body).hexdigest(),
-    )  # fmt: skip
+        request_id=f"{case_no}@{when[:19].translate(str.maketrans('', '', '-T:'))}",
+        case_no=case_no,
+        library=LIBRARY,
+        fonds=FONDS,
+        title=case["application"]["summary"][:200],
+        retention="thirty_years",
+        year=int(when[:4]),
+        url=f"{hub.public_url}/packages/{token}",
+        size=len(body),
+        digest=hashlib.sha256(body).hexdigest(),
+    )
 
 
 def build(hub: "Hub", case_no: str, files: Mapping[str, bytes]) -> bytes:
-    """The zip: every document as XML, and package.xml that lists them with size and digest, sealed by the hub."""
+    """The zip: every document as XML, and package.xml that lists them with size and digest, sealed by the
+    hub."""
     root = etree.Element("Package", Id=f"p-{uuid5(NAMESPACE_OID, case_no)}", fileno=case_no)
     for name, body in files.items():
-        etree.SubElement(root, "File", name=name, size=str(len(body)), sha256=hashlib.sha256(body).hexdigest())
+        etree.SubElement(
+            root, "File", name=name, size=str(len(body)), sha256=hashlib.sha256(body).hexdigest()
+        )
     sealed = xmldsig.sign(root, hub.rsa_key)
     listing = etree.tostring(sealed, encoding="UTF-8", xml_declaration=True)
     stream = io.BytesIO()
@@ -59,12 +69,26 @@ def _documents(work: Work, case_no: str) -> dict[str, bytes]:
     """The accepted process documents of a case, in ledger order."""
     work.flush()  # the delivery that closes the case belongs to them
     query = (
-        select(document.c.entry, document.c.message_id, document.c.type, document.c.party, document.c.canonical, document.c.at)
-        .where(document.c.case_no == case_no, document.c.direction == "in", document.c.state == "accepted", document.c.type.like("case.%"))
+        select(
+            document.c.entry,
+            document.c.message_id,
+            document.c.type,
+            document.c.party,
+            document.c.canonical,
+            document.c.at,
+        )
+        .where(
+            document.c.case_no == case_no,
+            document.c.direction == "in",
+            document.c.state == "accepted",
+            document.c.type.like("case.%"),
+        )
         .order_by(document.c.entry)
-    )  # fmt: skip
+    )
     return {
-        f"{number:03}-{row.type.removesuffix('.v1')}.xml": house.plain_xml(row.type, row.message_id, row.party, moment(row.at), row.canonical)
+        f"{number:03}-{row.type.removesuffix('.v1')}.xml": house.plain_xml(
+            row.type, row.message_id, row.party, moment(row.at), row.canonical
+        )
         for number, row in enumerate(work.connection.execute(query), 1)
     }
 

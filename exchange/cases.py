@@ -1,22 +1,26 @@
-"""Cases: which message moves which case, by the state machine of canonical.case; what is missing is held or refused."""
+"""Cases: which message moves which case, by the state machine of canonical.case; what is missing is held
+or refused."""
 
 import hmac
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from canonical.case import CaseFacts, Event, Finding, State, event_of, step
-from canonical.messages import CaseApplied, CasePayload, Message
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from canonical.case import CaseFacts, Event, Finding, State, event_of, step
+from canonical.messages import CaseApplied, CasePayload, Message
 from exchange import clocks, items, references
 from exchange.errors import Refused
 from exchange.store.tables import case_record, finding
 from exchange.store.work import Work
 
 Case = dict[str, Any]
-# Messages about a case that are not case payloads: type -> (field that names something of the case, kind of reference).
-BY_REFERENCE = {"fee.paid.v1": ("notice_no", "fee_notice"), "certificate.issued.v1": ("request_id", "certificate")}
+# Messages about a case that are not case payloads: type -> (field that names it, kind of reference).
+BY_REFERENCE = {
+    "fee.paid.v1": ("notice_no", "fee_notice"),
+    "certificate.issued.v1": ("request_id", "certificate"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Held:
 
 @dataclass(frozen=True)
 class Moved:
-    """What a message did to its case; `case` is the row as it will be stored, None when no case is concerned."""
+    """What a message did to its case; `case` is the row as it will be stored, None when no case is
+    concerned."""
 
     case_no: str | None = None
     case: Case | None = None
@@ -48,7 +53,8 @@ class Cases:
     """The case store behind one hub."""
 
     def apply(self, work: Work, message: Message) -> Moved | Held:
-        """The case after this message; Refused when its state forbids it, Held when a predecessor is missing."""
+        """The case after this message; Refused when its state forbids it, Held when a predecessor is
+        missing."""
         if isinstance(message.payload, CaseApplied):
             return self._open(work, message, message.payload)
         case_no = case_of(work, message)
@@ -61,7 +67,8 @@ class Cases:
         return self._step(work, message, case)
 
     def accept_without(self, work: Work, message: Message) -> Moved:
-        """A message whose predecessor never came: accepted with a finding where it can stand alone, else Refused."""
+        """A message whose predecessor never came: accepted with a finding where it can stand alone, else
+        Refused."""
         case = find(work, case_of(work, message) or "")
         event = event_of(message.type, message.payload)
         result = step(_load(case["facts"]), event) if case and event else None
@@ -69,9 +76,15 @@ class Cases:
         if case is None or after is None:
             raise Refused("state_forbids", "its predecessor did not come within 24 h", "case_no")
         changed = {**case, "state": after.state.value, "facts": _dump(after)}
-        found = ("logic", "missing_predecessor", f"{message.type} was accepted after 24 h without its predecessor")
+        found = (
+            "logic",
+            "missing_predecessor",
+            f"{message.type} was accepted after 24 h without its predecessor",
+        )
         change = (case["state"], after.state.value)
-        return Moved(case["case_no"], changed, change, (found,), context(changed), fresh=_differences(case, changed))
+        return Moved(
+            case["case_no"], changed, change, (found,), context(changed), fresh=_differences(case, changed)
+        )
 
     def store(self, work: Work, moved: Moved, entry: int) -> None:
         """Write what changed of the case."""
@@ -86,7 +99,13 @@ class Cases:
 
     def note_refusal(self, work: Work, message: Message, refusal: Refused, entry: int) -> None:
         """A step the state does not allow is a logic finding."""
-        row = {"case_no": case_of(work, message), "category": "logic", "code": refusal.code, "detail": refusal.detail, "at": work.now}
+        row = {
+            "case_no": case_of(work, message),
+            "category": "logic",
+            "code": refusal.code,
+            "detail": refusal.detail,
+            "at": work.now,
+        }
         work.connection.execute(insert(finding), {**row, "entry": entry})
 
     def _open(self, work: Work, message: Message, payload: CaseApplied) -> Moved | Held:
@@ -98,11 +117,24 @@ class Cases:
         assert not isinstance(result, Finding)  # noqa: S101 - the table says so
         facts = replace(result.facts, fee_due=item.has_fee)
         case = {
-            "case_no": payload.case_no, "state": facts.state.value, "facts": _dump(facts), "item_code": payload.item_code,
-            "item_version": item.version, "org": item.org, "has_fee": item.has_fee, "region": payload.region, "origin": message.sender,
-            "application": payload.model_dump(mode="json", exclude_none=True), "acceptance": None, "query_password": None,
-            "clock": {}, "statutory_due": None, "promised_due": None, "provisional": False, "opened_at": work.now,
-        }  # fmt: skip
+            "case_no": payload.case_no,
+            "state": facts.state.value,
+            "facts": _dump(facts),
+            "item_code": payload.item_code,
+            "item_version": item.version,
+            "org": item.org,
+            "has_fee": item.has_fee,
+            "region": payload.region,
+            "origin": message.sender,
+            "application": payload.model_dump(mode="json", exclude_none=True),
+            "acceptance": None,
+            "query_password": None,
+            "clock": {},
+            "statutory_due": None,
+            "promised_due": None,
+            "provisional": False,
+            "opened_at": work.now,
+        }
         return Moved(payload.case_no, case, (None, facts.state.value), (), context(case), opened=True)
 
     def _step(self, work: Work, message: Message, case: Case) -> Moved | Held:
@@ -112,8 +144,17 @@ class Cases:
         result = step(_load(case["facts"]), event)
         if isinstance(result, Finding):
             return _not_now(case, result)
-        after = clocks.advanced(work, {**case, "state": result.facts.state.value, "facts": _dump(result.facts)}, message)
-        return Moved(case["case_no"], after, (case["state"], after["state"]), (), context(after), fresh=_differences(case, after))
+        after = clocks.advanced(
+            work, {**case, "state": result.facts.state.value, "facts": _dump(result.facts)}, message
+        )
+        return Moved(
+            case["case_no"],
+            after,
+            (case["state"], after["state"]),
+            (),
+            context(after),
+            fresh=_differences(case, after),
+        )
 
 
 def _differences(before: Case, after: Case) -> tuple[str, ...]:
@@ -155,9 +196,15 @@ _CHANGE = update(case_record).where(case_record.c.case_no == bindparam("of"))
 def context(case: Case) -> dict[str, Any]:
     """Facts of a case that a partner's document may need beside the message."""
     facts = {
-        "case_no": case["case_no"], "item_code": case["item_code"], "region": case["region"], "org": case["org"],
-        "item_type": item_type(case["item_code"]), "version": 1, "has_fee": case["has_fee"], "decision_refused": case["facts"].get("granted") is False,
-    }  # fmt: skip
+        "case_no": case["case_no"],
+        "item_code": case["item_code"],
+        "region": case["region"],
+        "org": case["org"],
+        "item_type": item_type(case["item_code"]),
+        "version": 1,
+        "has_fee": case["has_fee"],
+        "decision_refused": case["facts"].get("granted") is False,
+    }
     return facts
 
 
@@ -177,13 +224,27 @@ def _dump(facts: CaseFacts) -> dict[str, Any]:
 
 
 def _load(stored: Mapping[str, Any]) -> CaseFacts:
-    facts = {**stored, "state": State(stored["state"]), "back_to": State(stored["back_to"]) if stored["back_to"] else None}
+    facts = {
+        **stored,
+        "state": State(stored["state"]),
+        "back_to": State(stored["back_to"]) if stored["back_to"] else None,
+    }
     return CaseFacts(**facts)
 
 
 def progress(connection: Connection, case_no: str, password: str) -> dict[str, Any] | None:
-    """What the applicant may see by case number and query password (S3-49); None also for a wrong password."""
+    """What the applicant may see by case number and query password (S3-49); None also for a wrong
+    password."""
     row = connection.execute(_FIND, {"no": case_no}).mappings().first()
-    if row is None or not row["query_password"] or not hmac.compare_digest(row["query_password"].encode(), password.encode()):
+    if (
+        row is None
+        or not row["query_password"]
+        or not hmac.compare_digest(row["query_password"].encode(), password.encode())
+    ):
         return None
-    return {"case_no": case_no, "state": row["state"], "promised_due": row["promised_due"], "provisional": row["provisional"]}
+    return {
+        "case_no": case_no,
+        "state": row["state"],
+        "promised_due": row["promised_due"],
+        "provisional": row["provisional"],
+    }

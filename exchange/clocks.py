@@ -8,7 +8,6 @@ from canonical.counting import Suspension
 from canonical.instants import local_date
 from canonical.messages import CaseAccepted, CaseSpecialFinished, CaseSpecialStarted, LimitSpan, Message
 from canonical.timelimit import Limit, Unit, deadline
-
 from exchange import calendars
 from exchange.store.work import Work
 
@@ -16,7 +15,8 @@ Case = dict[str, Any]
 
 
 def advanced(work: Work, case: Case, message: Message) -> Case:
-    """The case with its clocks after this message: acceptance starts them, special procedures stop and resume them."""
+    """The case with its clocks after this message: acceptance starts them, special procedures stop and
+    resume them."""
     payload = message.payload
     if isinstance(payload, CaseAccepted) and payload.result == "accepted":
         return recomputed(work, _accepted(case, payload))
@@ -36,16 +36,21 @@ def recomputed(work: Work, case: Case) -> Case:
     promised = _due(clock, "promised", calendar)
     provisional = any(result is not None and result[1] for result in (statutory, promised))
     return {
-        **case, "statutory_due": statutory and statutory[0], "promised_due": promised and promised[0],
+        **case,
+        "statutory_due": statutory and statutory[0],
+        "promised_due": promised and promised[0],
         "provisional": provisional,
-    }  # fmt: skip
+    }
 
 
 def _accepted(case: Case, payload: CaseAccepted) -> Case:
     clock = {
-        "accepted": local_date(payload.decided_at).isoformat(), "statutory": _span(payload.statutory_limit),
-        "promised": _span(payload.promised_limit), "suspensions": [], "extension": 0,
-    }  # fmt: skip
+        "accepted": local_date(payload.decided_at).isoformat(),
+        "statutory": _span(payload.statutory_limit),
+        "promised": _span(payload.promised_limit),
+        "suspensions": [],
+        "extension": 0,
+    }
     acceptance = payload.model_dump(mode="json", exclude_none=True)
     return {**case, "clock": clock, "acceptance": acceptance, "query_password": payload.query_password}
 
@@ -55,7 +60,10 @@ def _started(case: Case, payload: CaseSpecialStarted) -> Case:
     if payload.kind == "extension":
         asked = {str(payload.number): payload.limit.count if payload.limit else 0}
         return {**case, "clock": {**clock, "asked": {**clock.get("asked", {}), **asked}}}
-    pauses = [*clock.get("suspensions", ()), [payload.number, local_date(payload.started_at).isoformat(), None]]
+    pauses = [
+        *clock.get("suspensions", ()),
+        [payload.number, local_date(payload.started_at).isoformat(), None],
+    ]
     return {**case, "clock": {**clock, "suspensions": pauses}}
 
 
@@ -81,7 +89,10 @@ def _due(clock: Case, name: str, calendar: Calendar) -> tuple[str | None, bool] 
     span = clock.get(name)
     if span is None:
         return None
-    pauses = [Suspension(date.fromisoformat(start), date.fromisoformat(stop) if stop else None) for _, start, stop in clock["suspensions"]]
+    pauses = [
+        Suspension(date.fromisoformat(start), date.fromisoformat(stop) if stop else None)
+        for _, start, stop in clock["suspensions"]
+    ]
     limit = Limit(span[0], Unit(span[1]))
     result = deadline(date.fromisoformat(clock["accepted"]), limit, calendar, pauses, clock["extension"])
     return (result.due.isoformat() if result.due else None), result.provisional

@@ -1,4 +1,5 @@
-"""Messages that come by queue: opened, received on the one path, answered by queue, or set aside as dead letters with a code."""
+"""Messages that come by queue: opened, received on the one path, answered by queue, or set aside as dead
+letters with a code."""
 
 import json
 import secrets
@@ -25,9 +26,18 @@ log = structlog.get_logger()
 
 EXCHANGE, IN_QUEUE = "tongban", "tongban.in"
 DEAD_EXCHANGE, DEAD_QUEUE = "tongban.dlx", "tongban.dead"
-DEAD_CODES = frozenset({
-    "bad_request", "too_large", "seal_missing", "seal_invalid", "seal_scope", "unknown_party", "certificate_invalid", "not_allowed",
-})  # fmt: skip
+DEAD_CODES = frozenset(
+    {
+        "bad_request",
+        "too_large",
+        "seal_missing",
+        "seal_invalid",
+        "seal_scope",
+        "unknown_party",
+        "certificate_invalid",
+        "not_allowed",
+    }
+)
 """Refusals of what cannot be attributed or read: set aside, because there is nobody to answer."""
 
 
@@ -48,8 +58,17 @@ def partner_bindings(hub: Hub) -> list[Binding]:
     for party in hub.parties.all():
         adapter = hub.adapters.get(party.adapter)
         for queue in adapter.queues if adapter else ():
-            names = {"org": party.org or "", "region6": "441400", **adapter.parameters, **party.account} if adapter else {}
-            one = Binding(queue.name.format_map(names), queue.exchange, queue.routing_key.format_map(names), queue.dead_letter)
+            names = (
+                {"org": party.org or "", "region6": "441400", **adapter.parameters, **party.account}
+                if adapter
+                else {}
+            )
+            one = Binding(
+                queue.name.format_map(names),
+                queue.exchange,
+                queue.routing_key.format_map(names),
+                queue.dead_letter,
+            )
             found[(one.queue, one.pattern)] = one
     return list(found.values())
 
@@ -69,7 +88,9 @@ class HouseQueue:
     def __call__(self, delivery: Delivery) -> None:
         """Receive one message; the receipt goes to its sender's queue."""
         envelope = envelope_of(delivery)
-        receipt = receive(self.hub, envelope, lambda e: faces.house_only(self.hub, faces.open_post(self.hub, e)), self._read)
+        receipt = receive(
+            self.hub, envelope, lambda e: faces.house_only(self.hub, faces.open_post(self.hub, e)), self._read
+        )
         sender = receipt.facts.get("sender") or _sender(receipt)
         if not receipt.body or not sender:
             self.queues.publish([dead_letter(delivery, receipt.code, DEAD_EXCHANGE)])
@@ -80,7 +101,9 @@ class HouseQueue:
         return faces.read_json(self.hub, sealed, envelope)
 
     def _receipt(self, delivery: Delivery, receipt: Receipt, sender: str) -> Post:
-        return sealed_post(self.hub, EXCHANGE, f"receipt.{sender}", receipt.body, correlation_id=delivery.message_id)
+        return sealed_post(
+            self.hub, EXCHANGE, f"receipt.{sender}", receipt.body, correlation_id=delivery.message_id
+        )
 
 
 @dataclass(frozen=True)
@@ -94,8 +117,17 @@ class PartnerQueue:
     def __call__(self, delivery: Delivery) -> None:
         """Receive one message and answer as the contract says."""
         envelope = envelope_of(delivery)
-        receipt = receive(self.hub, envelope, lambda e: self.door.open(self.hub, e), lambda s, e: self.door.read(self.hub, s, e))
-        posts = [post for post in (self._dead(delivery, receipt), self._answer(delivery, receipt)) if post is not None]
+        receipt = receive(
+            self.hub,
+            envelope,
+            lambda e: self.door.open(self.hub, e),
+            lambda s, e: self.door.read(self.hub, s, e),
+        )
+        posts = [
+            post
+            for post in (self._dead(delivery, receipt), self._answer(delivery, receipt))
+            if post is not None
+        ]
         if posts:
             self.queues.publish(posts)
 
@@ -105,7 +137,11 @@ class PartnerQueue:
         return dead_letter(delivery, receipt.code, self._dead_exchange(delivery))
 
     def _dead_exchange(self, delivery: Delivery) -> str:
-        named = [queue.dead_letter for queue in self.door.adapter.queues if queue.exchange == delivery.exchange and queue.dead_letter]
+        named = [
+            queue.dead_letter
+            for queue in self.door.adapter.queues
+            if queue.exchange == delivery.exchange and queue.dead_letter
+        ]
         return named[0] if named else DEAD_EXCHANGE
 
     def _answer(self, delivery: Delivery, receipt: Receipt) -> Post | None:
@@ -125,19 +161,32 @@ class PartnerQueue:
 def envelope_of(delivery: Delivery) -> Envelope:
     """The message as it arrived, bound to its exchange and key."""
     properties = {
-        "message_id": delivery.message_id or "", "correlation_id": delivery.correlation_id or "", "type": delivery.type or "",
+        "message_id": delivery.message_id or "",
+        "correlation_id": delivery.correlation_id or "",
+        "type": delivery.type or "",
         **{name: value for name, value in delivery.headers.items() if name != jws.HEADER_NAME},
-    }  # fmt: skip
+    }
     bound = {"exchange": delivery.exchange, "routing_key": delivery.routing_key}
     return Envelope(
-        "amqp", delivery.body, delivery.content_type or "", time.time(), delivery.headers.get(jws.HEADER_NAME), bound, properties
+        "amqp",
+        delivery.body,
+        delivery.content_type or "",
+        time.time(),
+        delivery.headers.get(jws.HEADER_NAME),
+        bound,
+        properties,
     )
 
 
 def sealed_post(hub: Hub, exchange: str, key: str, body: bytes, *, correlation_id: str | None) -> Post:
     """A message of the hub, sealed for its exchange and key."""
     seal = jws.sign_amqp(
-        body, hub.ec_key, exchange=exchange, routing_key=key, now=datetime.now(UTC), nonce=secrets.token_urlsafe(24)
+        body,
+        hub.ec_key,
+        exchange=exchange,
+        routing_key=key,
+        now=datetime.now(UTC),
+        nonce=secrets.token_urlsafe(24),
     )
     return Post(exchange, key, body, secrets.token_hex(16), correlation_id, headers={jws.HEADER_NAME: seal})
 
@@ -147,9 +196,15 @@ def dead_letter(delivery: Delivery, code: str, exchange: str) -> Post:
     log.warning("dead_letter", code=code, exchange=delivery.exchange)
     headers = {**delivery.headers, "x-tongban-code": code}
     return Post(
-        exchange, delivery.routing_key, delivery.body, delivery.message_id or secrets.token_hex(16), delivery.correlation_id,
-        delivery.content_type or "application/octet-stream", delivery.type, headers,
-    )  # fmt: skip
+        exchange,
+        delivery.routing_key,
+        delivery.body,
+        delivery.message_id or secrets.token_hex(16),
+        delivery.correlation_id,
+        delivery.content_type or "application/octet-stream",
+        delivery.type,
+        headers,
+    )
 
 
 def consumers(hub: Hub, queues: Queues) -> dict[str, Callable[[Delivery], None]]:
@@ -165,7 +220,8 @@ def consumers(hub: Hub, queues: Queues) -> dict[str, Callable[[Delivery], None]]
 
 
 def safely(handler: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
-    """A defect while handling one message must not end the consumer: the message is given back and the defect logged."""
+    """A defect while handling one message must not end the consumer: the message is given back and the
+    defect logged."""
 
     def handle(delivery: Delivery) -> None:
         try:

@@ -1,4 +1,5 @@
-"""One call to a partner: say it in their form, seal it, send it, check their seal, judge their answer. No transaction is open here."""
+"""One call to a partner: say it in their form, seal it, send it, check their seal, judge their answer. No
+transaction is open here."""
 
 import hashlib
 import secrets
@@ -11,7 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 from canonical.messages import PAYLOADS, Payload
-
 from exchange.adapterfolder import Adapter
 from exchange.errors import HubError, Misconfigured, Refused, Tampered, TryLater
 from exchange.manifest import AmqpCall, Call, Document, Reply, RestCall, Token
@@ -63,9 +63,14 @@ class Channel:
         """What templates and mappings may be filled with."""
         now = datetime.now(UTC).astimezone(BEIJING)
         context: dict[str, Any] = {
-            "secret": self.secret, "time14": now.strftime("%Y%m%d%H%M%S"), "call_id": str(uuid4()), "region6": "441400",
-            **self.adapter.parameters, **self.party.account, **facts,
-        }  # fmt: skip
+            "secret": self.secret,
+            "time14": now.strftime("%Y%m%d%H%M%S"),
+            "call_id": str(uuid4()),
+            "region6": "441400",
+            **self.adapter.parameters,
+            **self.party.account,
+            **facts,
+        }
         if self.party.org:
             context.setdefault("org", self.party.org)
         for rule in self.adapter.digests:
@@ -93,14 +98,18 @@ class TokenBook:
 
     def _fetch(self, channel: Channel, procedure: Token) -> str:
         call = procedure.call
-        tree, sent = exchange(channel, call, call.documents[0] if call.documents else None, None, channel.context({"token": ""}))
+        tree, sent = exchange(
+            channel, call, call.documents[0] if call.documents else None, None, channel.context({"token": ""})
+        )
         token = value_at(tree, procedure.value)
         if sent.verdict != "ok" or not token:
             raise TryLater("no_token", f"the partner gave no token: {sent.code}")
         return token
 
 
-def deliver(channel: Channel, call: Call, kind: str, payload: Mapping[str, Any], facts: Mapping[str, Any]) -> Sent:
+def deliver(
+    channel: Channel, call: Call, kind: str, payload: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Sent:
     """Make one planned call; TryLater when the outcome is unknown or the partner asks to wait."""
     model = PAYLOADS[kind].model_validate(payload)
     document = call.document_for(kind, model)
@@ -115,7 +124,9 @@ def pull(channel: Channel, name: str, facts: Mapping[str, Any]) -> Sent:
     return _made(channel, call, call.documents[0], None, facts)
 
 
-def _made(channel: Channel, call: Call, document: Document, model: Payload | None, facts: Mapping[str, Any]) -> Sent:
+def _made(
+    channel: Channel, call: Call, document: Document, model: Payload | None, facts: Mapping[str, Any]
+) -> Sent:
     """With a valid token; a token the partner no longer takes is renewed once."""
     for attempt in (1, 2):
         context = channel.context({**facts, "object": document.object, **_token(channel, call)})
@@ -129,8 +140,11 @@ def _made(channel: Channel, call: Call, document: Document, model: Payload | Non
     return sent if reply is None else replace(sent, reply=reply)
 
 
-def exchange(channel: Channel, call: Call, document: Document | None, payload: Payload | None, context: dict[str, Any]) -> tuple[Any, Sent]:
-    """Say, seal, send and judge one call: the answer's wire tree (None when there is none yet) and what was exchanged."""
+def exchange(
+    channel: Channel, call: Call, document: Document | None, payload: Payload | None, context: dict[str, Any]
+) -> tuple[Any, Sent]:
+    """Say, seal, send and judge one call: the answer's wire tree (None when there is none yet) and what
+    was exchanged."""
     if call.rest is not None:
         return _rest(channel, call, call.rest, document, payload, context)
     if call.amqp is not None:
@@ -146,12 +160,19 @@ def _token(channel: Channel, call: Call) -> dict[str, str]:
 
 
 def _rest(
-    channel: Channel, call: Call, rest: RestCall, document: Document | None, payload: Payload | None, context: dict[str, Any]
+    channel: Channel,
+    call: Call,
+    rest: RestCall,
+    document: Document | None,
+    payload: Payload | None,
+    context: dict[str, Any],
 ) -> tuple[Any, Sent]:
     body = _said(channel, document, payload, context) if document else b""
     path, nonce = _path(rest, context), secrets.token_urlsafe(24)
     headers = {name: _fill(value, context) for name, value in rest.headers.items()}
-    seal = jws.sign_request(body, channel.ec_key, method=rest.method, path=path, now=datetime.now(UTC), nonce=nonce)
+    seal = jws.sign_request(
+        body, channel.ec_key, method=rest.method, path=path, now=datetime.now(UTC), nonce=nonce
+    )
     headers |= {jws.HEADER_NAME: seal, "Content-Type": "application/json"}
     answer = channel.rest.send(rest.method, _origin(channel) + path, body or None, headers)
     _check_answer(channel, answer, nonce)
@@ -160,36 +181,64 @@ def _rest(
     if verdict == "ok" and answer.status >= 400:
         code, verdict = str(answer.status), "refused"
     bound = {"method": rest.method, "path": path}
-    return tree, Sent("rest", body, code, verdict, seal=seal.encode(), bound=bound, answer=answer.body, detail=detail)
+    return tree, Sent(
+        "rest", body, code, verdict, seal=seal.encode(), bound=bound, answer=answer.body, detail=detail
+    )
 
 
 def _check_answer(channel: Channel, answer: Answer, nonce: str) -> None:
-    if answer.status in (429, 502, 503, 504) or (answer.status >= 500 and jws.HEADER_NAME not in answer.headers):
+    if answer.status in (429, 502, 503, 504) or (
+        answer.status >= 500 and jws.HEADER_NAME not in answer.headers
+    ):
         raise TryLater(str(answer.status), "the partner cannot answer now")
     token = answer.headers.get(jws.HEADER_NAME)
     try:
-        jws.verify_answer(token, answer.body, channel.certificate, status=answer.status, req=nonce, now=datetime.now(UTC))
+        jws.verify_answer(
+            token, answer.body, channel.certificate, status=answer.status, req=nonce, now=datetime.now(UTC)
+        )
     except Refused as fault:
         raise TryLater("answer_" + fault.code, fault.detail) from fault
 
 
-def _amqp(channel: Channel, amqp: AmqpCall, document: Document | None, payload: Payload | None, context: dict[str, Any]) -> Sent:
+def _amqp(
+    channel: Channel,
+    amqp: AmqpCall,
+    document: Document | None,
+    payload: Payload | None,
+    context: dict[str, Any],
+) -> Sent:
     body = _said(channel, document, payload, context) if document else b""
     exchange_name, key = _fill(amqp.exchange, context), _fill(amqp.routing_key, context)
     seal = jws.sign_amqp(
-        body, channel.ec_key, exchange=exchange_name, routing_key=key, now=datetime.now(UTC), nonce=secrets.token_urlsafe(24)
+        body,
+        channel.ec_key,
+        exchange=exchange_name,
+        routing_key=key,
+        now=datetime.now(UTC),
+        nonce=secrets.token_urlsafe(24),
     )
     headers = {name: _fill(value, context) for name, value in amqp.headers.items()} | {jws.HEADER_NAME: seal}
-    post = Post(exchange_name, key, body, str(context["message_id"]), _fill(amqp.correlation_id, context), headers=headers)
+    post = Post(
+        exchange_name,
+        key,
+        body,
+        str(context["message_id"]),
+        _fill(amqp.correlation_id, context),
+        headers=headers,
+    )
     bound = {"exchange": exchange_name, "routing_key": key}
     return Sent("amqp", body, "ok", "ok", seal=seal.encode(), bound=bound, post=post)
 
 
-def _soap(channel: Channel, call: Call, document: Document | None, payload: Payload | None, context: dict[str, Any]) -> tuple[Any, Sent]:
+def _soap(
+    channel: Channel, call: Call, document: Document | None, payload: Payload | None, context: dict[str, Any]
+) -> tuple[Any, Sent]:
     assert call.soap is not None and channel.adapter.soap is not None  # noqa: S101 - the manifest was checked on loading
     service = channel.adapter.soap
     text = _inner(channel, service.declaration, document, payload, context)
-    arguments = {name: _fill(value, {**context, "document": text}) for name, value in service.arguments.items()}
+    arguments = {
+        name: _fill(value, {**context, "document": text}) for name, value in service.arguments.items()
+    }
     try:
         done = channel.soap().exchange(call.soap.operation, arguments, call_id=str(context["call_id"]))
     except Tampered as fault:  # what became of the call is unknown: ask again under the same ids
@@ -198,10 +247,24 @@ def _soap(channel: Channel, call: Call, document: Document | None, payload: Payl
     code, verdict, detail = _judged(call, tree)
     whole = channel.adapter.seal == "wssec"
     body = done.request if whole else "".join(done.sealed.values()).encode()
-    return tree, Sent("soap", body, code, verdict, "text/xml", answer=done.answer if whole else done.sealed_result.encode(), detail=detail)
+    return tree, Sent(
+        "soap",
+        body,
+        code,
+        verdict,
+        "text/xml",
+        answer=done.answer if whole else done.sealed_result.encode(),
+        detail=detail,
+    )
 
 
-def _inner(channel: Channel, declaration: str | None, document: Document | None, payload: Payload | None, context: dict[str, Any]) -> str:
+def _inner(
+    channel: Channel,
+    declaration: str | None,
+    document: Document | None,
+    payload: Payload | None,
+    context: dict[str, Any],
+) -> str:
     """The document inside the call; the client seals it where the contract wants it sealed."""
     if document is None:
         return ""
@@ -215,7 +278,9 @@ def _reply_mapping(channel: Channel, call: Call) -> Any:
     return channel.adapter.mappings[call.reply.mapping]
 
 
-def _reply(channel: Channel, reply: Reply | None, tree: Any, context: dict[str, Any]) -> tuple[str, Payload] | None:
+def _reply(
+    channel: Channel, reply: Reply | None, tree: Any, context: dict[str, Any]
+) -> tuple[str, Payload] | None:
     if reply is None or reply.type is None or reply.mapping is None:
         return None
     return reply.type, channel.adapter.mappings[reply.mapping].hear(tree, context)
@@ -265,4 +330,3 @@ def _fill(template: str, context: Mapping[str, Any]) -> str:
 def _digest(algorithm: str, text: str) -> str:
     """The partner's own shared-secret digest; the seal is what protects the message."""
     return hashlib.new(algorithm, text.encode(), usedforsecurity=False).hexdigest()
-

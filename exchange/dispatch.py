@@ -1,4 +1,5 @@
-"""Dispatch: per party one worker that claims planned deliveries, makes them, and settles each in one commit with its ledger line."""
+"""Dispatch: per party one worker that claims planned deliveries, makes them, and settles each in one
+commit with its ledger line."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from canonical.messages import Message
 from sqlalchemy import Row
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from canonical.messages import Message
 from exchange import pipeline
 from exchange.cases import Held
 from exchange.delivery import Channel, Sent, deliver
@@ -74,7 +75,10 @@ class Dispatcher:
     def _try(self, row: Row[Any]) -> Outcome:
         """A few quick attempts against a hiccup; a longer pause is the outbox's business."""
         quick = Retrying(
-            retry=retry_if_exception_type(TryLater), stop=stop_after_attempt(2), wait=wait_random_exponential(0.05, 0.5), reraise=True
+            retry=retry_if_exception_type(TryLater),
+            stop=stop_after_attempt(2),
+            wait=wait_random_exponential(0.05, 0.5),
+            reraise=True,
         )
         try:
             return Outcome(row, quick(self._attempt, row))
@@ -130,21 +134,47 @@ def _ended(hub: Hub, work: Work, row: Row[Any], sent: Sent) -> None:
 
 
 def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
-    found = () if state == "sent" else (("procedure", f"delivery_{state}", f"{row.party} {sent.code}: {sent.detail or ''}"[:500]),)
+    found = (
+        ()
+        if state == "sent"
+        else (("procedure", f"delivery_{state}", f"{row.party} {sent.code}: {sent.detail or ''}"[:500]),)
+    )
     kind = {"sent": "exchange.sent", "refused": "exchange.send_refused"}.get(state, "exchange.send_failed")
     return Record(
-        kind, row.message_id, hub.name, row.party, row.party, "out", sent.protocol, row.type, sent.body, state=state,
-        code="ok" if state == "sent" else sent.code, case_no=row.case_no, seal=sent.seal, bound=sent.bound, media_type=sent.media_type,
-        answer=sent.answer, canonical=row.payload, note=sent.detail, findings=found,
-    )  # fmt: skip
+        kind,
+        row.message_id,
+        hub.name,
+        row.party,
+        row.party,
+        "out",
+        sent.protocol,
+        row.type,
+        sent.body,
+        state=state,
+        code="ok" if state == "sent" else sent.code,
+        case_no=row.case_no,
+        seal=sent.seal,
+        bound=sent.bound,
+        media_type=sent.media_type,
+        answer=sent.answer,
+        canonical=row.payload,
+        note=sent.detail,
+        findings=found,
+    )
 
 
 def take_reply(hub: Hub, work: Work, party: str, row: Row[Any], sent: Sent) -> None:
-    """A partner's synchronous answer is a message like any other; what the case cannot take is recorded as refused."""
+    """A partner's synchronous answer is a message like any other; what the case cannot take is recorded as
+    refused."""
     assert sent.reply is not None  # noqa: S101 - the caller looked
     kind, payload = sent.reply
     message = Message(
-        message_id=f"re-{row.message_id}", type=kind, sender=party, sent_at=moment(work.now), causation_id=row.message_id, payload=payload
+        message_id=f"re-{row.message_id}",
+        type=kind,
+        sender=party,
+        sent_at=moment(work.now),
+        causation_id=row.message_id,
+        payload=payload,
     )
     _take_answer(hub, work, message, sent, row.case_no)
 
@@ -156,12 +186,27 @@ def take_pulled(hub: Hub, party: str, sent: Sent, ident: str) -> None:
         assert sent.reply is not None  # noqa: S101 - the caller looked
         kind, payload = sent.reply
         asked = Record(
-            "exchange.sent", ident, hub.name, party, party, "out", sent.protocol, f"{kind.removesuffix('.v1')}.query", sent.body, state="sent",
-            media_type=sent.media_type, answer=sent.answer,
-        )  # fmt: skip
+            "exchange.sent",
+            ident,
+            hub.name,
+            party,
+            party,
+            "out",
+            sent.protocol,
+            f"{kind.removesuffix('.v1')}.query",
+            sent.body,
+            state="sent",
+            media_type=sent.media_type,
+            answer=sent.answer,
+        )
         keep(hub, work, asked)
         message = Message(
-            message_id=f"re-{ident}", type=kind, sender=party, sent_at=moment(work.now), causation_id=ident, payload=payload
+            message_id=f"re-{ident}",
+            type=kind,
+            sender=party,
+            sent_at=moment(work.now),
+            causation_id=ident,
+            payload=payload,
         )
         _take_answer(hub, work, message, sent, None)
 
@@ -171,9 +216,19 @@ def take_pulled(hub: Hub, party: str, sent: Sent, ident: str) -> None:
 def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: str | None) -> None:
     understood = heard(message)
     record = Record(
-        "exchange.received", message.message_id, message.sender, hub.name, message.sender, "in", sent.protocol, message.type,
-        sent.answer or b"", case_no=message.case_no or case_no, media_type=sent.media_type, canonical=understood.canonical,
-    )  # fmt: skip
+        "exchange.received",
+        message.message_id,
+        message.sender,
+        hub.name,
+        message.sender,
+        "in",
+        sent.protocol,
+        message.type,
+        sent.answer or b"",
+        case_no=message.case_no or case_no,
+        media_type=sent.media_type,
+        canonical=understood.canonical,
+    )
     try:
         with work.attempt():
             moved = hub.cases.apply(work, message)
@@ -188,7 +243,9 @@ def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: st
 class Dispatchers:
     """One worker thread per party that is sent anything."""
 
-    def __init__(self, hub: Hub, channels: Callable[[str], Channel | None], house: Attempt, queues: Queues | None) -> None:
+    def __init__(
+        self, hub: Hub, channels: Callable[[str], Channel | None], house: Attempt, queues: Queues | None
+    ) -> None:
         self._hub, self._channels, self._house, self._queues = hub, channels, house, queues
         self._threads: dict[str, threading.Thread] = {}
         self._stop = threading.Event()
@@ -198,7 +255,9 @@ class Dispatchers:
         for party in self._hub.parties.all():
             if party.name not in self._threads and (party.adapter != HOUSE or party.address):
                 worker = Dispatcher(self._hub, party.name, self._attempt, self._queues)
-                thread = threading.Thread(target=worker.run, args=(self._stop.is_set,), name=f"to-{party.name}", daemon=True)
+                thread = threading.Thread(
+                    target=worker.run, args=(self._stop.is_set,), name=f"to-{party.name}", daemon=True
+                )
                 self._threads[party.name] = thread
                 thread.start()
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from canonical.form import digest
 from canonical.messages import Message
-
 from exchange.parties import Party
 
 

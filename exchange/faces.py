@@ -1,4 +1,5 @@
-"""The hub's faces: how each kind of envelope is opened (whose seal, over which bytes) and read (which message)."""
+"""The hub's faces: how each kind of envelope is opened (whose seal, over which bytes) and read (which
+message)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from canonical.messages import Message
-
 from exchange.adapterfolder import Adapter
 from exchange.envelope import Envelope, Heard, Sealed, heard
 from exchange.errors import Refused, Tampered
@@ -27,18 +27,26 @@ WINDOW = 300.0  # seconds a document without a detached signature may be off by 
 def open_request(hub: Hub, envelope: Envelope) -> Sealed:
     """A detached JWS bound to method and path."""
     seal = jws.verify_request(
-        envelope.seal, envelope.body, hub.parties.certificate, method=envelope.bound["method"], path=envelope.bound["path"],
+        envelope.seal,
+        envelope.body,
+        hub.parties.certificate,
+        method=envelope.bound["method"],
+        path=envelope.bound["path"],
         now=_at(envelope),
-    )  # fmt: skip
+    )
     return _by_jws(hub, envelope, seal)
 
 
 def open_post(hub: Hub, envelope: Envelope) -> Sealed:
     """A detached JWS bound to exchange and routing key."""
     seal = jws.verify_amqp(
-        envelope.seal, envelope.body, hub.parties.certificate, exchange=envelope.bound["exchange"],
-        routing_key=envelope.bound["routing_key"], now=_at(envelope),
-    )  # fmt: skip
+        envelope.seal,
+        envelope.body,
+        hub.parties.certificate,
+        exchange=envelope.bound["exchange"],
+        routing_key=envelope.bound["routing_key"],
+        now=_at(envelope),
+    )
     return _by_jws(hub, envelope, seal)
 
 
@@ -96,7 +104,15 @@ class Door:
         payload = mapping.hear(tree, values)
         ident = self._identity(envelope, sealed, tree)
         sent_at = moment(envelope.received_at)
-        return heard(Message(message_id=ident, type=document.type, sender=sealed.party.name, sent_at=sent_at, payload=payload))
+        return heard(
+            Message(
+                message_id=ident,
+                type=document.type,
+                sender=sealed.party.name,
+                sent_at=sent_at,
+                payload=payload,
+            )
+        )
 
     def document_type(self, envelope: Envelope) -> str:
         """The message type, as far as it is known before reading."""
@@ -130,7 +146,11 @@ def key_values(door: AmqpDoor, routing_key: str) -> Mapping[str, str]:
     pattern, words = door.routing_key.split("."), routing_key.split(".")
     if len(pattern) != len(words):
         return {}
-    return {part[1:-1]: word for part, word in zip(pattern, words, strict=True) if part.startswith("{") and part.endswith("}")}
+    return {
+        part[1:-1]: word
+        for part, word in zip(pattern, words, strict=True)
+        if part.startswith("{") and part.endswith("}")
+    }
 
 
 def house_only(hub: Hub, sealed: Sealed) -> Sealed:
@@ -143,7 +163,9 @@ def house_only(hub: Hub, sealed: Sealed) -> Sealed:
 
 def _by_jws(hub: Hub, envelope: Envelope, seal: jws.Sealed) -> Sealed:
     digest = hashlib.sha256((envelope.seal or "").encode()).hexdigest()
-    return Sealed(_holder(hub, seal.party_key_id), seal.party_key_id, envelope.body, seal.nonce, digest, "jws")
+    return Sealed(
+        _holder(hub, seal.party_key_id), seal.party_key_id, envelope.body, seal.nonce, digest, "jws"
+    )
 
 
 def _holder(hub: Hub, key: str) -> Party:

@@ -4,9 +4,9 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from canonical.messages import PAYLOADS, Message
 from sqlalchemy import Row
 
+from canonical.messages import PAYLOADS, Message
 from exchange.consuming import EXCHANGE
 from exchange.delivery import Sent
 from exchange.errors import Refused, TryLater
@@ -36,17 +36,37 @@ class HouseDelivery:
 
     def _message(self, row: Row[Any]) -> Message:
         payload = PAYLOADS[row.type].model_validate(row.payload)
-        return Message(message_id=row.message_id, type=row.type, sender=self._hub.name, sent_at=moment(row.created_at), payload=payload)
+        return Message(
+            message_id=row.message_id,
+            type=row.type,
+            sender=self._hub.name,
+            sent_at=moment(row.created_at),
+            payload=payload,
+        )
 
     def _post(self, row: Row[Any], body: bytes) -> Sent:
         key = f"out.{row.party}.{row.type}"
-        seal = jws.sign_amqp(body, self._hub.ec_key, exchange=EXCHANGE, routing_key=key, now=datetime.now(UTC), nonce=_nonce())
-        post = Post(EXCHANGE, key, body, row.message_id, row.case_no, type=row.type, headers={jws.HEADER_NAME: seal})
-        return Sent("amqp", body, "ok", "ok", seal=seal.encode(), bound={"exchange": EXCHANGE, "routing_key": key}, post=post)
+        seal = jws.sign_amqp(
+            body, self._hub.ec_key, exchange=EXCHANGE, routing_key=key, now=datetime.now(UTC), nonce=_nonce()
+        )
+        post = Post(
+            EXCHANGE, key, body, row.message_id, row.case_no, type=row.type, headers={jws.HEADER_NAME: seal}
+        )
+        return Sent(
+            "amqp",
+            body,
+            "ok",
+            "ok",
+            seal=seal.encode(),
+            bound={"exchange": EXCHANGE, "routing_key": key},
+            post=post,
+        )
 
     def _send(self, address: str, body: bytes) -> Sent:
         origin, path = split(address)
-        seal = jws.sign_request(body, self._hub.ec_key, method="POST", path=path, now=datetime.now(UTC), nonce=_nonce())
+        seal = jws.sign_request(
+            body, self._hub.ec_key, method="POST", path=path, now=datetime.now(UTC), nonce=_nonce()
+        )
         headers = {jws.HEADER_NAME: seal, "Content-Type": "application/json"}
         answer = self._rest.send("POST", origin + path, body, headers)
         if answer.status >= 500 or answer.status in (408, 425, 429):
@@ -54,7 +74,9 @@ class HouseDelivery:
         if answer.status >= 300:
             raise Refused(str(answer.status), "the party refused the message")
         bound = {"method": "POST", "path": path}
-        return Sent("rest", body, str(answer.status), "ok", seal=seal.encode(), bound=bound, answer=answer.body)
+        return Sent(
+            "rest", body, str(answer.status), "ok", seal=seal.encode(), bound=bound, answer=answer.body
+        )
 
 
 def split(address: str) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 from canonical.messages import PAYLOADS, Message, Payload
-
 from exchange.adapterfolder import Adapter
 from exchange.cases import Cases
 from exchange.outbox import Outbox
@@ -23,7 +22,8 @@ STRANGERS_A_MINUTE = 60
 
 @dataclass
 class Strangers:
-    """How many messages from nobody we know get a ledger line of their own: a flood must not become the ledger."""
+    """How many messages from nobody we know get a ledger line of their own: a flood must not become the
+    ledger."""
 
     minute: int = -1
     seen: int = 0
@@ -70,7 +70,12 @@ class Hub:
         """A message of the hub itself."""
         assert isinstance(payload, Payload)  # noqa: S101 - reactions return payloads; anything else is our defect
         return Message(
-            message_id=str(uuid4()), type=payload.TYPE, sender=self.name, sent_at=moment(now), causation_id=cause, payload=payload
+            message_id=str(uuid4()),
+            type=payload.TYPE,
+            sender=self.name,
+            sent_at=moment(now),
+            causation_id=cause,
+            payload=payload,
         )
 
     def message(self, stored: Mapping[str, Any]) -> Message:

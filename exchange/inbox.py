@@ -10,15 +10,23 @@ from exchange.receipts import Receipt
 from exchange.store.tables import inbox, nonce
 from exchange.store.work import Work
 
-NONCE_LIFE = 4500.0  # seconds: a seal may be valid for an hour (WS-Security), plus twice the allowed skew, plus slack
+NONCE_LIFE = (
+    4500.0  # seconds: a seal may be valid for an hour (WS-Security), plus twice the allowed skew, plus slack
+)
 HELD_FOR = 24 * 3600.0  # seconds a message waits for its predecessor
 
 _ANSWERED = select(inbox.c.id, inbox.c.digest, inbox.c.state, inbox.c.code, inbox.c.receipt)
 _BY_ID = _ANSWERED.where(inbox.c.party == bindparam("of"), inbox.c.message_id == bindparam("ident"))
 _BY_SEAL = _ANSWERED.where(inbox.c.seal == bindparam("of"))
-_USED = select(nonce.c.message_id).where(nonce.c.party == bindparam("of"), nonce.c.nonce == bindparam("value"))
+_USED = select(nonce.c.message_id).where(
+    nonce.c.party == bindparam("of"), nonce.c.nonce == bindparam("value")
+)
 _INSERT, _INSERT_NONCE = insert(inbox), insert(nonce)
-_HELD = select(inbox.c.id, inbox.c.message).where(inbox.c.state == "held", inbox.c.case_no == bindparam("no")).order_by(inbox.c.id)
+_HELD = (
+    select(inbox.c.id, inbox.c.message)
+    .where(inbox.c.state == "held", inbox.c.case_no == bindparam("no"))
+    .order_by(inbox.c.id)
+)
 
 
 @dataclass(frozen=True)
@@ -49,25 +57,48 @@ def expect_fresh(work: Work, sealed: Sealed, message_id: str, found: Earlier | N
     if found is not None and found.digest != digest:
         raise Conflict("conflict", "this message id was used for other content", "message_id")
     key = ("nonce", sealed.party.name, sealed.nonce)
-    used = work.group.answers.get(key) or work.connection.execute(_USED, {"of": key[1], "value": key[2]}).scalar()
+    used = (
+        work.group.answers.get(key)
+        or work.connection.execute(_USED, {"of": key[1], "value": key[2]}).scalar()
+    )
     if used is None:
         work.group.answers[key] = message_id
-        row = {"party": sealed.party.name, "nonce": sealed.nonce, "message_id": message_id, "expires": work.now + NONCE_LIFE}
+        row = {
+            "party": sealed.party.name,
+            "nonce": sealed.nonce,
+            "message_id": message_id,
+            "expires": work.now + NONCE_LIFE,
+        }
         work.later(_INSERT_NONCE, row)
     elif used != message_id:
         raise Refused("replay", "this nonce was used under another message id", "nonce")
 
 
 def close(
-    work: Work, sealed: Sealed, seal: str, entry: int, message_id: str, receipt: Receipt, *, digest: str, held: Heard | None = None
+    work: Work,
+    sealed: Sealed,
+    seal: str,
+    entry: int,
+    message_id: str,
+    receipt: Receipt,
+    *,
+    digest: str,
+    held: Heard | None = None,
 ) -> None:
     """Remember the answer; it is stored once its bytes, which hold the checkpoint, are known."""
     row = {
-        "party": sealed.party.name, "message_id": message_id, "digest": digest, "seal": seal, "state": receipt.status,
-        "code": receipt.code, "received_at": work.now, "entry": entry, "case_no": receipt.facts.get("case_no"),
+        "party": sealed.party.name,
+        "message_id": message_id,
+        "digest": digest,
+        "seal": seal,
+        "state": receipt.status,
+        "code": receipt.code,
+        "received_at": work.now,
+        "entry": entry,
+        "case_no": receipt.facts.get("case_no"),
         "message": held.message.model_dump(mode="json", exclude_none=True) if held else None,
         "held_until": work.now + HELD_FOR if held else None,
-    }  # fmt: skip
+    }
     work.group.answers[(sealed.party.name, message_id)] = Earlier(digest, receipt)
     work.at_checkpoint(lambda _: work.later(_INSERT, {**row, "receipt": receipt.body}))
 
@@ -85,10 +116,11 @@ def overdue(work: Work) -> list[tuple[int, dict[str, object]]]:
 
 def released(work: Work, row: int, state: str, code: str) -> None:
     """A held message has been decided; its first receipt stays what it was."""
-    work.connection.execute(update(inbox).where(inbox.c.id == row).values(state=state, code=code, message=None, held_until=None))
+    work.connection.execute(
+        update(inbox).where(inbox.c.id == row).values(state=state, code=code, message=None, held_until=None)
+    )
 
 
 def forget_nonces(work: Work) -> int:
     """Drop nonces no valid seal can carry any more; how many."""
     return work.connection.execute(delete(nonce).where(nonce.c.expires < work.now)).rowcount
-

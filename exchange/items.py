@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from canonical.messages import CatalogueIncrement, ServiceItem
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from canonical.messages import CatalogueIncrement, ServiceItem
 from exchange.errors import Refused
 from exchange.store.tables import item, stream
 from exchange.store.work import Work
 
 STREAM = "catalogue"
-_IN_FORCE = select(item.c.version, item.c.org, item.c.state, item.c.has_fee).where(item.c.code == bindparam("of"), item.c.current)
+_IN_FORCE = select(item.c.version, item.c.org, item.c.state, item.c.has_fee).where(
+    item.c.code == bindparam("of"), item.c.current
+)
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,16 @@ def _store(work: Work, changed: ServiceItem) -> None:
     work.connection.execute(update(item).where(where).values(current=False))
     work.connection.execute(item.delete().where(where & (item.c.version == changed.version)))
     row: dict[str, Any] = {
-        "code": changed.code, "version": changed.version, "state": changed.state, "row_id": changed.row_id,
-        "org": changed.organisation_code, "has_fee": changed.has_fee, "name": changed.name, "data": changed.model_dump(mode="json", exclude_none=True),
+        "code": changed.code,
+        "version": changed.version,
+        "state": changed.state,
+        "row_id": changed.row_id,
+        "org": changed.organisation_code,
+        "has_fee": changed.has_fee,
+        "name": changed.name,
+        "data": changed.model_dump(mode="json", exclude_none=True),
         "current": True,
-    }  # fmt: skip
+    }
     work.connection.execute(insert(item), row)
 
 

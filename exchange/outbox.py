@@ -41,16 +41,27 @@ class Outbox:
             self.bell(party).set()
 
     def claim(self, work: Work, party: str) -> Sequence[Row[Any]]:
-        """The next deliveries of a party, oldest first; none whose case still has an earlier one waiting its retry."""
+        """The next deliveries of a party, oldest first; none whose case still has an earlier one waiting
+        its retry."""
         ready = _claimable(outbox, work.now)
         blocked = exists().where(
-            _earlier.c.party == party, _earlier.c.case_no == outbox.c.case_no, _earlier.c.id < outbox.c.id,
-            _earlier.c.state.in_(("pending", "claimed")), ~_claimable(_earlier, work.now),
-        )  # fmt: skip
-        ids = select(outbox.c.id).where(outbox.c.party == party, ready, ~blocked).order_by(outbox.c.id).limit(BATCH)
+            _earlier.c.party == party,
+            _earlier.c.case_no == outbox.c.case_no,
+            _earlier.c.id < outbox.c.id,
+            _earlier.c.state.in_(("pending", "claimed")),
+            ~_claimable(_earlier, work.now),
+        )
+        ids = (
+            select(outbox.c.id)
+            .where(outbox.c.party == party, ready, ~blocked)
+            .order_by(outbox.c.id)
+            .limit(BATCH)
+        )
         taking = update(outbox).where(outbox.c.id.in_(ids.scalar_subquery()))
         rows = work.connection.execute(
-            taking.values(state="claimed", claimed_until=work.now + CLAIM, attempts=outbox.c.attempts + 1).returning(outbox)
+            taking.values(
+                state="claimed", claimed_until=work.now + CLAIM, attempts=outbox.c.attempts + 1
+            ).returning(outbox)
         ).all()
         return sorted(rows, key=lambda row: int(row.id))
 
@@ -90,7 +101,16 @@ def _claimable(table: Any, now: float) -> Any:
 
 def _row(plan: Plan, entry: int, now: float) -> dict[str, Any]:
     return {
-        "party": plan.party, "message_id": plan.message_id, "document": plan.document, "type": plan.type, "case_no": plan.case_no,
-        "payload": dict(plan.payload), "context": dict(plan.context), "state": "pending", "attempts": 0, "next_at": now,
-        "created_at": now, "entry": entry,
-    }  # fmt: skip
+        "party": plan.party,
+        "message_id": plan.message_id,
+        "document": plan.document,
+        "type": plan.type,
+        "case_no": plan.case_no,
+        "payload": dict(plan.payload),
+        "context": dict(plan.context),
+        "state": "pending",
+        "attempts": 0,
+        "next_at": now,
+        "created_at": now,
+        "entry": entry,
+    }

@@ -119,5 +119,11 @@ def read_registry(connection: Connection) -> tuple[dict[str, Party], dict[str, R
 
 def _party(row: dict[str, Any]) -> Party:
     return Party(
-        row["name"], row["adapter"], row["org"], row["address"], row["account"], tuple(row["sends"]), tuple(row["takes"])
+        row["name"],
+        row["adapter"],
+        row["org"],
+        row["address"],
+        row["account"],
+        tuple(row["sends"]),
+        tuple(row["takes"]),
     )

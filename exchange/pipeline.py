@@ -1,10 +1,9 @@
-"""The one path of a message: verify, understand, and in one commit apply, record, react and plan what goes out."""
+"""The one path of a message: verify, understand, and in one commit apply, record, react and plan what goes
+out."""
 
 from collections.abc import Callable
 
 from canonical.messages import Message
-from ledger.log import Checkpoint, Entry
-
 from exchange import inbox
 from exchange.cases import Held, Moved
 from exchange.envelope import Envelope, Heard, Sealed, heard, seal_digest
@@ -13,13 +12,15 @@ from exchange.hub import Hub
 from exchange.receipts import Receipt, errors_of, facts_of, render
 from exchange.records import Record, keep
 from exchange.store.work import Work
+from ledger.log import Checkpoint, Entry
 
 Open = Callable[[Envelope], Sealed]
 Read = Callable[[Sealed, Envelope], Heard]
 
 
 def receive(hub: Hub, envelope: Envelope, open_: Open, read: Read) -> Receipt:
-    """What every message from outside goes through; a refusal is an answer too, and leaves its line in the ledger."""
+    """What every message from outside goes through; a refusal is an answer too, and leaves its line in the
+    ledger."""
     sealed: Sealed | None = None
     try:
         sealed = open_(envelope)
@@ -66,7 +67,8 @@ def take(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: H
 
 
 def settle(hub: Hub, work: Work, message: Message, moved: Moved, entry: Entry) -> None:
-    """What follows from an accepted message: the case's new state, findings, reactions, deliveries, released messages."""
+    """What follows from an accepted message: the case's new state, findings, reactions, deliveries,
+    released messages."""
     hub.cases.store(work, moved, entry.seq)
     hub.outbox.add(work, hub.routes.plan(work, hub, message, moved), entry.seq)
     for payload in hub.reactions.run(hub, work, message, moved, entry.seq):
@@ -122,9 +124,17 @@ def accept_overdue(hub: Hub, work: Work) -> int:
 
 
 def refuse(
-    hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, refusal: Refused, understood: Heard | None, *, known: bool
+    hub: Hub,
+    work: Work,
+    envelope: Envelope,
+    sealed: Sealed,
+    refusal: Refused,
+    understood: Heard | None,
+    *,
+    known: bool,
 ) -> Receipt:
-    """Record what was turned away and answer with a signed refusal; an id already answered keeps its first answer."""
+    """Record what was turned away and answer with a signed refusal; an id already answered keeps its first
+    answer."""
     record = _inward(envelope, sealed, understood).refused(refusal)
     entry = keep(hub, work, record)
     receipt = Receipt("refused", refusal.code)
@@ -136,7 +146,8 @@ def refuse(
 
 
 def turn_away(hub: Hub, envelope: Envelope, sealed: Sealed | None, refusal: Refused) -> Receipt:
-    """A message that could not be verified or understood: the same bytes get their first answer, others a refusal."""
+    """A message that could not be verified or understood: the same bytes get their first answer, others a
+    refusal."""
 
     def act(work: Work) -> Receipt:
         if refusal.code == "stale" and (again := inbox.same_bytes(work, seal_digest(envelope))):
@@ -177,7 +188,9 @@ def _close(
     receipt = _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
     held = understood if receipt.status == "held" else None
     seal = seal_digest(envelope)
-    inbox.close(work, sealed, seal, entry.seq, message.message_id, receipt, digest=understood.digest, held=held)
+    inbox.close(
+        work, sealed, seal, entry.seq, message.message_id, receipt, digest=understood.digest, held=held
+    )
     return receipt
 
 
@@ -193,9 +206,14 @@ def _answer(
 ) -> Receipt:
     message = understood.message if understood else None
     receipt.facts = facts_of(
-        message_id=message.message_id if message else "", kind=message.type if message else "", sender=sealed.party.name,
-        hub=hub.name, at=work.now, body=envelope.body, case_no=message.case_no if message else None,
-    )  # fmt: skip
+        message_id=message.message_id if message else "",
+        kind=message.type if message else "",
+        sender=sealed.party.name,
+        hub=hub.name,
+        at=work.now,
+        body=envelope.body,
+        case_no=message.case_no if message else None,
+    )
     if refusal is not None:
         receipt.facts["errors"] = errors_of(refusal)
 
@@ -206,4 +224,16 @@ def _answer(
     return receipt
 
 
-__all__ = ["Held", "accept_overdue", "commit", "guarded", "receive", "refuse", "release", "settle", "submit", "take", "turn_away"]
+__all__ = [
+    "Held",
+    "accept_overdue",
+    "commit",
+    "guarded",
+    "receive",
+    "refuse",
+    "release",
+    "settle",
+    "submit",
+    "take",
+    "turn_away",
+]

@@ -1,4 +1,5 @@
-"""Pulling the provincial catalogue: page after page since the version known, each page one message on the one path."""
+"""Pulling the provincial catalogue: page after page since the version known, each page one message on the
+one path."""
 
 import threading
 from collections.abc import Callable
@@ -6,8 +7,8 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
-from canonical.messages import CatalogueIncrement
 
+from canonical.messages import CatalogueIncrement
 from exchange import items
 from exchange.delivery import Channel, pull
 from exchange.dispatch import take_pulled

@@ -1,4 +1,5 @@
-"""What follows from a message inside its own commit: one explicit table, each reaction a function that may give new payloads."""
+"""What follows from a message inside its own commit: one explicit table, each reaction a function that may
+give new payloads."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid5
 
 from canonical.messages import (
-    ArchiveSubmitted,
     CatalogueIncrement,
     CertificateRequested,
     ExchangeReceipted,
@@ -19,7 +19,6 @@ from canonical.messages import (
     SmsReported,
     SmsRequested,
 )
-
 from exchange import archiving, items, references
 from exchange.errors import Refused
 from exchange.store.work import Work
@@ -119,7 +118,9 @@ def remember_short_message(occasion: Occasion) -> Iterator[Payload]:
     """A delivery report may name the request only."""
     payload = occasion.message.payload
     if isinstance(payload, SmsRequested) and payload.case_no:
-        references.remember(occasion.work, "sms", payload.request_id, payload.case_no, {"status": "requested"})
+        references.remember(
+            occasion.work, "sms", payload.request_id, payload.case_no, {"status": "requested"}
+        )
     yield from ()
 
 
@@ -136,7 +137,9 @@ def note_receipt(occasion: Occasion) -> Iterator[Payload]:
     """A business receipt closes the delivery it names; one for nothing we sent is refused."""
     payload = occasion.message.payload
     if isinstance(payload, ExchangeReceipted):
-        known = occasion.hub.outbox.receipted(occasion.work, occasion.message.sender, payload.message_id, payload.code)
+        known = occasion.hub.outbox.receipted(
+            occasion.work, occasion.message.sender, payload.message_id, payload.code
+        )
         if not known:
             raise Refused("unknown_message", "nothing of this id was sent to this party", "message_id")
     yield from ()
@@ -149,19 +152,21 @@ def file_the_case(occasion: Occasion) -> Iterator[Payload]:
         yield archiving.offer(occasion.hub, occasion.work, case)
 
 
-STANDARD = Reactions({
-    "catalogue.increment.v1": (keep_catalogue,),
-    "case.applied.v1": (tell("applied"),),
-    "case.accepted.v1": (
-        tell("accepted", lambda said: said.result == "accepted"),
-        tell("refused", lambda said: said.result == "refused"),
-    ),
-    "case.supplement_noticed.v1": (tell("supplement"),),
-    "case.concluded.v1": (tell("concluded"),),
-    "case.delivered.v1": (file_the_case,),
-    "fee.noticed.v1": (remember_notice, tell("fee_notice")),
-    "certificate.requested.v1": (remember_certificate_request,),
-    "sms.requested.v1": (remember_short_message,),
-    "sms.reported.v1": (note_reports,),
-    "exchange.receipted.v1": (note_receipt,),
-})  # fmt: skip
+STANDARD = Reactions(
+    {
+        "catalogue.increment.v1": (keep_catalogue,),
+        "case.applied.v1": (tell("applied"),),
+        "case.accepted.v1": (
+            tell("accepted", lambda said: said.result == "accepted"),
+            tell("refused", lambda said: said.result == "refused"),
+        ),
+        "case.supplement_noticed.v1": (tell("supplement"),),
+        "case.concluded.v1": (tell("concluded"),),
+        "case.delivered.v1": (file_the_case,),
+        "fee.noticed.v1": (remember_notice, tell("fee_notice")),
+        "certificate.requested.v1": (remember_certificate_request,),
+        "sms.requested.v1": (remember_short_message,),
+        "sms.reported.v1": (note_reports,),
+        "exchange.receipted.v1": (note_receipt,),
+    }
+)

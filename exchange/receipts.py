@@ -1,4 +1,5 @@
-"""Receipts: what the hub says it did with a message, with the ledger position that proves it (docs/wire.md §7)."""
+"""Receipts: what the hub says it did with a message, with the ledger position that proves it (docs/wire.md
+§7)."""
 
 import base64
 import hashlib
@@ -8,16 +9,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from ledger.log import Checkpoint, Entry
-
 from exchange.errors import HubError
+from ledger.log import Checkpoint, Entry
 
 BEIJING = timezone(timedelta(hours=8))
 HTTP_STATUS = {
-    "ok": 200, "held": 202, "bad_request": 400, "too_large": 413, "bad_media_type": 415, "seal_missing": 401, "seal_invalid": 401,
-    "seal_scope": 401, "unknown_party": 401, "certificate_invalid": 401, "not_allowed": 403, "not_found": 404, "stale": 409, "replay": 409,
-    "conflict": 409, "busy": 503,
-}  # fmt: skip
+    "ok": 200,
+    "held": 202,
+    "bad_request": 400,
+    "too_large": 413,
+    "bad_media_type": 415,
+    "seal_missing": 401,
+    "seal_invalid": 401,
+    "seal_scope": 401,
+    "unknown_party": 401,
+    "certificate_invalid": 401,
+    "not_allowed": 403,
+    "not_found": 404,
+    "stale": 409,
+    "replay": 409,
+    "conflict": 409,
+    "busy": 503,
+}
 UNPROCESSABLE = 422
 
 
@@ -53,8 +66,11 @@ def errors_of(refusal: HubError) -> list[dict[str, str]]:
 def render(receipt: Receipt, entry: Entry, checkpoint: Checkpoint, origin: str) -> bytes:
     """The receipt as it is sent and stored: compact JSON, UTF-8."""
     ledger = {
-        "origin": origin, "entry": entry.seq, "leaf_hash": base64.b64encode(entry.leaf_hash).decode(), "checkpoint": checkpoint.text,
-    }  # fmt: skip
+        "origin": origin,
+        "entry": entry.seq,
+        "leaf_hash": base64.b64encode(entry.leaf_hash).decode(),
+        "checkpoint": checkpoint.text,
+    }
     whole = {"v": 1, "status": receipt.status, "code": receipt.code, **receipt.facts, "ledger": ledger}
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -64,10 +80,16 @@ def moment(unix: float) -> str:
     return datetime.fromtimestamp(unix, UTC).astimezone(BEIJING).isoformat(timespec="seconds")
 
 
-def facts_of(*, message_id: str, kind: str, sender: str, hub: str, at: float, body: bytes, case_no: str | None) -> dict[str, Any]:
+def facts_of(
+    *, message_id: str, kind: str, sender: str, hub: str, at: float, body: bytes, case_no: str | None
+) -> dict[str, Any]:
     """The members every receipt has."""
     facts = {
-        "message_id": message_id, "type": kind, "sender": sender, "receiver": hub, "received_at": moment(at),
+        "message_id": message_id,
+        "type": kind,
+        "sender": sender,
+        "receiver": hub,
+        "received_at": moment(at),
         "digest": hashlib.sha256(body).hexdigest(),
-    }  # fmt: skip
+    }
     return facts | ({"case_no": case_no} if case_no else {})

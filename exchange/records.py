@@ -1,4 +1,5 @@
-"""Recording: each document becomes one line in the ledger and one row that holds the bytes the line commits to."""
+"""Recording: each document becomes one line in the ledger and one row that holds the bytes the line
+commits to."""
 
 import base64
 import hashlib
@@ -7,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from canonical.form import canonical_bytes
-from canonical.messages import Message
-from ledger.log import Draft, Entry
 from sqlalchemy import insert
 
+from canonical.form import canonical_bytes
+from canonical.messages import Message
 from exchange.envelope import Envelope, Heard, Sealed
 from exchange.errors import HubError
 from exchange.store.tables import document, finding
 from exchange.store.work import Work
+from ledger.log import Draft, Entry
 
 if TYPE_CHECKING:
     from exchange.cases import Moved
@@ -57,19 +58,39 @@ class Record:
         """A message from a known party."""
         message = understood.message if understood else None
         return cls(
-            "exchange.received", message.message_id if message else UNKNOWN, sealed.party.name, "hub", sealed.party.name, "in",
-            envelope.protocol, message.type if message else UNKNOWN, envelope.body, case_no=message.case_no if message else None,
-            seal=envelope.seal.encode() if envelope.seal else None, bound=dict(envelope.bound) or None, key_id=sealed.key_id,
-            suite=sealed.suite, media_type=envelope.media_type, canonical=understood.canonical if understood else None,
-        )  # fmt: skip
+            "exchange.received",
+            message.message_id if message else UNKNOWN,
+            sealed.party.name,
+            "hub",
+            sealed.party.name,
+            "in",
+            envelope.protocol,
+            message.type if message else UNKNOWN,
+            envelope.body,
+            case_no=message.case_no if message else None,
+            seal=envelope.seal.encode() if envelope.seal else None,
+            bound=dict(envelope.bound) or None,
+            key_id=sealed.key_id,
+            suite=sealed.suite,
+            media_type=envelope.media_type,
+            canonical=understood.canonical if understood else None,
+        )
 
     @classmethod
     def stranger(cls, envelope: Envelope, hub: str) -> "Record":
         """Something from nobody we know."""
         return cls(
-            "exchange.received", UNKNOWN, UNKNOWN, hub, UNKNOWN, "in", envelope.protocol, UNKNOWN, envelope.body[:4096],
+            "exchange.received",
+            UNKNOWN,
+            UNKNOWN,
+            hub,
+            UNKNOWN,
+            "in",
+            envelope.protocol,
+            UNKNOWN,
+            envelope.body[:4096],
             media_type=envelope.media_type[:80],
-        )  # fmt: skip
+        )
 
     @classmethod
     def own(cls, hub: str, understood: Heard) -> "Record":
@@ -77,18 +98,37 @@ class Record:
         message = understood.message
         body = canonical_bytes(message.model_dump(mode="json", exclude_none=True))
         return cls(
-            "hub.act", message.message_id, hub, hub, hub, "own", "hub", message.type, body, case_no=message.case_no,
-            media_type="application/json", canonical=understood.canonical,
-        )  # fmt: skip
+            "hub.act",
+            message.message_id,
+            hub,
+            hub,
+            hub,
+            "own",
+            "hub",
+            message.type,
+            body,
+            case_no=message.case_no,
+            media_type="application/json",
+            canonical=understood.canonical,
+        )
 
     @classmethod
     def released(cls, message: Message, hub: str) -> "Record":
         """A held message taken up; the bytes were recorded when it came."""
         body = canonical_bytes(message.model_dump(mode="json", exclude_none=True))
         return cls(
-            "exchange.released", message.message_id, message.sender, hub, message.sender, "own", "hub", message.type, body,
-            case_no=message.case_no, media_type="application/json",
-        )  # fmt: skip
+            "exchange.released",
+            message.message_id,
+            message.sender,
+            hub,
+            message.sender,
+            "own",
+            "hub",
+            message.type,
+            body,
+            case_no=message.case_no,
+            media_type="application/json",
+        )
 
     def held(self) -> "Record":
         """The predecessor is missing."""
@@ -96,11 +136,15 @@ class Record:
 
     def refused(self, refusal: HubError) -> "Record":
         """Turned away, with the code the sender was told."""
-        return replace(self, kind="exchange.refused", state="refused", code=refusal.code, note=str(refusal)[:2000])
+        return replace(
+            self, kind="exchange.refused", state="refused", code=refusal.code, note=str(refusal)[:2000]
+        )
 
     def moved(self, moved: "Moved") -> "Record":
         """Accepted, with the change of the case it made."""
-        return replace(self, case_no=moved.case_no or self.case_no, change=moved.change, findings=moved.findings)
+        return replace(
+            self, case_no=moved.case_no or self.case_no, change=moved.change, findings=moved.findings
+        )
 
 
 def keep(hub: "Hub", work: Work, record: Record) -> Entry:
@@ -108,7 +152,14 @@ def keep(hub: "Hub", work: Work, record: Record) -> Entry:
     entry = work.append(draft(hub, record))
     work.later(_DOCUMENT, _row(record, entry.seq, work.now))
     for category, code, detail in record.findings:
-        row = {"case_no": record.case_no, "category": category, "code": code, "detail": detail, "at": work.now, "entry": entry.seq}
+        row = {
+            "case_no": record.case_no,
+            "category": category,
+            "code": code,
+            "detail": detail,
+            "at": work.now,
+            "entry": entry.seq,
+        }
         work.later(_FINDING, row)
     return entry
 
@@ -118,10 +169,18 @@ def draft(hub: "Hub", record: Record) -> Draft:
     values = {"payload": record.body, "sig": record.seal, "answer": record.answer}
     note = {"code": record.code, **({"finding": record.findings[0][1]} if record.findings else {})}
     return Draft(
-        record.kind, record.message_id, record.sender, record.receiver, record.type,
-        case=pseudonym(hub.pseudonym_key, record.case_no) if record.case_no else None, state=record.change, kid=record.key_id,
-        suite=record.suite, values={name: value for name, value in values.items() if value is not None}, note=note,
-    )  # fmt: skip
+        record.kind,
+        record.message_id,
+        record.sender,
+        record.receiver,
+        record.type,
+        case=pseudonym(hub.pseudonym_key, record.case_no) if record.case_no else None,
+        state=record.change,
+        kid=record.key_id,
+        suite=record.suite,
+        values={name: value for name, value in values.items() if value is not None},
+        note=note,
+    )
 
 
 def pseudonym(key: bytes, case_no: str) -> str:
@@ -131,8 +190,22 @@ def pseudonym(key: bytes, case_no: str) -> str:
 
 def _row(record: Record, seq: int, now: float) -> dict[str, Any]:
     return {
-        "entry": seq, "message_id": record.message_id, "at": now, "party": record.party, "direction": record.direction,
-        "protocol": record.protocol, "type": record.type, "case_no": record.case_no, "state": record.state, "code": record.code,
-        "media_type": record.media_type, "body": record.body, "seal": record.seal, "bound": record.bound, "key_id": record.key_id,
-        "answer": record.answer, "canonical": record.canonical, "note": record.note,
-    }  # fmt: skip
+        "entry": seq,
+        "message_id": record.message_id,
+        "at": now,
+        "party": record.party,
+        "direction": record.direction,
+        "protocol": record.protocol,
+        "type": record.type,
+        "case_no": record.case_no,
+        "state": record.state,
+        "code": record.code,
+        "media_type": record.media_type,
+        "body": record.body,
+        "seal": record.seal,
+        "bound": record.bound,
+        "key_id": record.key_id,
+        "answer": record.answer,
+        "canonical": record.canonical,
+        "note": record.note,
+    }

@@ -7,13 +7,16 @@ from sqlalchemy import JSON, bindparam, select, text
 from exchange.store.tables import reference
 from exchange.store.work import Work
 
-
 _REMEMBER = text(
     "INSERT INTO reference (kind, value, case_no, data) VALUES (:kind, :value, :case_no, :data)"
     " ON CONFLICT (kind, value) DO UPDATE SET case_no = excluded.case_no, data = excluded.data"
 ).bindparams(bindparam("data", type_=JSON))
-_CASE = select(reference.c.case_no).where(reference.c.kind == bindparam("of"), reference.c.value == bindparam("named"))
-_DATA = select(reference.c.data).where(reference.c.kind == bindparam("of"), reference.c.value == bindparam("named"))
+_CASE = select(reference.c.case_no).where(
+    reference.c.kind == bindparam("of"), reference.c.value == bindparam("named")
+)
+_DATA = select(reference.c.data).where(
+    reference.c.kind == bindparam("of"), reference.c.value == bindparam("named")
+)
 
 
 def remember(work: Work, kind: str, value: str, case_no: str, data: dict[str, Any] | None = None) -> None:

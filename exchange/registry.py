@@ -27,8 +27,12 @@ ADDRESS = re.compile(r"https?://[^\s/?#]+[^\s#]*")
 EVERY_CASE = "*"
 """In `takes`: also messages of cases that another party opened."""
 HOUSE_SENDS = (
-    *PROCESS_OBJECTS, "fee.requested.v1", "fee.confirmed.v1", "certificate.requested.v1", "sms.requested.v1",
-)  # fmt: skip
+    *PROCESS_OBJECTS,
+    "fee.requested.v1",
+    "fee.confirmed.v1",
+    "certificate.requested.v1",
+    "sms.requested.v1",
+)
 """What a house party may send unless it is said otherwise."""
 
 
@@ -150,8 +154,9 @@ def _check_types(facts: PartyFacts) -> None:
     if facts.adapter != HOUSE and (facts.sends or facts.takes):
         raise Refused("bad_value", "what this party sends and takes is said by its adapter", facts.adapter)
     for name, given, known in (
-        ("sends", facts.sends, PAYLOADS.keys()), ("takes", facts.takes, {EVERY_CASE, *PAYLOADS}),
-    ):  # fmt: skip
+        ("sends", facts.sends, PAYLOADS.keys()),
+        ("takes", facts.takes, {EVERY_CASE, *PAYLOADS}),
+    ):
         if unknown := sorted(set(given) - known):
             raise Refused("unknown_type", f"no message is called {', '.join(unknown)}", name)
 

@@ -8,7 +8,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from canonical.messages import PAYLOADS, Message
-
 from exchange.errors import Misconfigured
 from exchange.parties import Party
 from exchange.store.work import Work
@@ -84,7 +83,9 @@ def parse_routes(text: str) -> Routes:
         for line in tomllib.loads(text)["route"]
     )
     if unknown := {kind for route in routes for kind in route.types} - PAYLOADS.keys():
-        raise Misconfigured("route_unknown_type", f"no message is called {', '.join(sorted(unknown))}", "routes.toml")
+        raise Misconfigured(
+            "route_unknown_type", f"no message is called {', '.join(sorted(unknown))}", "routes.toml"
+        )
     return Routes(routes)
 
 
@@ -102,7 +103,13 @@ def _calls(
     model = message.payload if kind == message.type else PAYLOADS[kind].model_validate(payload)
     for call, _ in hub.adapters[party.adapter].outbound_for(kind, model):
         yield Plan(
-            party.name, _outgoing_id(message, party.name, call.name, kind), call.name, kind, moved.case_no, payload, moved.context
+            party.name,
+            _outgoing_id(message, party.name, call.name, kind),
+            call.name,
+            kind,
+            moved.case_no,
+            payload,
+            moved.context,
         )
 
 

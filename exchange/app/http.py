@@ -1,4 +1,5 @@
-"""The hub's HTTP application: bounded bodies, a small pool of workers, every door of docs/wire.md and of the partners' contracts."""
+"""The hub's HTTP application: bounded bodies, a small pool of workers, every door of docs/wire.md and of
+the partners' contracts."""
 
 import functools
 import json
@@ -10,8 +11,6 @@ from typing import Any
 
 import anyio
 from fastapi import FastAPI, Request, Response
-
-from ledger.tables import checkpoint as checkpoint_table
 from sqlalchemy import select
 
 from exchange import archiving, cases, faces
@@ -24,6 +23,7 @@ from exchange.mapping import house
 from exchange.pipeline import Open, Read, receive
 from exchange.receipts import Receipt, errors_of, http_status
 from exchange.seals import jws, xmldsig
+from ledger.tables import checkpoint as checkpoint_table
 
 LARGEST = 4 * 1024 * 1024
 WORKERS = 8  # more threads than this only fight for the interpreter
@@ -42,7 +42,9 @@ def build_app(hub: Hub) -> FastAPI:
         for entry in adapter.inbound:
             if entry.rest is not None:
                 door = faces.Door(adapter, entry)
-                app.add_api_route(entry.rest.path, gate.door(functools.partial(_partner, hub, door)), methods=["POST"])
+                app.add_api_route(
+                    entry.rest.path, gate.door(functools.partial(_partner, hub, door)), methods=["POST"]
+                )
     _soap(app, hub, gate)
     _reading(app, hub)
     return app
@@ -100,7 +102,12 @@ def envelope_of(request: Request, body: bytes) -> Envelope:
     query = request.scope.get("query_string", b"").decode("latin-1")
     bound = {"method": request.method, "path": f"{raw}?{query}" if query else raw}
     return Envelope(
-        "rest", body, request.headers.get("content-type", ""), time.time(), request.headers.get(jws.HEADER_NAME), bound
+        "rest",
+        body,
+        request.headers.get("content-type", ""),
+        time.time(),
+        request.headers.get(jws.HEADER_NAME),
+        bound,
     )
 
 
@@ -108,11 +115,18 @@ def problem(code: str, detail: str, members: Mapping[str, Any] | None = None) ->
     """RFC 9457, with the code to act on."""
     status = http_status(code)
     content = {
-        "type": f"urn:tongban:problem:{code}", "title": code, "status": status, "code": code, "detail": detail,
-        "traceId": secrets.token_hex(8), **(members or {}),
-    }  # fmt: skip
+        "type": f"urn:tongban:problem:{code}",
+        "title": code,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "traceId": secrets.token_hex(8),
+        **(members or {}),
+    }
     headers = {"Retry-After": "1"} if status == 503 else None
-    return Response(json.dumps(content, ensure_ascii=False).encode(), status, headers, "application/problem+json")
+    return Response(
+        json.dumps(content, ensure_ascii=False).encode(), status, headers, "application/problem+json"
+    )
 
 
 def busy(detail: str) -> Response:
@@ -124,8 +138,14 @@ def _house(hub: Hub, envelope: Envelope) -> Response:
     """The house faces: JSON with a detached signature, or XML with an enveloped one."""
     media = envelope.media_type.partition(";")[0].strip().lower()
     known: dict[str, tuple[Open, Read]] = {
-        "application/json": (lambda e: faces.house_only(hub, faces.open_request(hub, e)), lambda s, e: faces.read_json(hub, s, e)),
-        "application/xml": (lambda e: faces.house_only(hub, faces.open_xml(hub, e)), lambda s, e: faces.read_xml(hub, s, e)),
+        "application/json": (
+            lambda e: faces.house_only(hub, faces.open_request(hub, e)),
+            lambda s, e: faces.read_json(hub, s, e),
+        ),
+        "application/xml": (
+            lambda e: faces.house_only(hub, faces.open_xml(hub, e)),
+            lambda s, e: faces.read_xml(hub, s, e),
+        ),
     }
     if media not in known:
         return problem("bad_media_type", "send application/json or application/xml")
@@ -144,7 +164,14 @@ def _json_answer(hub: Hub, envelope: Envelope, receipt: Receipt) -> Response:
     status, body, media = receipt.http_status, receipt.body, "application/json"
     if status >= 400:
         body, media = _with_problem(receipt), "application/problem+json"
-    seal = jws.sign_answer(body, hub.ec_key, status=status, req=_nonce(envelope), now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
+    seal = jws.sign_answer(
+        body,
+        hub.ec_key,
+        status=status,
+        req=_nonce(envelope),
+        now=datetime.now(UTC),
+        nonce=secrets.token_urlsafe(24),
+    )
     headers = {jws.HEADER_NAME: seal} | ({"Retry-After": "1"} if status == 503 else {})
     return Response(body, status, headers, media)
 
@@ -153,14 +180,23 @@ def _with_problem(receipt: Receipt) -> bytes:
     """A refusal as problem+json that carries the receipt's members."""
     members = json.loads(receipt.body) if receipt.body else dict(receipt.facts)
     first = (members.get("errors") or [{"detail": receipt.code}])[0]
-    members["receipt_status"], members["message_type"] = members.pop("status", receipt.status), members.pop("type", "")
+    members["receipt_status"], members["message_type"] = (
+        members.pop("status", receipt.status),
+        members.pop("type", ""),
+    )
     return bytes(problem(receipt.code, str(first.get("detail", "")), members).body)
 
 
 def _xml_answer(hub: Hub, receipt: Receipt) -> Response:
-    facts = json.loads(receipt.body) if receipt.body else {"status": "refused", "code": receipt.code, **receipt.facts}
+    facts = (
+        json.loads(receipt.body)
+        if receipt.body
+        else {"status": "refused", "code": receipt.code, **receipt.facts}
+    )
     signed = xmldsig.sign(house.receipt_xml(facts), hub.rsa_key)
-    return Response(house.bytes_of(signed, declaration=True), receipt.http_status, media_type="application/xml")
+    return Response(
+        house.bytes_of(signed, declaration=True), receipt.http_status, media_type="application/xml"
+    )
 
 
 def _nonce(envelope: Envelope) -> str:
@@ -172,7 +208,14 @@ def _partner(hub: Hub, door: faces.Door, envelope: Envelope) -> Response:
     """A partner's door: its own contract says how it is answered."""
     receipt = _received(hub, envelope, lambda e: door.open(hub, e), lambda s, e: door.read(hub, s, e))
     body, status = partner_answer(door.entry.answer, receipt, {})
-    seal = jws.sign_answer(body, hub.ec_key, status=status, req=_nonce(envelope), now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
+    seal = jws.sign_answer(
+        body,
+        hub.ec_key,
+        status=status,
+        req=_nonce(envelope),
+        now=datetime.now(UTC),
+        nonce=secrets.token_urlsafe(24),
+    )
     return Response(body, status, {jws.HEADER_NAME: seal}, "application/json")
 
 
@@ -202,13 +245,23 @@ def _reading(app: FastAPI, hub: Hub) -> None:
 
     def checkpoint() -> Response:
         with hub.store.read() as connection:
-            text = connection.execute(select(checkpoint_table.c.note).order_by(checkpoint_table.c.size.desc()).limit(1)).scalar()
-        return Response(text.encode(), media_type="text/plain; charset=utf-8") if text else problem("not_found", "the log is empty")
+            text = connection.execute(
+                select(checkpoint_table.c.note).order_by(checkpoint_table.c.size.desc()).limit(1)
+            ).scalar()
+        return (
+            Response(text.encode(), media_type="text/plain; charset=utf-8")
+            if text
+            else problem("not_found", "the log is empty")
+        )
 
     def package(token: str) -> Response:
         with hub.store.read() as connection:
             body = archiving.fetch(connection, token, time.time())
-        return Response(body, media_type="application/zip") if body else problem("not_found", "no such package, or its time is over")
+        return (
+            Response(body, media_type="application/zip")
+            if body
+            else problem("not_found", "no such package, or its time is over")
+        )
 
     def progress(case_no: str, password: str = "") -> Response:
         with hub.store.read() as connection:
@@ -218,7 +271,10 @@ def _reading(app: FastAPI, hub: Hub) -> None:
         return Response(json.dumps(found, ensure_ascii=False).encode(), media_type="application/json")
 
     endpoints: dict[str, Callable[..., Response]] = {
-        "/health": health, "/ledger/checkpoint": checkpoint, "/packages/{token}": package, "/api/v1/cases/{case_no}": progress,
-    }  # fmt: skip
+        "/health": health,
+        "/ledger/checkpoint": checkpoint,
+        "/packages/{token}": package,
+        "/api/v1/cases/{case_no}": progress,
+    }
     for path, endpoint in endpoints.items():
         app.add_api_route(path, endpoint, methods=["GET"])

@@ -17,8 +17,8 @@ import structlog
 import uvicorn
 
 from exchange import consuming, inbox
-from exchange.app import opening
 from exchange.adapterfolder import Adapter, load_adapters
+from exchange.app import opening
 from exchange.app.http import build_app
 from exchange.app.settings import Settings
 from exchange.delivery import Channel
@@ -31,6 +31,7 @@ from exchange.pipeline import accept_overdue
 from exchange.pulling import Puller
 from exchange.reactions import STANDARD
 from exchange.routing import Routes
+from exchange.seals.xmldsig import XmlDsigProfile
 from exchange.store.work import Store, Work
 from exchange.transports.amqp import RabbitQueues
 from exchange.transports.dbqueue import DatabaseQueues
@@ -38,7 +39,6 @@ from exchange.transports.queues import Queues
 from exchange.transports.rest import RestClient
 from exchange.transports.soap_client import SoapClient
 from exchange.transports.soap_seals import DocumentSeal, SoapSeal, WssSeal
-from exchange.seals.xmldsig import XmlDsigProfile
 
 log = structlog.get_logger()
 
@@ -108,7 +108,9 @@ class Serving:
                 self._consume(queue, consuming.safely(handler))
 
     def _consume(self, queue: str, handler: Callable[[Any], None]) -> None:
-        thread = threading.Thread(target=self.queues.consume, args=(queue, handler, self.stop.is_set), name=queue, daemon=True)
+        thread = threading.Thread(
+            target=self.queues.consume, args=(queue, handler, self.stop.is_set), name=queue, daemon=True
+        )
         self.consumers[queue] = thread
         thread.start()
 
@@ -116,11 +118,18 @@ class Serving:
 def build_hub(settings: Settings, store: Store) -> Hub:
     """The hub of these settings on this store."""
     return Hub(
-        name=settings.hub, public_url=settings.public_url, store=store, parties=Parties(store.read), adapters=load_adapters(),
-        routes=Routes.shipped(), reactions=STANDARD,
-        ec_key=opening.ec_key(settings), rsa_key=opening.rsa_key(settings), pseudonym_key=opening.pseudonym_key(settings),
+        name=settings.hub,
+        public_url=settings.public_url,
+        store=store,
+        parties=Parties(store.read),
+        adapters=load_adapters(),
+        routes=Routes.shipped(),
+        reactions=STANDARD,
+        ec_key=opening.ec_key(settings),
+        rsa_key=opening.rsa_key(settings),
+        pseudonym_key=opening.pseudonym_key(settings),
         secrets=read_secrets(settings.state / "keys" / "secrets.toml"),
-    )  # fmt: skip
+    )
 
 
 def read_secrets(path: Path) -> Mapping[str, str]:
@@ -128,7 +137,10 @@ def read_secrets(path: Path) -> Mapping[str, str]:
     if not path.exists():
         return {}
     try:
-        return {str(name): str(value) for name, value in tomllib.loads(path.read_text("utf-8")).get("secrets", {}).items()}
+        return {
+            str(name): str(value)
+            for name, value in tomllib.loads(path.read_text("utf-8")).get("secrets", {}).items()
+        }
     except (OSError, ValueError) as fault:
         raise Misconfigured("secrets_unreadable", str(fault), str(path)) from fault
 
@@ -160,9 +172,15 @@ class Channels:
     def _build(self, party: Party) -> Channel:
         adapter = self._hub.adapters[party.adapter]
         return Channel(
-            party, adapter, self._hub.secrets.get(party.name, ""), self._hub.ec_key, partial(self._certificate, party.name),
-            RestClient(adapter.limits.timeout), _Once(partial(self._soap, party, adapter)), self._queues,
-        )  # fmt: skip
+            party,
+            adapter,
+            self._hub.secrets.get(party.name, ""),
+            self._hub.ec_key,
+            partial(self._certificate, party.name),
+            RestClient(adapter.limits.timeout),
+            _Once(partial(self._soap, party, adapter)),
+            self._queues,
+        )
 
     def _certificate(self, name: str, key: str) -> Any:
         held = self._hub.parties.holding(key)
@@ -176,7 +194,12 @@ class Channels:
         if adapter.soap is None or party.address is None:
             raise Misconfigured("no_soap_service", "the adapter names no SOAP service", adapter.name)
         path = Path(str(files("adapters") / adapter.name / adapter.soap.wsdl))
-        return SoapClient(path, party.address.rstrip("/") + adapter.soap.path, self._seal(party, adapter), read_timeout=adapter.limits.timeout)
+        return SoapClient(
+            path,
+            party.address.rstrip("/") + adapter.soap.path,
+            self._seal(party, adapter),
+            read_timeout=adapter.limits.timeout,
+        )
 
     def _seal(self, party: Party, adapter: Adapter) -> SoapSeal:
         service, keyring = adapter.soap, partial(self._by_fingerprint, party.name)
@@ -184,7 +207,9 @@ class Channels:
         charset = "gb18030" if service.charset == "gbk" else service.charset
         if service.call_header is not None:
             header, member = service.call_header
-            return WssSeal(self._hub.rsa_key, keyring, _now, f"{{{service.namespace}}}{header}", member, charset)
+            return WssSeal(
+                self._hub.rsa_key, keyring, _now, f"{{{service.namespace}}}{header}", member, charset
+            )
         return DocumentSeal(self._hub.rsa_key, keyring, _now, XmlDsigProfile(""), service.charset)
 
 
@@ -213,7 +238,8 @@ def _clean(hub: Hub, work: Work) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its habit of killing the process by the signal it was ended with: our threads end in order first."""
+    """uvicorn without its habit of killing the process by the signal it was ended with: our threads end in
+    order first."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -227,9 +253,18 @@ def serve(settings: Settings) -> None:
     app = build_app(serving.hub)
     serving.start()
     config = uvicorn.Config(
-        app, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, http="httptools", loop="uvloop",
-        lifespan="off", timeout_graceful_shutdown=GRACE, server_header=False, date_header=False,
-    )  # fmt: skip
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
+        server_header=False,
+        date_header=False,
+    )
     server = _Server(config)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, server.handle_exit)
@@ -237,5 +272,3 @@ def serve(settings: Settings) -> None:
         server.run()
     finally:
         serving.end()
-
-

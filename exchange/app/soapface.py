@@ -25,9 +25,14 @@ class SoapRefused(Refused):
 def soap_face(hub: Hub) -> SoapFace:
     """The hub's SOAP face."""
     return SoapFace(
-        hub.public_url, lambda call: submit(hub, call), key=hub.rsa_key, keyring=hub.parties.by_fingerprint,
-        clock=lambda: datetime.now(UTC), hub=hub.name, turned_away=lambda body, refusal: record_refusal(hub, body, refusal),
-    )  # fmt: skip
+        hub.public_url,
+        lambda call: submit(hub, call),
+        key=hub.rsa_key,
+        keyring=hub.parties.by_fingerprint,
+        clock=lambda: datetime.now(UTC),
+        hub=hub.name,
+        turned_away=lambda body, refusal: record_refusal(hub, body, refusal),
+    )
 
 
 def submit(hub: Hub, call: SoapCall) -> SoapAnswer:
@@ -63,5 +68,3 @@ def _read(call: SoapCall, sealed: Sealed) -> Heard:
     if said != (call.message_id, call.message_type, call.sender):
         raise Refused("seal_scope", "the business header does not say what the document says", "Exchange")
     return heard(message)
-
-

@@ -118,9 +118,17 @@ def constant(value: Any) -> Sayer:
     return lambda source, run, base: value
 
 
-def when(sayer: Sayer, condition: Condition) -> Sayer:
-    """Said only while the condition holds."""
-    return lambda source, run, base: sayer(source, run, base) if condition(source) else ABSENT
+def when(sayer: Sayer, condition: Condition, rel: str, to: Path | None) -> Sayer:
+    """Said only while the condition holds; a value that then has no place is complained of, never dropped."""
+
+    def said(source: Any, run: Saying, base: str) -> Any:
+        if condition(source):
+            return sayer(source, run, base)
+        if to is not None and reach(source, to) is not None:
+            run.errors.append(FieldError(base + rel, "bad_value", "the contract has no such field here"))
+        return ABSENT
+
+    return said
 
 
 def when_required(sayer: Sayer, condition: Condition, rel: str) -> Sayer:

@@ -152,7 +152,7 @@ class _Scope:
                 self._after(hearing.condition(wire, rel, heard, needed, expected_only, self.xml))
                 said = saying.holds(conditions, saying.reach)
                 if expected_only:
-                    sayer = saying.when(sayer, said)
+                    sayer = saying.when(sayer, said, rel, tuple(spec.to.split(".")) if spec.to else None)
                 if needed:
                     sayer = saying.when_required(sayer, said, rel)
         self.add(wire, handler, sayer, required)

@@ -1,1 +1,2 @@
-"""What the hub remembers: parties, inbox, cases, documents, outbox and the ledger, changed together or not at all."""
+"""What the hub remembers: parties, inbox, cases, documents, outbox and the ledger, changed together or not
+at all."""

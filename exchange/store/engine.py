@@ -17,7 +17,8 @@ def _dumps(value: object) -> str:
 
 
 def open_engine(url: str, *, create: bool = True) -> Engine:
-    """One engine for `url`; creates missing tables. SQLite: WAL, synchronous=FULL (a lost commit would fork the log)."""
+    """One engine for `url`; creates missing tables. SQLite: WAL, synchronous=FULL (a lost commit would
+    fork the log)."""
     if (parsed := make_url(url)).get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, json_serializer=_dumps, connect_args=_arguments(url))
@@ -44,7 +45,13 @@ def _arguments(url: str) -> dict[str, Any]:
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own idea of it breaks savepoints
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "cache_size=-16000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "cache_size=-16000",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,6 +1,6 @@
-"""The tables of the hub's database; the ledger's own tables join the same metadata and the same transactions."""
+"""The tables of the hub's database; the ledger's own tables join the same metadata and the same
+transactions."""
 
-from ledger.tables import metadata
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -16,17 +16,18 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from ledger.tables import metadata
+
 __all__ = [
     "act", "calendar_year", "case_record", "document", "finding", "inbox", "item", "metadata", "nonce",
     "outbox", "package", "party", "party_certificate", "reference", "stream",
 ]  # fmt: skip
 
 
-def _entry(name: str = "entry") -> Column[int]:
+def _entry(*, primary_key: bool = False) -> Column[int]:
     """Position in the ledger; checked at commit, because the ledger writes its rows last."""
-    return Column(
-        name, Integer, ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED"), nullable=False
-    )
+    reference_ = ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED")
+    return Column("entry", Integer, reference_, primary_key=primary_key, nullable=False)
 
 
 party = Table(
@@ -35,7 +36,8 @@ party = Table(
     Column("adapter", String(40), nullable=False),
     Column("org", String(18)),                       # unified social credit code
     Column("address", Text),                         # base URL, or inbox of a house party
-    Column("account", JSON, nullable=False),         # how the hub names itself there (appId …); secrets come from files
+    # how the hub names itself there (appId …); secrets come from files
+    Column("account", JSON, nullable=False),       
     Column("sends", JSON, nullable=False),           # message types it may send; empty: those of its adapter
     Column("takes", JSON, nullable=False),           # message types a house party is sent
     Column("active", Boolean, nullable=False),
@@ -80,7 +82,7 @@ nonce = Table(
 
 document = Table(
     "document", metadata,
-    Column("entry", Integer, ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED"), primary_key=True),
+    _entry(primary_key=True),
     Column("message_id", String(64), nullable=False),
     Column("at", Float, nullable=False),
     Column("party", String(40), nullable=False),
@@ -208,6 +210,6 @@ calendar_year = Table(
 
 act = Table(
     "act", metadata,                                 # what an act that is no document committed to
-    Column("entry", Integer, ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED"), primary_key=True),
+    _entry(primary_key=True),
     Column("body", LargeBinary, nullable=False),
 )  # fmt: skip

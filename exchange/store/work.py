@@ -1,4 +1,5 @@
-"""The unit of work: several acts share one durable commit, each can fail alone, one checkpoint covers them all."""
+"""The unit of work: several acts share one durable commit, each can fail alone, one checkpoint covers them
+all."""
 
 import threading
 import time
@@ -8,17 +9,18 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ledger.log import Batch, Checkpoint, Draft, Entry, Log
 from sqlalchemy import Connection, Engine, Insert
 
 from exchange.store.engine import reading
+from ledger.log import Batch, Checkpoint, Draft, Entry, Log
 
 T = TypeVar("T")
 GROUP = 64  # most acts in one commit
 
 
 class Group:
-    """What the acts of one commit share: rows to be inserted together at its end, and answers others of the group may ask for."""
+    """What the acts of one commit share: rows to be inserted together at its end, and answers others of
+    the group may ask for."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Insert, dict[str, Any]]] = []
@@ -49,7 +51,8 @@ class Group:
 
 
 class Work:
-    """One act inside a commit: a connection, the ledger's batch and what to do once the checkpoint is known."""
+    """One act inside a commit: a connection, the ledger's batch and what to do once the checkpoint is
+    known."""
 
     def __init__(self, connection: Connection, batch: Batch, now: float, group: Group) -> None:
         self.connection = connection
@@ -140,7 +143,7 @@ class Store:
             group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
             try:
                 settled = self._commit(group)
-            except BaseException as fault:
+            except BaseException as fault:  # noqa: BLE001 - each caller who waits gets it as its own
                 for _, future in group:
                     if not future.done():
                         future.set_exception(fault)
@@ -155,7 +158,10 @@ class Store:
             now = self.clock()
             batch = self.log.begin(connection, int(now * 1000))
             alone, shared = len(group) == 1, Group()
-            settled = [self._perform(Work(connection, batch, now, shared), act, future, alone) for act, future in group]
+            settled = [
+                self._perform(Work(connection, batch, now, shared), act, future, alone)
+                for act, future in group
+            ]
             checkpoint = batch.close()
             for _, work, _ in settled:
                 if work is not None:

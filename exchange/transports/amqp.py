@@ -64,7 +64,9 @@ class RabbitQueues:
         with self._lock:
             self._drop_publisher()
 
-    def _read(self, channel: BlockingChannel, queue: str, handler: Handler, stopping: Callable[[], bool]) -> None:
+    def _read(
+        self, channel: BlockingChannel, queue: str, handler: Handler, stopping: Callable[[], bool]
+    ) -> None:
         channel.basic_qos(prefetch_count=PREFETCH)
         for method, properties, body in channel.consume(queue, inactivity_timeout=TICK):
             if method is not None:
@@ -112,17 +114,28 @@ def _faults() -> Iterator[None]:
 
 def _publish(channel: BlockingChannel, post: Post) -> None:
     properties = pika.BasicProperties(
-        message_id=post.message_id, correlation_id=post.correlation_id, content_type=post.content_type, type=post.type,
-        headers=dict(post.headers), delivery_mode=2,
-    )  # fmt: skip
+        message_id=post.message_id,
+        correlation_id=post.correlation_id,
+        content_type=post.content_type,
+        type=post.type,
+        headers=dict(post.headers),
+        delivery_mode=2,
+    )
     channel.basic_publish(post.exchange, post.routing_key, post.body, properties, mandatory=True)
 
 
 def _hand_over(channel: BlockingChannel, method: Any, properties: Any, body: bytes, handler: Handler) -> None:
     delivery = Delivery(
-        method.exchange, method.routing_key, body, properties.message_id, properties.correlation_id, properties.content_type,
-        properties.type, {str(k): str(v) for k, v in (properties.headers or {}).items()}, method.redelivered,
-    )  # fmt: skip
+        method.exchange,
+        method.routing_key,
+        body,
+        properties.message_id,
+        properties.correlation_id,
+        properties.content_type,
+        properties.type,
+        {str(k): str(v) for k, v in (properties.headers or {}).items()},
+        method.redelivered,
+    )
     try:
         handler(delivery)
     except TryLater:

@@ -1,4 +1,5 @@
-"""The database queue: the same keys, headers and bytes as RabbitMQ, in one SQLite file whose tables are public (docs/wire.md §6)."""
+"""The database queue: the same keys, headers and bytes as RabbitMQ, in one SQLite file whose tables are
+public (docs/wire.md §6)."""
 
 import json
 import sqlite3
@@ -20,20 +21,23 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS binding (exchange TEXT NOT NULL, pattern TEXT NOT NULL, queue TEXT NOT NULL,
   PRIMARY KEY (exchange, pattern, queue));
 CREATE TABLE IF NOT EXISTS message (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, exchange TEXT NOT NULL, routing_key TEXT NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, exchange TEXT NOT NULL, routing_key TEXT NOT
+  NULL,
   message_id TEXT, correlation_id TEXT, content_type TEXT, type TEXT, headers TEXT NOT NULL DEFAULT '{}',
   body BLOB NOT NULL, published_at REAL NOT NULL,
   claimed_by TEXT, claimed_until REAL, deliveries INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS message_ready ON message (queue, claimed_until, id);
 """
 _PUBLISH = (
-    "INSERT INTO message (queue, exchange, routing_key, message_id, correlation_id, content_type, type, headers, body, published_at)"
+    "INSERT INTO message (queue, exchange, routing_key, message_id, correlation_id, content_type, type, headers,"
+    " body, published_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _READY = "SELECT 1 FROM message WHERE queue = ? AND (claimed_until IS NULL OR claimed_until < ?) LIMIT 1"
 _CLAIM = (
-    "UPDATE message SET claimed_by = :me, claimed_until = :until, deliveries = deliveries + 1 WHERE id IN (SELECT id FROM message"
-    " WHERE queue = :queue AND (claimed_until IS NULL OR claimed_until < :now) ORDER BY id LIMIT :n) RETURNING *"
+    "UPDATE message SET claimed_by = :me, claimed_until = :until, deliveries = deliveries + 1 WHERE id IN"
+    " (SELECT id FROM message WHERE queue = :queue AND (claimed_until IS NULL OR claimed_until < :now)"
+    " ORDER BY id LIMIT :n) RETURNING *"
 )
 _GIVE_BACK = "UPDATE message SET claimed_until = ? WHERE id = ? AND claimed_by = ?"
 _DONE = "DELETE FROM message WHERE id = ? AND claimed_by = ?"
@@ -80,14 +84,26 @@ class DatabaseQueues:
             self._local.connection = None
 
     def _rows(self, post: Post, bindings: list[sqlite3.Row]) -> Iterator[tuple[object, ...]]:
-        queues = {b["queue"] for b in bindings if b["exchange"] == post.exchange and topic_matches(b["pattern"], post.routing_key)}
+        queues = {
+            b["queue"]
+            for b in bindings
+            if b["exchange"] == post.exchange and topic_matches(b["pattern"], post.routing_key)
+        }
         if not queues:
             raise Misconfigured("unroutable", f"no queue is bound for {post.routing_key}", post.exchange)
         for queue in sorted(queues):
             yield (
-                queue, post.exchange, post.routing_key, post.message_id, post.correlation_id, post.content_type, post.type,
-                json.dumps(dict(post.headers)), post.body, self._clock(),
-            )  # fmt: skip
+                queue,
+                post.exchange,
+                post.routing_key,
+                post.message_id,
+                post.correlation_id,
+                post.content_type,
+                post.type,
+                json.dumps(dict(post.headers)),
+                post.body,
+                self._clock(),
+            )
 
     def _claim(self, queue: str, me: str) -> list[sqlite3.Row]:
         now = self._clock()
@@ -134,6 +150,13 @@ class DatabaseQueues:
 
 def _delivery(row: sqlite3.Row) -> Delivery:
     return Delivery(
-        row["exchange"], row["routing_key"], row["body"], row["message_id"], row["correlation_id"], row["content_type"], row["type"],
-        json.loads(row["headers"]), row["deliveries"] > 1,
-    )  # fmt: skip
+        row["exchange"],
+        row["routing_key"],
+        row["body"],
+        row["message_id"],
+        row["correlation_id"],
+        row["content_type"],
+        row["type"],
+        json.loads(row["headers"]),
+        row["deliveries"] > 1,
+    )

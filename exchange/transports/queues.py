@@ -1,4 +1,5 @@
-"""What a queue transport offers, whether RabbitMQ or the database carries it: topic exchanges, confirmed publishing, acknowledged reading."""
+"""What a queue transport offers, whether RabbitMQ or the database carries it: topic exchanges, confirmed
+publishing, acknowledged reading."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,8 @@ class Binding:
 
 
 Handler = Callable[[Delivery], None]
-"""Returns when the message is safe (it is then acknowledged); TryLater gives it back; anything else is a defect and gives it back."""
+"""Returns when the message is safe (it is then acknowledged); TryLater gives it back; anything else is a
+defect and gives it back."""
 
 
 class Queues(Protocol):
@@ -57,7 +59,8 @@ class Queues(Protocol):
         """Make exchanges, queues and bindings; the same again is harmless."""
 
     def publish(self, posts: Sequence[Post]) -> None:
-        """All are durable when this returns; TryLater when the carrier is away, Misconfigured when nothing is bound."""
+        """All are durable when this returns; TryLater when the carrier is away, Misconfigured when nothing
+        is bound."""
 
     def consume(self, queue: str, handler: Handler, stopping: Callable[[], bool]) -> None:
         """Hand over messages until `stopping()`; reconnects by itself."""

@@ -26,7 +26,9 @@ class RestClient:
 
     def __init__(self, timeout: float) -> None:
         limits = httpx2.Limits(max_connections=8, max_keepalive_connections=4)
-        self._client = httpx2.Client(timeout=httpx2.Timeout(timeout, connect=CONNECT_SECONDS), limits=limits, trust_env=False)
+        self._client = httpx2.Client(
+            timeout=httpx2.Timeout(timeout, connect=CONNECT_SECONDS), limits=limits, trust_env=False
+        )
         self._lock = threading.Lock()
 
     def send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:

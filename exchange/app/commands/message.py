@@ -1,7 +1,8 @@
 """x"""
+
 import argparse
 
-HELP="x"
+HELP = "x"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -22,11 +22,13 @@ def run(args: argparse.Namespace) -> int:
     del args
     structlog.configure(
         processors=[
-            structlog.processors.TimeStamper(fmt="iso"), structlog.processors.add_log_level, structlog.processors.format_exc_info,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )  # fmt: skip
+    )
     serve(load_settings())
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from exchange.adapterfolder import Adapter
 from exchange.app.demo.layout import ACCOUNT, Layout, Partner, ensure_secrets
-from exchange.errors import Misconfigured, TryLater
+from exchange.errors import TryLater
 from exchange.parties import Party, load_certificate, read_registry
 from exchange.registry import PartyFacts, add_certificate, add_party, change_party
 from exchange.routing import HOUSE

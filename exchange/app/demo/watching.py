@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, func, select
 from exchange.adapterfolder import Adapter
 from exchange.app.demo.comparing import GOOD, RECEIPT
 from exchange.store.engine import reading
-from exchange.store.tables import case_record, document, item, outbox
+from exchange.store.tables import case_record, document, item, outbox, party
 from ledger.tables import head
 
 OPEN = ("pending", "claimed")
@@ -39,7 +39,9 @@ class Watcher:
 
     def __init__(self, engine: Engine, adapters: Mapping[str, Adapter]) -> None:
         self._engine = engine
-        self._receipting = {name for name, one in adapters.items() if any(c.answered_by for c in one.outbound)}
+        self._receipting = {
+            name for name, one in adapters.items() if any(c.answered_by for c in one.outbound)
+        }
         with reading(engine) as connection:
             self._next = ledger_size(connection)
         self._sent: Counter[str] = Counter()
@@ -71,12 +73,12 @@ class Watcher:
             self._next = max(self._next, row.entry + 1)
             self._count(row.party, row.direction, row.type, row.state)
 
-    def _count(self, party: str, direction: str, kind: str, state: str) -> None:
+    def _count(self, name: str, direction: str, kind: str, state: str) -> None:
         self._documents += 1
         if state not in GOOD:
             self._refused += 1
         elif kind != RECEIPT:
-            (self._sent if direction == "out" else self._received)[party] += 1
+            (self._sent if direction == "out" else self._received)[name] += 1
 
 
 def ledger_size(connection: Connection) -> int:
@@ -90,10 +92,10 @@ def _open(connection: Connection) -> int:
 
 
 def _unanswered(connection: Connection, adapters: set[str]) -> int:
-    """Deliveries to parties whose contract answers each by a receipt; the parties are found by their adapter."""
-    query = select(func.count()).select_from(outbox).where(
-        outbox.c.state == "sent", outbox.c.receipt_code.is_(None), outbox.c.party.in_(adapters)
-    )  # fmt: skip
+    """Deliveries to parties whose contract answers each by a receipt, which is not there yet."""
+    answering = select(party.c.name).where(party.c.adapter.in_(adapters))
+    waiting = (outbox.c.state == "sent") & outbox.c.receipt_code.is_(None) & outbox.c.party.in_(answering)
+    query = select(func.count()).select_from(outbox).where(waiting)
     return connection.execute(query).scalar_one()
 
 
