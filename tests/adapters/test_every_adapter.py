@@ -1,0 +1,301 @@
+"""What holds for every partner because its folder exists: samples, round trips, omissions, additions,
+swaps, hostile bytes."""
+
+import copy
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from canonical.messages import PAYLOADS
+from exchange.errors import HubError, Misconfigured, Refused
+from exchange.mapping.compile import compile_mapping
+from exchange.mapping.refusal import DocumentRefused, FieldError
+from exchange.mapping.run import WireMapping
+from tests.adapters import samples
+from tests.adapters.samples import ACCEPTED, FOLDERS, MAPPINGS, REFUSED, shown
+from tests.adapters.strategies import payloads
+
+CONTEXT = {
+    "account": "tongban",
+    "secret": "not-a-secret",
+    "token": "T-1",
+    "time14": "20261120080000",
+    "digest": "00ff",
+    "ap_id": "a",
+    "ext_code": "01",
+    "since": 0,
+    "region": "441402000000",
+    "case_no": "4414020000002026112020000177",
+    "version": 1,
+    "item_code": "1144140200720810054440125105000",
+    "certificate_name": "食品经营许可证",
+    "certificate_valid_to": "2031-11-23",
+}
+SEVEN = (
+    "provincial_catalogue",
+    "department_a",
+    "sms",
+    "certificates",
+    "fees",
+    "archives",
+    "provincial_reporting",
+)
+
+
+def plain(mapping: WireMapping, values: dict[str, Any]) -> dict[str, Any]:
+    """Heard values in the JSON form of the message type, for a document that is no whole message."""
+    assert mapping.model is not None
+    return mapping.model.model_construct(**values).model_dump(mode="json", exclude_none=True, warnings=False)
+
+
+def heard(mapping: WireMapping, tree: Any, context: dict[str, Any]) -> dict[str, Any]:
+    """What a document says, in the JSON form of its message."""
+    if mapping.direction == "say":
+        return plain(mapping, mapping.hear_values(tree, context))
+    content = mapping.hear(tree, context).model_dump(mode="json", exclude_none=True)
+    assert isinstance(content, dict)
+    return {name: value for name, value in content.items() if name not in mapping.loses}
+
+
+def test_there_are_seven_partners() -> None:
+    names = {folder.name for folder in FOLDERS}
+    assert names >= set(SEVEN)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=shown)
+def test_folder_is_whole(folder: Path) -> None:
+    adapter = samples.adapter(folder)
+    covered = {
+        path.name.split(".")[0].split("--")[0] for path in ACCEPTED if samples.folder_of(path) == folder
+    }
+    meaningful = {path for path in MAPPINGS if path.parent == folder and "wire" in path.read_text("utf-8")}
+    assert covered == {path.name.split(".")[0] for path in meaningful}
+    assert (folder / "contract" / "contract.md").is_file()
+    assert (folder / "notes.md").is_file()
+    assert not list(folder.glob("*.py"))
+    assert adapter.name == folder.name
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=shown)
+def test_sample_is_what_the_contract_says(path: Path) -> None:
+    mapping, expected = samples.mapping_of(path), samples.expected_of(path)
+    tree = mapping.read(path.read_bytes())
+    if mapping.message is None:
+        assert mapping.hear_values(tree) == {}
+        return
+    content = samples.lost(expected.content, mapping.loses)
+    if mapping.direction != "say":
+        assert content == expected.content
+    assert heard(mapping, tree, expected.context) == content
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=shown)
+def test_sample_is_said(path: Path) -> None:
+    mapping, expected = samples.mapping_of(path), samples.expected_of(path)
+    said = mapping.say(expected.payload(mapping), expected.context)
+    assert mapping.read(mapping.write(said)) == _as_read(mapping, said)
+    if mapping.name in {
+        doc.mapping for call in samples.adapter(samples.folder_of(path)).outbound for doc in call.documents
+    }:
+        assert mapping.read(mapping.write(said)) == mapping.read(path.read_bytes())
+    elif mapping.message is not None:
+        assert heard(mapping, said, expected.context) == samples.lost(expected.content, mapping.loses)
+
+
+def _as_read(mapping: WireMapping, tree: Any) -> Any:
+    """XML does not tell a list of one from an element: as the reader returns it."""
+    if mapping.form == "json":
+        return tree
+    if isinstance(tree, list):
+        return [_as_read(mapping, one) for one in tree] if len(tree) > 1 else _as_read(mapping, tree[0])
+    return (
+        {name: _as_read(mapping, one) for name, one in tree.items()} if isinstance(tree, dict) else str(tree)
+    )
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=shown)
+def test_each_field_left_out_is_noticed(path: Path) -> None:
+    mapping, expected = samples.mapping_of(path), samples.expected_of(path)
+    if mapping.message is None:
+        pytest.skip("a call without a message is only said")
+    unheard = samples.unheard(samples.folder_of(path) / f"{mapping.name}.mapping.toml")
+    tree = mapping.read(path.read_bytes())
+    whole = heard(mapping, tree, expected.context)
+    for place in samples.places(tree):
+        shorter, name = samples.without(tree, place), samples.written(place)
+        try:
+            assert (
+                heard(mapping, shorter, expected.context) != whole
+                or name in unheard
+                or _empty(tree, place, unheard)
+            ), name
+        except DocumentRefused as refused:
+            assert any(_concerns(error, _bare(name)) for error in refused.errors), (name, refused.errors)
+
+
+def _concerns(error: FieldError, name: str) -> bool:
+    path, name = _bare(error.path).strip("/"), name.strip("/")
+    return path.startswith(name) or name.startswith(path) or error.detail.endswith("here")
+
+
+def _empty(tree: Any, place: tuple[Any, ...], unheard: set[str]) -> bool:
+    """A list without entries or a part that holds only what is not heard says nothing."""
+    part = samples.reach(tree, place)
+    below = [samples.written((*place, *one)) for one in samples.places(part)]
+    return part in ("", [], {}) or (bool(below) and set(below) <= unheard) or _only_empty(part)
+
+
+def _only_empty(part: Any) -> bool:
+    return isinstance(part, dict) and all(one in ("", [], {}) for one in part.values())
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=shown)
+def test_each_unknown_field_is_refused_by_its_path(path: Path) -> None:
+    mapping, expected = samples.mapping_of(path), samples.expected_of(path)
+    tree = mapping.read(path.read_bytes())
+    free = {
+        one["wire"]
+        for one in samples.declared(samples.folder_of(path) / f"{mapping.name}.mapping.toml").get("each", [])
+        if "key" in one
+    }
+    for place in [(), *samples.places(tree)]:
+        if isinstance(samples.reach(tree, place), dict) and samples.written(place) not in free:
+            more = _with(tree, place)
+            with pytest.raises(DocumentRefused) as refused:
+                mapping.hear_values(more, expected.context)
+            at = _bare(samples.written((*place, "WZZD")))
+            assert (at, "unknown_field") in [
+                (_bare(error.path), error.code) for error in refused.value.errors
+            ]
+
+
+def _bare(path: str) -> str:
+    """Without the index of a first entry: one entry alone is written with or without it."""
+    return path.replace("[0]", "")
+
+
+def _with(tree: Any, place: tuple[Any, ...]) -> Any:
+    changed = copy.deepcopy(tree)
+    samples.reach(changed, place)["WZZD"] = "?"
+    return changed
+
+
+@pytest.mark.parametrize("path", REFUSED, ids=shown)
+def test_refused_sample_has_its_code(path: Path) -> None:
+    mapping = samples.mapping_of(path)
+    code, where = path.with_suffix(".code").read_text("utf-8").split()
+    with pytest.raises(Refused) as refused:
+        mapping.hear(mapping.read(path.read_bytes()), CONTEXT)
+    if where == "-":
+        assert refused.value.code == code
+    else:
+        assert isinstance(refused.value, DocumentRefused)
+        assert [(error.code, error.path) for error in refused.value.errors] == [(code, where)]
+
+
+@pytest.mark.parametrize("path", [one for one in MAPPINGS if samples.declared(one).get("message")], ids=shown)
+@settings(
+    max_examples=15, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None
+)
+@given(data=st.data())
+def test_what_is_said_is_heard(path: Path, data: st.DataObject) -> None:
+    mapping = samples.mapping_of(path)
+    assert mapping.model is not None
+    payload = data.draw(payloads(mapping.model))
+    try:
+        wire = mapping.write(mapping.say(payload, CONTEXT))  # type: ignore[arg-type] # the model is a payload's
+    except DocumentRefused as refused:
+        assert {error.code for error in refused.errors} <= {"unknown_code", "bad_value", "missing_field"}
+        assume(False)
+    content = payload.model_dump(mode="json", exclude_none=True)
+    given_here = {
+        one["to"]: CONTEXT[one["given"]]
+        for one in samples.declared(path).get("fields", [])
+        if "wire" not in one
+    }
+    expected = samples.lost({**content, **given_here}, mapping.loses)
+    assert heard(mapping, mapping.read(wire), CONTEXT) == expected
+
+
+@pytest.mark.parametrize("path", [one for one in MAPPINGS if samples.declared(one).get("message")], ids=shown)
+def test_two_fields_swapped_are_caught_by_a_sample(path: Path) -> None:
+    text = path.read_text("utf-8")
+    folder = path.parent
+    tos = list(re.finditer(r'to = "([a-z_.]+)"', text))
+    for one, other in itertools.combinations(tos, 2):
+        if one[1] == other[1]:
+            continue
+        swapped = (
+            text[: one.start(1)]
+            + other[1]
+            + text[one.end(1) : other.start(1)]
+            + one[1]
+            + text[other.end(1) :]
+        )
+        assert _caught(path, swapped, folder), f"{one[1]} and {other[1]}"
+
+
+def _caught(path: Path, text: str, folder: Path) -> bool:
+    name = path.name.split(".")[0]
+    try:
+        mapping = compile_mapping(name, text, lambda part: (folder / part).read_text("utf-8"))
+    except Misconfigured:
+        return True
+    return any(
+        _differs(mapping, sample)
+        for sample in ACCEPTED
+        if samples.folder_of(sample) == folder and samples.mapping_of(sample).name == name
+    )
+
+
+def _differs(mapping: WireMapping, path: Path) -> bool:
+    expected = samples.expected_of(path)
+    try:
+        said = heard(mapping, mapping.read(path.read_bytes()), expected.context)
+    except DocumentRefused:
+        return True
+    return bool(said != samples.lost(expected.content, mapping.loses))
+
+
+@pytest.mark.parametrize("path", ACCEPTED, ids=shown)
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_hostile_bytes_end_in_our_own_refusal(path: Path, data: st.DataObject) -> None:
+    mapping, whole = samples.mapping_of(path), path.read_bytes()
+    at = data.draw(st.integers(0, len(whole)))
+    body = data.draw(
+        st.sampled_from(
+            [whole[:at], whole[:at] + b"\x00" + whole[at:], whole[at:], whole[:at] + b"\xff" + whole[at:]]
+        )
+        | st.binary(max_size=40).map(lambda noise: whole[:at] + noise + whole[at + len(noise) :])
+        | st.binary(max_size=60)
+    )
+    try:
+        tree = mapping.read(body)
+        if mapping.message is None or mapping.direction == "say":
+            mapping.hear_values(tree, CONTEXT)
+        else:
+            mapping.hear(tree, CONTEXT)
+    except HubError as fault:
+        assert isinstance(fault, Refused)
+
+
+@pytest.mark.parametrize("path", [one for one in ACCEPTED if one.suffix == ".xml"], ids=shown)
+def test_gbk_document_reads_as_the_same(path: Path) -> None:
+    mapping = samples.mapping_of(path)
+    text = re.sub(r"^<\?xml[^>]*\?>", "", path.read_text("utf-8"))
+    tree = mapping.read(path.read_bytes())
+    declared = f'<?xml version="1.0" encoding="GBK"?>{text}'
+    assert mapping.read(declared.encode("gb18030")) == tree
+    assert mapping.read(declared) == tree
+    assert mapping.read(text.encode("gb18030"), charset="GBK") == tree
+
+
+def test_every_message_type_has_a_partner_or_is_the_hubs_own() -> None:
+    spoken = {samples.declared(path).get("message") for path in MAPPINGS}
+    assert set(PAYLOADS) - spoken == set()
