@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import anyio
+import structlog
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import select
 
@@ -25,6 +26,8 @@ from exchange.receipts import Receipt, errors_of, http_status
 from exchange.seals import jws, xmldsig
 from ledger.tables import checkpoint as checkpoint_table
 
+log = structlog.get_logger()
+
 LARGEST = 4 * 1024 * 1024
 WORKERS = 8  # more threads than this only fight for the interpreter
 WAITING = 256  # requests in progress before the hub says 503
@@ -36,6 +39,7 @@ Handle = Callable[[Envelope], Response]
 def build_app(hub: Hub) -> FastAPI:
     """The whole HTTP side of one hub."""
     app = FastAPI(title="Tongban", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(Exception, _defect)
     gate = Gate(WORKERS)
     app.add_api_route("/api/v1/messages", gate.door(functools.partial(_house, hub)), methods=["POST"])
     for adapter in hub.adapters.values():
@@ -94,6 +98,12 @@ class Gate:
             return await anyio.to_thread.run_sync(do, limiter=self._limiter)
         finally:
             self._inside -= 1
+
+
+async def _defect(request: Request, fault: Exception) -> Response:
+    """A defect of ours is logged and told as `busy`: the sender keeps its message and sends it again."""
+    log.error("request_failed", path=request.url.path, exc_info=fault)
+    return busy("an unexpected failure; send the same bytes again")
 
 
 def envelope_of(request: Request, body: bytes) -> Envelope:

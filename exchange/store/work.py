@@ -9,10 +9,16 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, Insert
+from sqlalchemy.exc import SQLAlchemyError
 
+from exchange.errors import TryLater
 from exchange.store.engine import reading
+from ledger.errors import LedgerError
 from ledger.log import Batch, Checkpoint, Draft, Entry, Log
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 GROUP = 64  # most acts in one commit
@@ -146,7 +152,7 @@ class Store:
             except BaseException as fault:  # noqa: BLE001 - each caller who waits gets it as its own
                 for _, future in group:
                     if not future.done():
-                        future.set_exception(fault)
+                        future.set_exception(_named(fault))
                 continue
             for future, work, result in settled:
                 if work is not None:
@@ -189,6 +195,18 @@ class _Failed:
 
 def _settle(future: Future[Any], result: Any) -> None:
     if isinstance(result, _Failed):
-        future.set_exception(result.fault)
+        future.set_exception(_named(result.fault))
     else:
         future.set_result(result)
+
+
+def _named(fault: BaseException) -> BaseException:
+    """The database's own errors as what a caller can do about them: the same again later."""
+    if isinstance(fault, SQLAlchemyError | LedgerError):
+        log.error(
+            "commit_failed", error=type(fault).__name__, detail=str(getattr(fault, "orig", fault))[:300]
+        )
+        named = TryLater("busy", "the store cannot be written now")
+        named.__cause__ = fault
+        return named
+    return fault
