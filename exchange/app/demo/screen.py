@@ -27,7 +27,8 @@ STATES = {
     "draft": "草稿", "submitted": "已申办", "pre_supplement": "预审补正", "pre_refused": "预审不受理",
     "pre_accepted": "已预受理", "received": "已收件", "supplementing": "补齐补正", "not_accepted": "不予受理",
     "accepted": "已受理", "undertaking": "承办", "reviewing": "审核", "approving": "批准",
-    "suspended": "特别程序", "extension_pending": "延时申请", "decided": "已决定", "awaiting_payment": "待缴费", "certified": "已制证",
+    "suspended": "特别程序", "extension_pending": "延时申请",
+    "decided": "已决定", "awaiting_payment": "待缴费", "certified": "已制证",
     "concluded": "已办结", "delivered": "已领取", "archived": "已归档",
 }  # fmt: skip
 
