@@ -22,6 +22,7 @@ def recompute(work: Work, hub: str, key: bytes, cause: str) -> int:
 
     `cause` is the exchange id of the act behind it.
     """
+    work.flush()
     before = [dict(row) for row in work.connection.execute(_PROVISIONAL).mappings()]
     pairs = [(case, clocks.recomputed(work, case)) for case in before]
     changed = [after for case, after in pairs if any(case[name] != after[name] for name in DUE)]

@@ -1,4 +1,4 @@
-"""`tongban messages`: what was exchanged, newest first, and signed samples for whoever wants to check them."""
+"""`tongban messages`: what was exchanged, newest first, and signed samples to be checked by anybody."""
 
 import argparse
 import json
