@@ -124,7 +124,14 @@ def _typed(model: type[BaseModel], tree: Any) -> Any:
     """XML text as the JSON types of the model; what does not fit stays text and is refused by the model."""
     if not isinstance(tree, dict):
         return {} if tree == "" else tree
-    return {name: _member(canon_of(model, (name,)), value) for name, value in tree.items()}
+    typed = {name: _member(canon_of(model, (name,)), value) for name, value in tree.items()}
+    return {**_empty_lists(model), **typed}
+
+
+def _empty_lists(model: type[BaseModel]) -> dict[str, Any]:
+    """A list without entries is an absent element."""
+    found = ((name, canon_of(model, (name,))) for name in model.model_fields)
+    return {name: [] for name, canon in found if canon is not None and canon.repeated}
 
 
 def _member(canon: Canon | None, value: Any) -> Any:
