@@ -24,6 +24,7 @@ from exchange.seals import jws, wssec, xmldsig
 from exchange.seals.keys import SigningKey, key_id
 from exchange.store.tables import outbox
 from exchange.store.work import Store
+from exchange.transports.soap_seals import DocumentSeal
 
 Tongban = Callable[..., Any]
 CASE = "441499000000202611220000001X"
@@ -50,6 +51,13 @@ def signed_xml(text: str, key: SigningKey, reference: Any = "#Id") -> dict[str, 
         "body": etree.tostring(root, encoding="UTF-8"),
         "media_type": "application/xml",
     }
+
+
+def gbk_xml(text: str, key: SigningKey) -> dict[str, Any]:
+    """As a service in GBK is sent it: the document says so itself."""
+    seal = DocumentSeal(key, lambda _: None, lambda: datetime.now(UTC), xmldsig.XmlDsigProfile(""), "gbk")
+    body = seal.arguments({"document": text})["document"].encode("gbk")
+    return {"protocol": "soap", "body": body, "media_type": "text/xml"}
 
 
 def signed_soap(text: str, key: SigningKey) -> dict[str, Any]:
@@ -87,7 +95,7 @@ class Bench:
         given: dict[str, Any] = {
             "direction": "in", "protocol": "rest", "type": "case.step.v1", "body": b"{}", "case_no": CASE,
         } | more  # fmt: skip
-        record = Record("exchange.received", message_id, *ends, party, **given)
+        record = Record("exchange.received", message_id, ends[0], ends[1], party, **given)
         entry: int = self.store.write(lambda work: keep(self.hub, work, record)).seq
         return entry
 
@@ -109,11 +117,12 @@ def fill(bench: Bench) -> dict[str, str]:
     bench.keep("xml-in-0001", **signed_xml(house_xml("xml-in-0001"), bench.ec))
     bench.keep("xml-in-0002", party="bureau-b", **signed_xml("<a><b>文</b></a>", bench.rsa, ""))
     bench.keep("xml-out-001", direction="out", **signed_xml(house_xml("xml-out-001"), bench.own_rsa))
+    bench.keep("gbk-out-001", direction="out", **gbk_xml("<a>文书</a>", bench.own_rsa))
     bench.keep("wss-in-0001", party="bureau-b", **signed_soap("文书", bench.rsa))
     bench.keep("wss-in-0002", **signed_soap("文书", bench.ec))
     bench.keep("wss-out-001", direction="out", **signed_soap("文书", bench.own_rsa))
-    openssl, xmlsec1 = ["jws-in-0001", "jws-in-rsa1", "jws-out-001"], ["xml-in-0001", "xml-in-0002"]
-    xmlsec1 += ["xml-out-001", "wss-in-0001", "wss-in-0002", "wss-out-001"]
+    openssl, xmlsec1 = ["jws-in-0001", "jws-in-rsa1", "jws-out-001"], ["xml-in-0001", "gbk-out-001"]
+    xmlsec1 += ["xml-in-0002", "xml-out-001", "wss-in-0001", "wss-in-0002", "wss-out-001"]
     return dict.fromkeys(openssl, "openssl") | dict.fromkeys(xmlsec1, "xmlsec1")
 
 
@@ -151,7 +160,7 @@ def tongban_raw(bench: Bench, message_id: str) -> bytes:
 def flip(body: Path, command: Path) -> None:
     """One changed letter of the signed content, and the command fails."""
     data = body.read_bytes()
-    words = (b"name", b"any", b'"a"', b"01<", "文".encode(), b"25991")
+    words = (b"name", b"any", b'"a"', b"01<", "文".encode(), "文书".encode("gbk"), b"25991")
     place = next(data.index(word) + 1 for word in words if word in data)
     body.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
     assert checked(command) != 0
@@ -261,7 +270,7 @@ def plan(bench: Bench, entry: int, **values: Any) -> None:
         "payload": {}, "context": {}, "state": "pending", "attempts": 3, "next_at": 0.0, "created_at": 0.0,
         "code": "busy", "entry": entry,
     } | values  # fmt: skip
-    bench.store.write(lambda work: work.connection.execute(insert(outbox), row) and None)
+    bench.store.write(lambda work: work.later(insert(outbox), row))
 
 
 def test_the_timeline_follows_what_a_message_caused(bench: Bench, tongban: Tongban) -> None:
