@@ -16,11 +16,13 @@ from exchange.errors import HubError
 COMMANDS: dict[str, tuple[str, int]] = {
     "calendar": ("exchange.app.commands.calendar", 2),
     "clock": ("exchange.app.commands.clock", 2),
+    "demo": ("exchange.app.commands.demo", 2),
     "ledger": ("exchange.app.commands.ledger", 3),
     "message": ("exchange.app.commands.message", 2),
     "messages": ("exchange.app.commands.messages", 2),
     "party": ("exchange.app.commands.party", 2),
     "schemas": ("exchange.app.commands.schemas", 2),
+    "serve": ("exchange.app.commands.serve", 2),
 }
 
 FAILED = 1

@@ -19,6 +19,7 @@ HOST = "127.0.0.1"
 HUB = "hub"
 ACCOUNT = "tongban-meizhou"  # how the hub names itself at every partner
 DEPARTMENT_ORG = "11441400XX0031309Q"  # invented: a market supervision bureau of Meizhou (441400)
+DEPARTMENT = "梅州市市场监督管理局"
 HALL = "hall.meijiang"
 HALL_TAKES = (
     "case.step.v1", "fee.noticed.v1", "fee.paid.v1", "certificate.issued.v1", "case.concluded.v1",
@@ -40,6 +41,11 @@ class Partner:
     protocol: str
     org: str | None = None
     takes: tuple[str, ...] = ()
+
+    @property
+    def by_queue(self) -> bool:
+        """Whether it sends or receives through the queue."""
+        return "AMQP" in self.protocol
 
 
 # name (of the party too), adapter, English, protocol, organisation; title and system are the adapter's own.
@@ -202,7 +208,11 @@ def own_keys(layout: Layout, name: str) -> dict[str, object]:
     """What only this partner is told; the department is the one whose items are applied for."""
     own: dict[str, dict[str, object]] = {
         "catalogue": {"department_uscc": DEPARTMENT_ORG},
-        "department_a": {"uscc": DEPARTMENT_ORG},
+        "department_a": {
+            "uscc": DEPARTMENT_ORG,
+            "department_name": DEPARTMENT,
+            "items_file": str(layout.items),
+        },
         "counter": {"party": HALL, "items_file": str(layout.items)},
     }
     return own.get(name, {})

@@ -1,0 +1,37 @@
+"""`tongban demo`: hub, seven partner systems and a counter on this machine, a hundred cases, everything proven."""
+
+import argparse
+from pathlib import Path
+
+from exchange.app.demo.run import Options, demonstrate
+
+HELP = "show everything at work on this machine and prove it (hub, seven partner systems, a counter)"
+MOST = 100_000
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--once", action="store_true", help="end after the summary; exit 1 unless everything agrees"
+    )
+    parser.add_argument("--cases", type=_cases, default=100, metavar="N", help="cases to drive (default 100)")
+    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the figures to FILE")
+    parser.add_argument("--export", type=Path, metavar="DIR", help="publish the ledger to DIR and verify it")
+    told = "use the database queue even where RabbitMQ is installed"
+    parser.add_argument("--no-rabbitmq", dest="rabbit", action="store_false", help=told)
+
+
+def run(args: argparse.Namespace) -> int:
+    return demonstrate(Options(args.once, args.cases, args.json, args.export, args.rabbit))
+
+
+def _cases(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MOST}")
+    return int(text)
+
+
+def _new_file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError("must be a file in a folder that exists")
+    return path

@@ -1,0 +1,202 @@
+"""One demonstration from start to end: the cases driven, both sides compared, the ledger verified."""
+
+import json
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from sqlalchemy import Engine
+
+from exchange.adapterfolder import Adapter, load_adapters
+from exchange.app.demo.asking import Asking
+from exchange.app.demo.counter import Counter, Standing, write_items
+from exchange.app.demo.layout import partners, write_file
+from exchange.app.demo.proving import settled_comparison, verify_ledger
+from exchange.app.demo.result import Result
+from exchange.app.demo.screen import Screen, View
+from exchange.app.demo.starting import Cast, alone, prepare, start
+from exchange.app.demo.watching import Progress, Watcher
+from exchange.app.opening import coded, ledger_signer, open_reader
+from exchange.app.settings import load_settings
+from exchange.errors import TryLater
+
+LIMIT_SECONDS, PER_CASE_SECONDS = 600.0, 3.0
+TICK = 0.25
+QUIET_SECONDS = 2.0  # nothing new for so long: late reports have come
+RATE_SECONDS = 5.0  # span of the live messages a second
+FAILED, INTERRUPTED = 1, 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    once: bool = False
+    cases: int = 100
+    json: Path | None = None
+    export: Path | None = None
+    rabbit: bool = True
+
+
+def demonstrate(options: Options) -> int:
+    """The exit code: 0 when both sides agree and the ledger holds."""
+    settings, adapters, screen = load_settings(), load_adapters(), Screen()
+    screen.banner()
+    with stopping_on_sigterm(), alone(settings.state / "demo"):
+        cast = prepare(settings, screen, partners(adapters))
+        try:
+            with Asking(cast.layout) as asking:
+                start(cast, asking, adapters, rabbit=options.rabbit)
+                code = _perform(cast, asking, adapters, options)
+                if not options.once:
+                    _stay(cast)
+            return code
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        finally:
+            _end(cast)
+
+
+def _perform(cast: Cast, asking: Asking, adapters: Mapping[str, Adapter], options: Options) -> int:
+    with coded():
+        engine = open_reader(cast.settings)
+    try:
+        result = drive(cast, asking, engine, adapters, options)
+    finally:
+        engine.dispose()
+    cast.screen.summary(result)
+    if options.json is not None:
+        with coded():
+            text = json.dumps(result.as_json(), ensure_ascii=False, indent=2) + "\n"
+            write_file(options.json.absolute(), text, 0o644)
+    return FAILED if result.problems() else 0
+
+
+def drive(
+    cast: Cast, asking: Asking, engine: Engine, adapters: Mapping[str, Adapter], options: Options
+) -> Result:
+    """The counter opens the cases; everything after that follows. Then what was done is proven."""
+    write_items(engine, cast.layout, asking)
+    counter = Counter(asking)
+    run = Run(cast, counter, Watcher(engine, adapters), options.cases)
+    run.begin()
+    with cast.screen.watching():
+        unfinished = run.until_done()
+    seconds, progress = run.seconds, run.progress
+    cast.screen.step("双方比对", "comparison: what the hub recorded against what each partner recorded")
+    outcomes = settled_comparison(engine, cast.members, asking.record, cast.tend)
+    cast.screen.step("验证账本", "ledger: every entry, hash, signature and value is checked")
+    report, exported = verify_ledger(engine, ledger_signer(cast.settings), options.export)
+    return Result(
+        tuple(cast.members), outcomes, progress.cases, options.cases, run.standing.done, report,
+        cast.broker.rabbit, seconds, progress.documents, cast.restarts, cast.urls, unfinished, exported,
+    )  # fmt: skip
+
+
+@dataclass
+class Run:
+    """The cases on their way."""
+
+    cast: Cast
+    counter: Counter
+    watcher: Watcher
+    total: int
+    progress: Progress = field(default_factory=Progress)
+    standing: Standing = field(default_factory=Standing)
+    seconds: float = 0.0  # until the last message
+    _began: float = 0.0
+    _changed: float = 0.0
+    _lately: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def begin(self) -> None:
+        """Ask the counter to open the cases."""
+        self.cast.screen.step("受理办件", f"cases: the hall's counter opens {self.total}")
+        self.counter.begin(self.total)
+        self._began = self._changed = time.monotonic()
+
+    def until_done(self) -> str:
+        """Returns when nothing is left to do, or with what was unfinished at the time limit."""
+        limit = LIMIT_SECONDS + PER_CASE_SECONDS * self.total
+        while not self.done():
+            if time.monotonic() - self._began > limit:
+                return f"unfinished after {limit:.0f} s: {self.lacking()}"
+            self.cast.tend()
+            self.look()
+            self.cast.screen.show(self.view())
+            time.sleep(TICK)
+        return ""
+
+    def look(self) -> None:
+        """One look at counter and hub; a process being restarted is asked again later."""
+        before = self.progress
+        self.progress = self.watcher.look()
+        try:
+            self.standing = self.counter.standing()
+        except TryLater:
+            self._changed = time.monotonic()
+        if (before.documents, before.ledger) != (self.progress.documents, self.progress.ledger):
+            self._changed = time.monotonic()
+            self.seconds = self._changed - self._began
+
+    def done(self) -> bool:
+        """Every case finished, every delivery made and answered, and nothing new for a while."""
+        quiet = time.monotonic() - self._changed > QUIET_SECONDS
+        return quiet and self.standing.done >= self.total and self.progress.quiet
+
+    def lacking(self) -> str:
+        """What is not done, in words."""
+        open_, unanswered = self.progress.open, self.progress.unanswered
+        parts = [f"{self.total - self.standing.done} cases"] if self.standing.done < self.total else []
+        parts += [f"{open_} deliveries"] if open_ else []
+        parts += [f"{unanswered} receipts"] if unanswered else []
+        named = ", ".join(self.standing.unfinished[:5])
+        return ", ".join(parts) + (f" (for example {named})" if named else "")
+
+    def view(self) -> View:
+        """What the screen shows now."""
+        now = time.monotonic()
+        self._lately.append((now, self.progress.documents))
+        while now - self._lately[0][0] > RATE_SECONDS:
+            self._lately.popleft()
+        (since, first), span = self._lately[0], max(now - self._lately[0][0], TICK)
+        del since
+        rate = (self.progress.documents - first) / span
+        done, seconds = self.standing.done, now - self._began
+        return View(self.cast.members, self.total, done, self.progress, self.cast.restarts, seconds, rate)
+
+
+def _stay(cast: Cast) -> None:
+    cast.screen.step("运行中", "everything stays up; Ctrl-C ends it")
+    for name, url in cast.urls.items():
+        cast.screen.step(f"{name:<13}", url)
+    while True:
+        cast.tend()
+        time.sleep(TICK)
+
+
+def _end(cast: Cast) -> None:
+    """An orderly end that a second Ctrl-C does not tear."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    cast.stop()
+
+
+@contextmanager
+def stopping_on_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds like a Ctrl-C; the handlers are put back."""
+
+    def stop(number: int, stack: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
