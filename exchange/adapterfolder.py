@@ -11,9 +11,44 @@ from pydantic import ConfigDict
 
 from canonical.messages import PAYLOADS
 from exchange.errors import Misconfigured
-from exchange.manifest import Call, Document, Inbound, Manifest
+from exchange.manifest import (
+    AmqpCall,
+    AmqpDoor,
+    Answer,
+    Call,
+    Document,
+    Inbound,
+    Manifest,
+    MessageIdRule,
+    Outcome,
+    Queue,
+    Reply,
+    RestCall,
+    SoapService,
+    Token,
+)
 from exchange.mapping.compile import compile_mapping, parse_toml
 from exchange.mapping.run import WireMapping
+
+__all__ = [
+    "Adapter",
+    "AmqpCall",
+    "AmqpDoor",
+    "Answer",
+    "Call",
+    "Document",
+    "Inbound",
+    "Manifest",
+    "MessageIdRule",
+    "Outcome",
+    "Queue",
+    "Reply",
+    "RestCall",
+    "SoapService",
+    "Token",
+    "load_adapter",
+    "load_adapters",
+]
 
 
 class Adapter(Manifest):

@@ -46,6 +46,7 @@ def conversions(form: Form) -> dict[str, Conversion]:
         "epoch_ms": Conversion(_epoch_hear(whole.hear), _epoch_say(whole.say), datetime),
         "date8": _day(r"\d{8}", "%Y%m%d"),
         "date_dash": _day(r"\d{4}-\d\d-\d\d", "%Y-%m-%d"),
+        "date_t": _day(r"\d{8}T000000", "%Y%m%dT000000"),
         "yuan2": Conversion(_yuan2, str, Money),
         "yuan_int": Conversion(_chain(whole.hear, Money.from_yuan), _chain(_whole_yuan, whole.say), Money),
         "fen": Conversion(_chain(_digits, Money.from_fen), lambda value: str(value.fen), Money),
@@ -159,7 +160,7 @@ def _day(pattern: str, spelled: str) -> Conversion:
         if not fits(text):
             raise BadValue("not a date of the agreed form")
         try:
-            return date.fromisoformat(text)
+            return date.fromisoformat(text.removesuffix("T000000"))
         except ValueError:
             raise BadValue("the calendar has no such day") from None
 

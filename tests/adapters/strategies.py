@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from canonical.codes import Coded, code_list
-from canonical.messages import Text
+from canonical.messages import Payload, Text
 from canonical.values import (
     CaseNumber,
     CertificateIdentifier,
@@ -52,7 +52,7 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
 
 
 @cache
-def payloads(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
+def payloads(model: type[Payload]) -> st.SearchStrategy[Payload]:
     """Whole messages of this type; what its own rules forbid is left out."""
     made: st.SearchStrategy[Any] = _content(model).map(lambda content: _valid(model, content))
     return made.filter(lambda payload: payload is not None)

@@ -208,7 +208,7 @@ def test_what_is_said_is_heard(path: Path, data: st.DataObject) -> None:
     assert mapping.model is not None
     payload = data.draw(payloads(mapping.model))
     try:
-        wire = mapping.write(mapping.say(payload, CONTEXT))  # type: ignore[arg-type] # the model is a payload's
+        wire = mapping.write(mapping.say(payload, CONTEXT))
     except DocumentRefused as refused:
         assert {error.code for error in refused.errors} <= {"unknown_code", "bad_value", "missing_field"}
         assume(False)

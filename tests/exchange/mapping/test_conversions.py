@@ -27,6 +27,7 @@ BOTH_WAYS: list[tuple[Form, str, Any, Any]] = [
     ("xml", "epoch_ms", "1795311005000", MOMENT),
     ("json", "date8", "20261122", date(2026, 11, 22)),
     ("json", "date_dash", "2026-11-22", date(2026, 11, 22)),
+    ("json", "date_t", "20261122T000000", date(2026, 11, 22)),
     ("json", "yuan2", "105.50", Money("105.5")),
     ("json", "yuan_int", 105, Money("105.00")),
     ("xml", "yuan_int", "105", Money("105.00")),
