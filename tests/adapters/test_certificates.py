@@ -1,4 +1,4 @@
-"""The certificate library's interface does not know certificates: any type and any content go the same way."""
+"""The certificate library's interface does not know certificates: any type and content go the same way."""
 
 import json
 
