@@ -21,6 +21,7 @@ ACCOUNT = "tongban-meizhou"  # how the hub names itself at every partner
 DEPARTMENT_ORG = "11441400XX0031309Q"  # invented: a market supervision bureau of Meizhou (441400)
 DEPARTMENT = "梅州市市场监督管理局"
 HALL = "hall.meijiang"
+REGION = "441400000000"  # what the hub asks the province's catalogue for
 HALL_TAKES = (
     "case.step.v1", "fee.noticed.v1", "fee.paid.v1", "certificate.issued.v1", "case.concluded.v1",
     "archive.result.v1",
@@ -41,6 +42,7 @@ class Partner:
     protocol: str
     org: str | None = None
     takes: tuple[str, ...] = ()
+    account: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def by_queue(self) -> bool:
@@ -74,7 +76,8 @@ def _partner(
     if adapter not in adapters:
         raise Misconfigured("unknown_adapter", "the demonstration needs this adapter", adapter)
     about = adapters[adapter]
-    return Partner(name, name, adapter, about.system, about.title, english, protocol, org)
+    account = {"account": ACCOUNT} | ({"region": REGION} if name == "catalogue" else {})
+    return Partner(name, name, adapter, about.system, about.title, english, protocol, org, account=account)
 
 
 @dataclass(frozen=True)

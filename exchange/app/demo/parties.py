@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from exchange.adapterfolder import Adapter
-from exchange.app.demo.layout import ACCOUNT, Layout, Partner, ensure_secrets
+from exchange.app.demo.layout import Layout, Partner, ensure_secrets
 from exchange.errors import TryLater
 from exchange.parties import Party, load_certificate, read_registry
 from exchange.registry import PartyFacts, add_certificate, add_party, change_party
@@ -14,7 +14,6 @@ from exchange.seals.keys import key_id
 from exchange.store.work import Store, Work
 
 KEY_SECONDS = 60.0  # what a partner is given to make its key pair
-ACCOUNT_KEY = "account"  # what the mappings fill appId, accessId and their like with
 INBOX = "/inbox"  # where the counter takes what the hub sends it
 
 
@@ -81,4 +80,4 @@ def facts_of(member: Partner, layout: Layout) -> PartyFacts:
     address = layout.url(member.name)
     if member.adapter == HOUSE:
         return PartyFacts(member.party, HOUSE, member.org, address + INBOX, {}, takes=member.takes)
-    return PartyFacts(member.party, member.adapter, member.org, address, {ACCOUNT_KEY: ACCOUNT})
+    return PartyFacts(member.party, member.adapter, member.org, address, member.account)

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 import exchange
+from exchange import items
 from exchange.adapterfolder import Adapter
 from exchange.app.demo.asking import Asking
 from exchange.app.demo.broker import Broker, open_broker
@@ -181,14 +182,16 @@ def _until(cast: Cast, reached: Callable[[], bool], lacking: Callable[[], str]) 
 
 
 def _until_catalogue(cast: Cast) -> None:
+    """The last page has been read, and enough items are in force."""
+    party = next(one.party for one in cast.members if one.name == "catalogue")
+    words = f"fewer than {ITEMS_WANTED} items came from the catalogue in {READY_SECONDS:.0f} s"
     engine = open_reader(cast.settings)
     try:
-        words = f"fewer than {ITEMS_WANTED} items came from the catalogue in {READY_SECONDS:.0f} s"
-        _until(cast, lambda: _items(engine) >= ITEMS_WANTED, lambda: words)
+        _until(cast, lambda: _catalogue_read(engine, party), lambda: words)
     finally:
         engine.dispose()
 
 
-def _items(engine: Engine) -> int:
+def _catalogue_read(engine: Engine, party: str) -> bool:
     with reading(engine) as connection:
-        return count_in_force(connection)
+        return items.position(connection, party) > 0 and count_in_force(connection) >= ITEMS_WANTED
