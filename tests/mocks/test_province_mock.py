@@ -170,7 +170,7 @@ def test_a_refused_decision_is_concluded_as_seven(province: AmqpProgram) -> None
     assert code(province, "4", concluded(other, "6")) == "0"
 
 
-def test_the_same_report_again_changes_nothing_and_another_needs_the_next_version(
+def test_the_same_report_changes_nothing_and_another_needs_the_next_version(
     province: AmqpProgram,
 ) -> None:
     case = new_case()
