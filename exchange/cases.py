@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from canonical.case import CaseFacts, Event, Finding, State, event_of, step
-from canonical.messages import CaseApplied, CasePayload, Message
+from canonical.messages import CaseApplied, CasePayload, CertificateIssued, Message
 from exchange import clocks, items, references
 from exchange.errors import Refused
-from exchange.store.tables import case_record, finding
+from exchange.records import add_finding
+from exchange.store.tables import case_record
 from exchange.store.work import Work
 
 Case = dict[str, Any]
@@ -41,6 +42,7 @@ class Moved:
     findings: tuple[tuple[str, str, str], ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     opened: bool = False
+    repeated: bool = False  # the case already stood where the message leads
     fresh: tuple[str, ...] = ()  # columns of the row that this message changed
 
     @property
@@ -83,7 +85,12 @@ class Cases:
         )
         change = (case["state"], after.state.value)
         return Moved(
-            case["case_no"], changed, change, (found,), context(changed), fresh=_differences(case, changed)
+            case["case_no"],
+            changed,
+            change,
+            (found,),
+            context(changed, message, work),
+            fresh=_differences(case, changed),
         )
 
     def store(self, work: Work, moved: Moved, entry: int) -> None:
@@ -99,14 +106,7 @@ class Cases:
 
     def note_refusal(self, work: Work, message: Message, refusal: Refused, entry: int) -> None:
         """A step the state does not allow is a logic finding."""
-        row = {
-            "case_no": case_of(work, message),
-            "category": "logic",
-            "code": refusal.code,
-            "detail": refusal.detail,
-            "at": work.now,
-        }
-        work.connection.execute(insert(finding), {**row, "entry": entry})
+        add_finding(work, case_of(work, message), ("logic", refusal.code, refusal.detail), entry)
 
     def _open(self, work: Work, message: Message, payload: CaseApplied) -> Moved | Held:
         existing = find(work, payload.case_no)
@@ -135,15 +135,17 @@ class Cases:
             "provisional": False,
             "opened_at": work.now,
         }
-        return Moved(payload.case_no, case, (None, facts.state.value), (), context(case), opened=True)
+        return Moved(
+            payload.case_no, case, (None, facts.state.value), (), context(case, message, work), opened=True
+        )
 
     def _step(self, work: Work, message: Message, case: Case) -> Moved | Held:
         event = event_of(message.type, message.payload)
         if event is None:
-            return Moved(case["case_no"], case, context=context(case))
+            return Moved(case["case_no"], case, context=context(case, message, work))
         result = step(_load(case["facts"]), event)
         if isinstance(result, Finding):
-            return _not_now(case, result)
+            return _not_now(work, message, case, result)
         after = clocks.advanced(
             work, {**case, "state": result.facts.state.value, "facts": _dump(result.facts)}, message
         )
@@ -152,7 +154,7 @@ class Cases:
             after,
             (case["state"], after["state"]),
             (),
-            context(after),
+            context(after, message, work),
             fresh=_differences(case, after),
         )
 
@@ -161,12 +163,12 @@ def _differences(before: Case, after: Case) -> tuple[str, ...]:
     return tuple(name for name, value in after.items() if before[name] is not value and before[name] != value)
 
 
-def _not_now(case: Case, found: Finding) -> Moved | Held:
+def _not_now(work: Work, message: Message, case: Case, found: Finding) -> Moved | Held:
     if found.outcome == "missing_predecessor":
         return Held(case["case_no"])
     if found.outcome == "not_allowed":
         raise Refused(found.code, found.detail, "case_no")
-    return Moved(case["case_no"], case, context=context(case))
+    return Moved(case["case_no"], case, context=context(case, message, work), repeated=True)
 
 
 def case_of(work: Work, message: Message) -> str | None:
@@ -193,7 +195,7 @@ _OPEN = insert(case_record)
 _CHANGE = update(case_record).where(case_record.c.case_no == bindparam("of"))
 
 
-def context(case: Case) -> dict[str, Any]:
+def context(case: Case, message: Message, work: Work) -> dict[str, Any]:
     """Facts of a case that a partner's document may need beside the message."""
     facts = {
         "case_no": case["case_no"],
@@ -201,10 +203,12 @@ def context(case: Case) -> dict[str, Any]:
         "region": case["region"],
         "org": case["org"],
         "item_type": item_type(case["item_code"]),
-        "version": 1,
+        "version": getattr(message.payload, "version", 1),
         "has_fee": case["has_fee"],
         "decision_refused": case["facts"].get("granted") is False,
     }
+    if isinstance(message.payload, CertificateIssued):
+        facts |= references.data_of(work, "certificate", message.payload.request_id) or {}
     return facts
 
 

@@ -246,14 +246,15 @@ def _soap(
     tree = _reply_mapping(channel, call).read(done.result)
     code, verdict, detail = _judged(call, tree)
     whole = channel.adapter.seal == "wssec"
-    body = done.request if whole else "".join(done.sealed.values()).encode()
+    charset = "gb18030" if service.charset == "gbk" else service.charset
+    body = done.request if whole else "".join(done.sealed.values()).encode(charset)
     return tree, Sent(
         "soap",
         body,
         code,
         verdict,
         "text/xml",
-        answer=done.answer if whole else done.sealed_result.encode(),
+        answer=done.answer if whole else done.sealed_result.encode(charset),
         detail=detail,
     )
 

@@ -120,7 +120,8 @@ def settle(hub: Hub, work: Work, party: str, outcome: Outcome) -> None:
         log.info("delivery_postponed", party=party, code=fault.code, attempts=row.attempts, seconds=pause)
     elif sent is None:
         assert fault is not None  # noqa: S101 - the branches above
-        _ended(hub, work, row, Sent("hub", b"", fault.code, "poison", detail=str(fault)))
+        verdict = "refused" if isinstance(fault, Refused) else "poison"
+        _ended(hub, work, row, Sent("hub", b"", fault.code, verdict, detail=str(fault)))
     else:
         _ended(hub, work, row, sent)
         if sent.reply is not None:

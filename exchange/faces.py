@@ -102,6 +102,7 @@ class Door:
         mapping = self.adapter.mapping(document)
         tree = mapping.read(sealed.body)
         payload = mapping.hear(tree, values)
+        self._expect_headers(envelope, {**values, "version": getattr(payload, "version", 1)})
         ident = self._identity(envelope, sealed, tree)
         sent_at = moment(envelope.received_at)
         return heard(
@@ -127,6 +128,12 @@ class Door:
         if self.entry.amqp is not None:
             values |= key_values(self.entry.amqp, envelope.bound["routing_key"])
         return values
+
+    def _expect_headers(self, envelope: Envelope, values: Mapping[str, Any]) -> None:
+        """What stands beside the body must say the same as key and body."""
+        for name, template in self.entry.amqp.headers.items() if self.entry.amqp else ():
+            if envelope.properties.get(name) != template.format_map(values):
+                raise Refused("bad_value", "the header differs from key and body", name)
 
     def _identity(self, envelope: Envelope, sealed: Sealed, tree: Any) -> str:
         rule = self.entry.message_id

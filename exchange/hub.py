@@ -66,6 +66,12 @@ class Hub:
             return frozenset(party.sends)
         return self._heard.get(party.adapter, frozenset())
 
+    def judge(self, party: str, document: str, code: str) -> str:
+        """What a party's business receipt with this code means, by the contract of the call it answers."""
+        found = self.parties.named(party)
+        adapter = self.adapters.get(found.adapter) if found else None
+        return adapter.call(document).outcome.judge(code) if adapter else "ok"
+
     def own_message(self, payload: object, now: float, cause: str | None) -> Message:
         """A message of the hub itself."""
         assert isinstance(payload, Payload)  # noqa: S101 - reactions return payloads; anything else is our defect

@@ -22,6 +22,7 @@ _USED = select(nonce.c.message_id).where(
     nonce.c.party == bindparam("of"), nonce.c.nonce == bindparam("value")
 )
 _INSERT, _INSERT_NONCE = insert(inbox), insert(nonce)
+_KEEP_RECEIPT = update(inbox).where(inbox.c.id == bindparam("row")).values(receipt=bindparam("bytes"))
 _HELD = (
     select(inbox.c.id, inbox.c.message)
     .where(inbox.c.state == "held", inbox.c.case_no == bindparam("no"))
@@ -48,6 +49,9 @@ def earlier(work: Work, sealed: Sealed, message_id: str) -> Earlier | None:
 
 def same_bytes(work: Work, seal: str) -> Receipt | None:
     """The first answer to exactly these bytes, whatever their seal's time."""
+    in_this_commit: Receipt | None = work.group.answers.get(("bytes", seal))
+    if in_this_commit is not None:
+        return in_this_commit
     row = work.connection.execute(_BY_SEAL, {"of": seal}).first()
     return Receipt(row.state, row.code, body=row.receipt, again=True) if row and row.receipt else None
 
@@ -100,12 +104,24 @@ def close(
         "held_until": work.now + HELD_FOR if held else None,
     }
     work.group.answers[(sealed.party.name, message_id)] = Earlier(digest, receipt)
-    work.at_checkpoint(lambda _: work.later(_INSERT, {**row, "receipt": receipt.body}))
+    work.group.answers[("bytes", seal)] = receipt
+    if held is None:
+        work.at_checkpoint(lambda _: work.later(_INSERT, {**row, "receipt": receipt.body}))
+        return
+    kept = work.connection.execute(_INSERT, {**row, "receipt": None}).inserted_primary_key[
+        0
+    ]  # its predecessor may follow at once
+    work.at_checkpoint(lambda _: work.connection.execute(_KEEP_RECEIPT, {"row": kept, "bytes": receipt.body}))
 
 
 def waiting(work: Work, case_no: str) -> list[tuple[int, dict[str, object]]]:
     """Held messages of a case, in the order they came."""
     return [(row.id, row.message) for row in work.connection.execute(_HELD, {"no": case_no})]
+
+
+def still_held(work: Work, row: int) -> bool:
+    """Whether nobody has taken it up."""
+    return work.connection.execute(select(inbox.c.state).where(inbox.c.id == row)).scalar() == "held"
 
 
 def overdue(work: Work) -> list[tuple[int, dict[str, object]]]:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, exists, func, insert, select, update
+from sqlalchemy import Row, and_, bindparam, exists, func, insert, select, update
 
 from exchange.routing import Plan
 from exchange.store.tables import outbox
@@ -13,7 +13,10 @@ from exchange.store.work import Work
 CLAIM = 60.0  # seconds a claim holds; a dead worker's rows are taken up again after it
 BATCH = 20
 
+RESEND = 30.0  # seconds before a message the receiver could not take is sent again
+
 _INSERT = insert(outbox)
+_OF_ID = select(outbox).where(outbox.c.party == bindparam("of"), outbox.c.message_id == bindparam("ident"))
 _earlier = outbox.alias("earlier")
 
 
@@ -78,10 +81,18 @@ class Outbox:
             values["sent_at"] = work.now
         work.connection.execute(update(outbox).where(outbox.c.id == row).values(values))
 
-    def receipted(self, work: Work, party: str, message_id: str, code: str) -> bool:
-        """Note the receiver's business receipt; False when nothing of that id was sent."""
-        where = (outbox.c.party == party) & (outbox.c.message_id == message_id)
-        return bool(work.connection.execute(update(outbox).where(where).values(receipt_code=code)).rowcount)
+    def sent(self, work: Work, party: str, message_id: str) -> Row[Any] | None:
+        """The delivery of this id to this party."""
+        return work.connection.execute(_OF_ID, {"of": party, "ident": message_id}).first()
+
+    def receipted(self, work: Work, row: int, code: str, verdict: str) -> None:
+        """Note the receiver's business receipt: done, refused for good, or to be sent again later."""
+        values: dict[str, Any] = {"receipt_code": code}
+        if verdict == "try_later":
+            values |= {"state": "pending", "next_at": work.now + RESEND}
+        elif verdict != "ok":
+            values |= {"state": "refused", "code": code}
+        work.connection.execute(update(outbox).where(outbox.c.id == row).values(values))
 
     def release_claims(self, work: Work) -> int:
         """At start-up: what a dead process had claimed is pending again."""

@@ -1,13 +1,13 @@
 """The one path of a message: verify, understand, and in one commit apply, record, react and plan what goes
 out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from canonical.messages import Message
 from exchange import inbox
 from exchange.cases import Held, Moved
 from exchange.envelope import Envelope, Heard, Sealed, heard, seal_digest
-from exchange.errors import HubError, Refused, TryLater
+from exchange.errors import HubError, Refused
 from exchange.hub import Hub
 from exchange.receipts import Receipt, errors_of, facts_of, render
 from exchange.records import Record, keep
@@ -89,20 +89,31 @@ def submit(hub: Hub, work: Work, payload: object, *, cause: str | None) -> Entry
 
 
 def release(hub: Hub, work: Work, case_no: str | None) -> None:
-    """Take up held messages of a case whose predecessor has come, each in its turn."""
-    for row, stored in inbox.waiting(work, case_no) if case_no else ():
-        message = hub.message(stored)
-        try:
-            with work.attempt():
-                moved = hub.cases.apply(work, message)
-                if isinstance(moved, Held):
-                    continue
-                entry = keep(hub, work, Record.released(message, hub.name).moved(moved))
-                inbox.released(work, row, "accepted", "ok")
-                settle(hub, work, message, moved, entry)
-        except Refused as refusal:
-            keep(hub, work, Record.released(message, hub.name).refused(refusal))
-            inbox.released(work, row, "refused", refusal.code)
+    """Take up held messages of a case whose predecessor has come, again until none can go on."""
+    while case_no and any(
+        [_taken_up(hub, work, row, stored) for row, stored in inbox.waiting(work, case_no)]
+    ):
+        pass
+
+
+def _taken_up(hub: Hub, work: Work, row: int, stored: Mapping[str, object]) -> bool:
+    """One held message in its turn; False when it still has to wait or was taken up meanwhile."""
+    if not inbox.still_held(work, row):
+        return False
+    message = hub.message(stored)
+    record = Record.released(message, hub.name)
+    try:
+        with work.attempt():
+            moved = hub.cases.apply(work, message)
+            if isinstance(moved, Held):
+                return False
+            entry = keep(hub, work, record.moved(moved))
+            inbox.released(work, row, "accepted", "ok")
+            settle(hub, work, message, moved, entry)
+    except Refused as refusal:
+        keep(hub, work, record.refused(refusal))
+        inbox.released(work, row, "refused", refusal.code)
+    return True
 
 
 def accept_overdue(hub: Hub, work: Work) -> int:
@@ -138,9 +149,9 @@ def refuse(
     record = _inward(envelope, sealed, understood).refused(refusal)
     entry = keep(hub, work, record)
     receipt = Receipt("refused", refusal.code)
-    if understood is None or known:
+    if known:
         return _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
-    if refusal.code in {"state_forbids", "decision_contradicts"}:
+    if understood is not None and refusal.code in {"state_forbids", "decision_contradicts"}:
         hub.cases.note_refusal(work, understood.message, refusal, entry.seq)
     return _close(hub, work, envelope, sealed, understood, entry, receipt, refusal)
 
@@ -150,7 +161,7 @@ def turn_away(hub: Hub, envelope: Envelope, sealed: Sealed | None, refusal: Refu
     refusal."""
 
     def act(work: Work) -> Receipt:
-        if refusal.code == "stale" and (again := inbox.same_bytes(work, seal_digest(envelope))):
+        if again := inbox.same_bytes(work, seal_digest(envelope)):
             return again
         said = Refused("replay", refusal.detail, refusal.where) if refusal.code == "stale" else refusal
         if sealed is not None:
@@ -162,14 +173,6 @@ def turn_away(hub: Hub, envelope: Envelope, sealed: Sealed | None, refusal: Refu
     return hub.store.write(act)
 
 
-def guarded(do: Callable[[], Receipt]) -> Receipt:
-    """Answer `busy` instead of failing when the store cannot be written now."""
-    try:
-        return do()
-    except TryLater as fault:
-        return Receipt("refused", "busy", {"errors": errors_of(fault)})
-
-
 def _inward(envelope: Envelope, sealed: Sealed, understood: Heard | None) -> Record:
     return Record.inward(envelope, sealed, understood)
 
@@ -179,18 +182,18 @@ def _close(
     work: Work,
     envelope: Envelope,
     sealed: Sealed,
-    understood: Heard,
+    understood: Heard | None,
     entry: Entry,
     receipt: Receipt,
     refusal: HubError | None = None,
 ) -> Receipt:
-    message = understood.message
+    """What could not be read is remembered by its very bytes, for want of an id."""
     receipt = _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
-    held = understood if receipt.status == "held" else None
     seal = seal_digest(envelope)
-    inbox.close(
-        work, sealed, seal, entry.seq, message.message_id, receipt, digest=understood.digest, held=held
-    )
+    ident = understood.message.message_id if understood else seal
+    held = understood if receipt.status == "held" else None
+    digest = understood.digest if understood else ""
+    inbox.close(work, sealed, seal, entry.seq, ident, receipt, digest=digest, held=held)
     return receipt
 
 
@@ -228,7 +231,6 @@ __all__ = [
     "Held",
     "accept_overdue",
     "commit",
-    "guarded",
     "receive",
     "refuse",
     "release",

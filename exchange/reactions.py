@@ -21,6 +21,7 @@ from canonical.messages import (
 )
 from exchange import archiving, items, references
 from exchange.errors import Refused
+from exchange.records import add_finding
 from exchange.store.work import Work
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def tell(template: str, when: Callable[[Any], bool] = lambda _: True) -> Reactio
 
     def reaction(occasion: Occasion) -> Iterator[Payload]:
         case = occasion.moved.case
-        if case is not None and when(occasion.message.payload):
+        if case is not None and not occasion.moved.repeated and when(occasion.message.payload):
             yield _short_message(occasion, template, case)
 
     return reaction
@@ -110,7 +111,10 @@ def remember_certificate_request(occasion: Occasion) -> Iterator[Payload]:
     """The library may answer by the request's id alone."""
     payload = occasion.message.payload
     if isinstance(payload, CertificateRequested):
-        references.remember(occasion.work, "certificate", payload.request_id, payload.case_no)
+        asked = {"certificate_name": payload.name}
+        if payload.valid_to is not None:
+            asked["certificate_valid_to"] = payload.valid_to.isoformat()
+        references.remember(occasion.work, "certificate", payload.request_id, payload.case_no, asked)
     yield from ()
 
 
@@ -134,21 +138,25 @@ def note_reports(occasion: Occasion) -> Iterator[Payload]:
 
 
 def note_receipt(occasion: Occasion) -> Iterator[Payload]:
-    """A business receipt closes the delivery it names; one for nothing we sent is refused."""
-    payload = occasion.message.payload
+    """A business receipt closes the delivery it names, as the partner's contract reads its code; one for
+    nothing we sent is refused."""
+    payload, party = occasion.message.payload, occasion.message.sender
     if isinstance(payload, ExchangeReceipted):
-        known = occasion.hub.outbox.receipted(
-            occasion.work, occasion.message.sender, payload.message_id, payload.code
-        )
-        if not known:
+        row = occasion.hub.outbox.sent(occasion.work, party, payload.message_id)
+        if row is None:
             raise Refused("unknown_message", "nothing of this id was sent to this party", "message_id")
+        verdict = occasion.hub.judge(party, row.document, payload.code)
+        occasion.hub.outbox.receipted(occasion.work, row.id, payload.code, verdict)
+        if verdict in ("refused", "poison"):
+            detail = f"{party} {payload.code}: {payload.detail or ''}"[:500]
+            add_finding(occasion.work, row.case_no, ("procedure", "receipt_refused", detail), occasion.entry)
     yield from ()
 
 
 def file_the_case(occasion: Occasion) -> Iterator[Payload]:
     """A delivered case is offered to the archives (S3-51)."""
     case = occasion.moved.case
-    if case is not None and occasion.hub.adapters_of("SYS-06"):
+    if case is not None and not occasion.moved.repeated and occasion.hub.adapters_of("SYS-06"):
         yield archiving.offer(occasion.hub, occasion.work, case)
 
 

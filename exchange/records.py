@@ -151,17 +151,23 @@ def keep(hub: "Hub", work: Work, record: Record) -> Entry:
     """One ledger line, one row of bytes, its findings."""
     entry = work.append(draft(hub, record))
     work.later(_DOCUMENT, _row(record, entry.seq, work.now))
-    for category, code, detail in record.findings:
-        row = {
-            "case_no": record.case_no,
-            "category": category,
-            "code": code,
-            "detail": detail,
-            "at": work.now,
-            "entry": entry.seq,
-        }
-        work.later(_FINDING, row)
+    for found in record.findings:
+        add_finding(work, record.case_no, found, entry.seq)
     return entry
+
+
+def add_finding(work: Work, case_no: str | None, found: tuple[str, str, str], entry: int) -> None:
+    """(category, code, detail) about a case, beside its ledger line."""
+    category, code, detail = found
+    row = {
+        "case_no": case_no,
+        "category": category,
+        "code": code,
+        "detail": detail,
+        "at": work.now,
+        "entry": entry,
+    }
+    work.later(_FINDING, row)
 
 
 def draft(hub: "Hub", record: Record) -> Draft:

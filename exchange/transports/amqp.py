@@ -9,7 +9,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
-from exchange.errors import Misconfigured, TryLater
+from exchange.errors import TryLater
 from exchange.transports.queues import Binding, Delivery, Handler, Post
 
 PREFETCH = 20
@@ -107,7 +107,7 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except UnroutableError as fault:
-        raise Misconfigured("unroutable", "no queue is bound for this key") from fault
+        raise TryLater("unroutable", "no queue is bound for this key") from fault
     except (AMQPError, NackError, OSError) as fault:
         raise TryLater("broker_away", type(fault).__name__) from fault
 

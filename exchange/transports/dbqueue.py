@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from exchange.errors import Misconfigured, TryLater
+from exchange.errors import TryLater
 from exchange.transports.queues import Binding, Delivery, Handler, Post, topic_matches
 
 CLAIM_SECONDS = 30.0
@@ -29,8 +29,8 @@ CREATE TABLE IF NOT EXISTS message (
 CREATE INDEX IF NOT EXISTS message_ready ON message (queue, claimed_until, id);
 """
 _PUBLISH = (
-    "INSERT INTO message (queue, exchange, routing_key, message_id, correlation_id, content_type, type, headers,"
-    " body, published_at)"
+    "INSERT INTO message (queue, exchange, routing_key, message_id, correlation_id, content_type, type,"
+    " headers, body, published_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _READY = "SELECT 1 FROM message WHERE queue = ? AND (claimed_until IS NULL OR claimed_until < ?) LIMIT 1"
@@ -90,7 +90,7 @@ class DatabaseQueues:
             if b["exchange"] == post.exchange and topic_matches(b["pattern"], post.routing_key)
         }
         if not queues:
-            raise Misconfigured("unroutable", f"no queue is bound for {post.routing_key}", post.exchange)
+            raise TryLater("unroutable", f"no queue is bound for {post.routing_key}", post.exchange)
         for queue in sorted(queues):
             yield (
                 queue,
