@@ -112,15 +112,22 @@ def frame(view: View) -> RenderableType:
     progress = ProgressBar(total=max(1, view.total), completed=view.done)
     bar.add_row("办件 cases", progress, f"{view.done}/{view.total}  {view.seconds:.0f} s")
     now = view.progress
-    facts = Text.assemble(
-        ("待发 open ", "dim"), str(now.open), ("  待回执 unanswered ", "dim"), str(now.unanswered),
-        ("  账本 ledger ", "dim"), str(now.ledger), ("  每秒 messages/s ", "dim"), f"{view.rate:.0f}",
-        ("  拒收 refused ", "dim"), str(now.refused),
-        ("  重启 restarts ", "dim"), str(sum(view.restarts.values())),
-    )  # fmt: skip
-    return Panel(
-        Group(bar, _states(now.cases), facts, _live_table(view)), title="运行 running", box=box.ROUNDED
+    first = _facts_line(
+        ("待发 open", now.open), ("待回执 unanswered", now.unanswered), ("拒收 refused", now.refused)
     )
+    restarts = sum(view.restarts.values())
+    second = _facts_line(
+        ("账本 ledger", now.ledger), ("每秒 messages/s", round(view.rate)), ("重启 restarts", restarts)
+    )
+    return Panel(
+        Group(bar, _states(now.cases), first, second, _live_table(view)),
+        title="运行 running",
+        box=box.ROUNDED,
+    )
+
+
+def _facts_line(*facts: tuple[str, int]) -> Text:
+    return Text("  ").join(Text.assemble((f"{name} ", "dim"), str(value)) for name, value in facts)
 
 
 def _states(cases: Mapping[str, int]) -> Text:
@@ -131,29 +138,33 @@ def _states(cases: Mapping[str, int]) -> Text:
 
 
 def _live_table(view: View) -> Table:
-    table = _table("发出 sent", "收到 received")
+    """One line for each system: the view must fit 24 lines."""
+    table = _numbers_table(("名称\nname", "\n"), ("发出\nsent", "收到\nreceived"))
     for one in view.partners:
-        numbers = [view.progress.sent.get(one.party, 0), view.progress.received.get(one.party, 0)]
-        _row(table, one, numbers)
+        sent, received = (now.get(one.party, 0) for now in (view.progress.sent, view.progress.received))
+        english = Text(one.english, style="dim")
+        table.add_row(one.system or "—", one.title, english, _number(sent), _number(received))
     return table
 
 
-def _table(*numbers: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+def _numbers_table(names: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("系统\nsystem", no_wrap=True)
-    table.add_column("名称\nname", min_width=20)
-    table.add_column("协议\nprotocol", no_wrap=True)
+    for heading in names:
+        table.add_column(heading, overflow="fold")
     for heading in numbers:
-        table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
 def _row(table: Table, one: Partner, numbers: Sequence[object]) -> None:
-    name = Text.assemble(one.title, ("\n" + one.english, "dim"))
-    table.add_row(one.system or "—", name, one.protocol, *(_number(value) for value in numbers))
+    name = Text.assemble(one.title, (f"\n{one.english} · {one.protocol}", "dim"))
+    table.add_row(one.system or "—", name, *(_number(value) for value in numbers))
 
 
 def _number(value: object) -> Text:
+    if isinstance(value, Text):
+        return value
     return Text(str(value), style="dim" if value == 0 else "")
 
 
@@ -167,7 +178,8 @@ def summary(result: Result) -> Iterator[RenderableType]:
 
 
 def _systems(result: Result) -> Table:
-    table = _table("发出 sent", "收到 received", "回执 receipts", "拒收 refused", "差异 differ")
+    headings = ("发出\nsent", "收到\nreceived", "回执\nreceipts", "拒收\nrefused", "差异\ndiffer")
+    table = _numbers_table(("名称\nname",), headings)
     for one in result.partners:
         outcome = result.outcomes.get(one.name, Outcome())
         differ = len(outcome.differences)
@@ -192,7 +204,8 @@ def _facts(result: Result) -> Table:
 
 
 def _fact_lines(result: Result) -> Iterator[tuple[str, RenderableType]]:
-    yield "办件 cases", Text(f"{result.finished} of {result.driven} finished   ") + _states(result.cases)
+    yield "办件 cases", Text(f"{result.finished} of {result.driven} finished")
+    yield "状态 states", _states(result.cases)
     yield (
         "账本 ledger",
         _verdict_of(result.report.status, f"{result.report.size} entries, {result.report.status}"),
@@ -213,7 +226,6 @@ def _fact_lines(result: Result) -> Iterator[tuple[str, RenderableType]]:
     yield "用时 duration", Text(speed)
     restarts = ", ".join(f"{name} {number}" for name, number in result.restarts.items())
     yield "重启 restarts", Text(restarts or "none", style="yellow" if restarts else "")
-    yield "网址 addresses", Text("  ".join(f"{name} {url}" for name, url in result.urls.items()))
 
 
 def _verdict_of(status: str, text: str) -> Text:

@@ -1,4 +1,4 @@
-"""Supervision with real processes: the killed come back, foreign ones are left alone, none outlives the run."""
+"""Supervision with real processes: killed ones come back, foreign ones are left alone."""
 
 import json
 import os

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from exchange.app.demo.comparing import RULES, Line, Outcome, Rule, compare, hub_lines, partner_lines
+from exchange.app.demo.comparing import RECEIPT, RULES, Line, Outcome, Rule, compare, hub_lines, partner_lines
 from exchange.app.opening import open_store
 from exchange.app.settings import Settings
 from exchange.store.engine import reading
@@ -83,7 +83,8 @@ def test_answers_to_calls_are_received_but_not_looked_for_at_the_partner() -> No
 
 def test_each_system_has_a_rule() -> None:
     assert set(RULES) == {
-        "provincial_catalogue", "department_a", "sms", "certificates", "fees", "archives", "provincial_reporting", "house",
+        "provincial_catalogue", "department_a", "sms", "certificates", "fees", "archives",
+        "provincial_reporting", "house",
     }  # fmt: skip
 
 
@@ -109,8 +110,9 @@ def keep(settings: Settings, *rows: dict[str, Any], receipts: dict[str, str] | N
             work.connection.execute(insert(document), plain | row | {"entry": entry.seq})
             for message_id, code in (receipts or {}).items() if number == 0 else ():
                 planned = {
-                    "party": "p", "message_id": message_id, "document": "d", "type": "t", "payload": {}, "context": {},
-                    "state": "sent", "next_at": 0.0, "created_at": 0.0, "entry": entry.seq, "receipt_code": code,
+                    "party": "p", "message_id": message_id, "document": "d", "type": "t", "payload": {},
+                    "context": {}, "state": "sent", "next_at": 0.0, "created_at": 0.0,
+                    "entry": entry.seq, "receipt_code": code,
                 }  # fmt: skip
                 work.connection.execute(insert(outbox), planned)
 
@@ -130,7 +132,7 @@ def test_the_hub_side_names_messages_as_the_partner_does(settings: Settings) -> 
         settings,
         {"message_id": "u1", "direction": "out", "body": "收".encode(), "canonical": {"request_id": "r1"}},
         {"message_id": "paid-s1", "direction": "in", "state": "accepted", "body": b"{}"},
-        {"message_id": "u2", "direction": "in", "state": "accepted", "type": "exchange.receipted.v1", "body": b"{}"},
+        {"message_id": "u2", "direction": "in", "state": "accepted", "type": RECEIPT, "body": b"{}"},
         {"message_id": "?", "direction": "in", "state": "refused", "code": "bad_request", "body": b"garbage"},
         {"message_id": "u3", "direction": "own", "body": b"{}"},
         {"message_id": "u4", "direction": "out", "party": "other", "body": b"{}"},
