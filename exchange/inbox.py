@@ -22,7 +22,11 @@ _USED = select(nonce.c.message_id).where(
     nonce.c.party == bindparam("of"), nonce.c.nonce == bindparam("value")
 )
 _INSERT, _INSERT_NONCE = insert(inbox), insert(nonce)
-_KEEP_RECEIPT = update(inbox).where(inbox.c.id == bindparam("row")).values(receipt=bindparam("bytes"))
+_KEEP_RECEIPT = (
+    update(inbox)
+    .where(inbox.c.party == bindparam("of"), inbox.c.message_id == bindparam("ident"))
+    .values(receipt=bindparam("bytes"))
+)
 _HELD = (
     select(inbox.c.id, inbox.c.message)
     .where(inbox.c.state == "held", inbox.c.case_no == bindparam("no"))
@@ -108,10 +112,13 @@ def close(
     if held is None:
         work.at_checkpoint(lambda _: work.later(_INSERT, {**row, "receipt": receipt.body}))
         return
-    kept = work.connection.execute(_INSERT, {**row, "receipt": None}).inserted_primary_key[
-        0
-    ]  # its predecessor may follow at once
-    work.at_checkpoint(lambda _: work.connection.execute(_KEEP_RECEIPT, {"row": kept, "bytes": receipt.body}))
+    # Not later: its predecessor may come in this very commit and has to find it.
+    work.connection.execute(_INSERT, {**row, "receipt": None})
+    work.at_checkpoint(lambda _: _keep_receipt(work, sealed.party.name, message_id, receipt.body))
+
+
+def _keep_receipt(work: Work, party: str, message_id: str, body: bytes) -> None:
+    work.connection.execute(_KEEP_RECEIPT, {"of": party, "ident": message_id, "bytes": body})
 
 
 def waiting(work: Work, case_no: str) -> list[tuple[int, dict[str, object]]]:
