@@ -111,7 +111,7 @@ class Cases:
     def _open(self, work: Work, message: Message, payload: CaseApplied) -> Moved | Held:
         existing = find(work, payload.case_no)
         if existing is not None:
-            return self._step(work, message, existing)
+            return _with_application(self._step(work, message, existing), payload)
         item = items.in_force(work, payload.item_code)
         result = step(CaseFacts(), Event.APPLIED)
         assert not isinstance(result, Finding)  # noqa: S101 - the table says so
@@ -157,6 +157,14 @@ class Cases:
             context(after, message, work),
             fresh=_differences(case, after),
         )
+
+
+def _with_application(moved: Moved | Held, payload: CaseApplied) -> Moved | Held:
+    """An application that moves its case replaces the one before it."""
+    if isinstance(moved, Held) or moved.case is None or not moved.changed:
+        return moved
+    case = {**moved.case, "application": payload.model_dump(mode="json", exclude_none=True)}
+    return replace(moved, case=case, fresh=(*moved.fresh, "application"))
 
 
 def _differences(before: Case, after: Case) -> tuple[str, ...]:

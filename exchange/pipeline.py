@@ -16,6 +16,7 @@ from ledger.log import Checkpoint, Entry
 
 Open = Callable[[Envelope], Sealed]
 Read = Callable[[Sealed, Envelope], Heard]
+Apply = Callable[[Work, Message], Moved | Held]
 
 
 def receive(hub: Hub, envelope: Envelope, open_: Open, read: Read) -> Receipt:
@@ -91,12 +92,12 @@ def submit(hub: Hub, work: Work, payload: object, *, cause: str | None) -> Entry
 def release(hub: Hub, work: Work, case_no: str | None) -> None:
     """Take up held messages of a case whose predecessor has come, again until none can go on."""
     while case_no and any(
-        [_taken_up(hub, work, row, stored) for row, stored in inbox.waiting(work, case_no)]
+        [_taken_up(hub, work, row, stored, hub.cases.apply) for row, stored in inbox.waiting(work, case_no)]
     ):
         pass
 
 
-def _taken_up(hub: Hub, work: Work, row: int, stored: Mapping[str, object]) -> bool:
+def _taken_up(hub: Hub, work: Work, row: int, stored: Mapping[str, object], apply: Apply) -> bool:
     """One held message in its turn; False when it still has to wait or was taken up meanwhile."""
     if not inbox.still_held(work, row):
         return False
@@ -104,34 +105,30 @@ def _taken_up(hub: Hub, work: Work, row: int, stored: Mapping[str, object]) -> b
     record = Record.released(message, hub.name)
     try:
         with work.attempt():
-            moved = hub.cases.apply(work, message)
+            moved = apply(work, message)
             if isinstance(moved, Held):
                 return False
             entry = keep(hub, work, record.moved(moved))
             inbox.released(work, row, "accepted", "ok")
             settle(hub, work, message, moved, entry)
     except Refused as refusal:
-        keep(hub, work, record.refused(refusal))
+        entry = keep(hub, work, record.refused(refusal))
         inbox.released(work, row, "refused", refusal.code)
+        _note(hub, work, message, refusal, entry)
     return True
 
 
 def accept_overdue(hub: Hub, work: Work) -> int:
-    """Held for 24 h: taken with a finding where the message can stand alone, else refused."""
-    rows = inbox.overdue(work)
-    for row, stored in rows:
-        message = hub.message(stored)
-        record = Record.released(message, hub.name)
-        try:
-            with work.attempt():
-                moved = hub.cases.accept_without(work, message)
-                entry = keep(hub, work, record.moved(moved))
-                inbox.released(work, row, "accepted", "ok")
-                settle(hub, work, message, moved, entry)
-        except Refused as refusal:
-            keep(hub, work, record.refused(refusal))
-            inbox.released(work, row, "refused", refusal.code)
-    return len(rows)
+    """Held for 24 h: taken with a finding where the message can stand alone, else refused; how many."""
+    return sum(
+        [_taken_up(hub, work, row, stored, hub.cases.accept_without) for row, stored in inbox.overdue(work)]
+    )
+
+
+def _note(hub: Hub, work: Work, message: Message, refusal: Refused, entry: Entry) -> None:
+    """A step the case does not allow is a finding about the case, whenever it is refused."""
+    if refusal.code in {"state_forbids", "decision_contradicts"}:
+        hub.cases.note_refusal(work, message, refusal, entry.seq)
 
 
 def refuse(
@@ -151,8 +148,8 @@ def refuse(
     receipt = Receipt("refused", refusal.code)
     if known:
         return _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
-    if understood is not None and refusal.code in {"state_forbids", "decision_contradicts"}:
-        hub.cases.note_refusal(work, understood.message, refusal, entry.seq)
+    if understood is not None:
+        _note(hub, work, understood.message, refusal, entry)
     return _close(hub, work, envelope, sealed, understood, entry, receipt, refusal)
 
 
