@@ -52,7 +52,7 @@ def open_post(hub: Hub, envelope: Envelope) -> Sealed:
 
 def open_xml(hub: Hub, envelope: Envelope) -> Sealed:
     """An enveloped XML signature over the whole document."""
-    root = parse(envelope.body, charset=_charset(envelope.media_type))
+    root = parse(envelope.body, charset=charset(envelope.media_type))
     signed = xmldsig.verify(root, hub.parties.by_fingerprint, now=_at(envelope))
     key = fingerprint_id(signed.fingerprint)
     body = house.bytes_of(signed.root)
@@ -186,6 +186,7 @@ def _at(envelope: Envelope) -> datetime:
     return datetime.fromtimestamp(envelope.received_at, UTC)
 
 
-def _charset(media_type: str) -> str | None:
+def charset(media_type: str) -> str | None:
+    """The character set a media type names, in lower case."""
     _, _, rest = media_type.partition("charset=")
     return rest.strip().strip('"').lower() or None

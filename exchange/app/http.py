@@ -13,6 +13,7 @@ import anyio
 import structlog
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import select
+from starlette.requests import ClientDisconnect
 
 from exchange import archiving, cases, faces
 from exchange.answers import partner_answer
@@ -66,7 +67,10 @@ class Gate:
         """An endpoint that turns a request into an envelope and hands it to `handle` in a worker."""
 
         async def endpoint(request: Request) -> Response:
-            body = await self.body(request)
+            try:
+                body = await self.body(request)
+            except ClientDisconnect:  # else every cut line is a traceback in the log; nobody reads the answer
+                return problem("bad_request", "the line was cut before the body's end")
             if body is None:
                 return problem("too_large", "the body exceeds 4 MB or came too slowly")
             return await self.run(functools.partial(handle, envelope_of(request, body)))
@@ -159,6 +163,8 @@ def _house(hub: Hub, envelope: Envelope) -> Response:
     }
     if media not in known:
         return problem("bad_media_type", "send application/json or application/xml")
+    if media == "application/json" and faces.charset(envelope.media_type) not in (None, "utf-8", "utf8"):
+        return problem("bad_media_type", "JSON is UTF-8")
     receipt = _received(hub, envelope, *known[media])
     return _xml_answer(hub, receipt) if media == "application/xml" else _json_answer(hub, envelope, receipt)
 
