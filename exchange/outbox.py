@@ -79,7 +79,8 @@ class Outbox:
         values = {"state": state, "code": code, "claimed_until": None, "next_at": retry_at or work.now}
         if state == "sent":
             values["sent_at"] = work.now
-        work.connection.execute(update(outbox).where(outbox.c.id == row).values(values))
+        claimed = (outbox.c.id == row) & (outbox.c.state == "claimed")  # a receipt may have come first
+        work.connection.execute(update(outbox).where(claimed).values(values))
 
     def sent(self, work: Work, party: str, message_id: str) -> Row[Any] | None:
         """The delivery of this id to this party."""

@@ -1,6 +1,7 @@
 """RabbitMQ by pika: one connection per consuming thread, one for publishing; the only home of pika."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -120,6 +121,7 @@ def _publish(channel: BlockingChannel, post: Post) -> None:
         type=post.type,
         headers=dict(post.headers),
         delivery_mode=2,
+        timestamp=int(time.time()),
     )
     channel.basic_publish(post.exchange, post.routing_key, post.body, properties, mandatory=True)
 
