@@ -1,4 +1,4 @@
-"""`tongban demo`: hub, seven partner systems and a counter on this machine, a hundred cases, everything proven."""
+"""`tongban demo`: hub, partners and a counter on this machine, cases driven through, all of it proven."""
 
 import argparse
 from pathlib import Path

@@ -29,7 +29,7 @@ class Asking:
         """Whether it takes requests."""
         path = "/health" if name == HUB else "/admin/health"
         try:
-            return self.get(name, path, seconds=2.0) == {"ready": True}
+            return bool(self.get(name, path, seconds=2.0) == {"ready": True})
         except TryLater:
             return False
 
@@ -47,9 +47,9 @@ class Asking:
         return self._call("POST", name, path, value, SECONDS)
 
     def _call(self, method: str, name: str, path: str, value: object, seconds: float) -> Any:
-        sent = {} if value is None else {"json": value}
+        url = self._layout.url(name) + path
         try:
-            answer = self._client.request(method, self._layout.url(name) + path, timeout=seconds, **sent)
+            answer = self._client.request(method, url, json=value, timeout=seconds)
             if answer.status_code != 200:
                 detail = answer.text[:200]
                 raise TryLater("not_answered", f"{method} {path}: HTTP {answer.status_code} {detail}", name)

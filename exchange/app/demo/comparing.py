@@ -54,14 +54,13 @@ class Difference:
 class Rule:
     """What names a message on both sides of one system: the document's own id, its request_id, or its bytes.
 
-    `charset`: the partner digests the text in this encoding. `beside`: kinds of the partner's record that are
-    no business messages. `prefix`: what the hub puts before the partner's id.
+    `prefix`: what the hub puts before the partner's id. `beside`: kinds of the partner's record that are no
+    business messages.
     """
 
     to: str = "message_id"
     from_: str = "message_id"
     prefix: str = ""
-    charset: str | None = None
     beside: frozenset[str] = frozenset({"receipt"})
 
 
@@ -70,7 +69,7 @@ RULES: Mapping[str, Rule] = {
     "department_a": Rule(),
     "sms": Rule(to="request_id", from_="digest"),
     "certificates": Rule(to="request_id", prefix="sealed-"),
-    "fees": Rule(to="request_id", prefix="paid-", charset="gb18030"),
+    "fees": Rule(to="request_id", prefix="paid-"),
     "archives": Rule(to="request_id", from_="request_id"),
     "provincial_reporting": Rule(),
     "house": Rule(),
@@ -113,15 +112,10 @@ def _receipt_codes(connection: Connection, party: str) -> dict[str, str]:
 
 def _hub_line(row: Any, rule: Rule, receipt: str | None) -> Line:
     way = TO if row.direction == "out" else FROM
-    digest = _digest(row.body, rule.charset if way == TO else None)
+    digest = hashlib.sha256(row.body).hexdigest()
     answered = receipt if way == TO and receipt is not None else row.code
     good = row.state in GOOD and receipt in (None, "0")
     return Line(way, _hub_id(row, rule, way, digest), digest, good, answered, row.type)
-
-
-def _digest(body: bytes, charset: str | None) -> str:
-    raw = body.decode("utf-8").encode(charset) if charset else body
-    return hashlib.sha256(raw).hexdigest()
 
 
 def _hub_id(row: Any, rule: Rule, way: str, digest: str) -> str:

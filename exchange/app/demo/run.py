@@ -93,7 +93,7 @@ def drive(
     cast.screen.step("验证账本", "ledger: every entry, hash, signature and value is checked")
     report, exported = verify_ledger(engine, ledger_signer(cast.settings), options.export)
     return Result(
-        tuple(cast.members), outcomes, progress.cases, options.cases, run.standing.done, report,
+        tuple(cast.members), outcomes, progress.cases, run.standing.total, run.standing.done, report,
         cast.broker.rabbit, seconds, progress.documents, cast.restarts, cast.urls, unfinished, exported,
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ class Run:
             self.look()
             self.cast.screen.show(self.view())
             time.sleep(TICK)
-        return ""
+        return self.lacking()
 
     def look(self) -> None:
         """One look at counter and hub; a process being restarted is asked again later."""
@@ -146,16 +146,17 @@ class Run:
     def done(self) -> bool:
         """Every case finished, every delivery made and answered, and nothing new for a while."""
         quiet = time.monotonic() - self._changed > QUIET_SECONDS
-        return quiet and self.standing.done >= self.total and self.progress.quiet
+        return quiet and self.standing.over and self.progress.quiet
 
     def lacking(self) -> str:
-        """What is not done, in words."""
-        open_, unanswered = self.progress.open, self.progress.unanswered
-        parts = [f"{self.total - self.standing.done} cases"] if self.standing.done < self.total else []
-        parts += [f"{open_} deliveries"] if open_ else []
-        parts += [f"{unanswered} receipts"] if unanswered else []
-        named = ", ".join(self.standing.unfinished[:5])
-        return ", ".join(parts) + (f" (for example {named})" if named else "")
+        """What is not done, in words; empty when all is."""
+        failed, under_way = self.standing.failed, self.standing.total - self.standing.done
+        parts = {
+            "cases failed": len(failed), "cases under way": under_way - len(failed),
+            "deliveries open": self.progress.open, "receipts missing": self.progress.unanswered,
+        }  # fmt: skip
+        words = ", ".join(f"{number} {name}" for name, number in parts.items() if number > 0)
+        return words + (f" ({'; '.join(failed[:5])})" if failed else "")
 
     def view(self) -> View:
         """What the screen shows now."""
