@@ -51,9 +51,18 @@ class Dispatcher:
         """Until `stopping()`: wait for the bell, then deliver everything that is ready."""
         bell = self._hub.outbox.bell(self._party)
         while not stopping():
-            if not self.round():
+            if not self._guarded_round():
                 bell.wait(IDLE)
                 bell.clear()
+
+    def _guarded_round(self) -> int:
+        """A store that is away, or a defect of ours, must not end the worker: what it claimed is taken up
+        again after the claim's time."""
+        try:
+            return self.round()
+        except Exception:
+            log.exception("dispatch_failed", party=self._party)
+            return 0
 
     def round(self) -> int:
         """One claim and its deliveries; how many were claimed."""
@@ -62,11 +71,9 @@ class Dispatcher:
         pending: list[Outcome] = []
         for row in rows:
             outcome = self._try(row) if row.case_no not in failed else Outcome(row, None)
-            if outcome.sent is None and row.case_no:
-                failed.add(row.case_no)
             pending.append(outcome)
             if outcome.sent is None or outcome.sent.post is None:
-                self._settle(pending)
+                failed |= self._settle(pending)
                 pending = []
         if pending:
             self._settle(pending)
@@ -84,10 +91,15 @@ class Dispatcher:
             return Outcome(row, quick(self._attempt, row))
         except HubError as fault:
             return Outcome(row, None, fault)
+        except Exception as fault:  # a defect met by one delivery must not stop the others of this party
+            log.exception("delivery_defect", party=self._party, document=row.document)
+            return Outcome(row, None, TryLater("defect", type(fault).__name__))
 
-    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+    def _settle(self, outcomes: Sequence[Outcome]) -> set[str]:
+        """One commit; the cases whose next delivery has to wait."""
         published = self._published(outcomes)
         self._hub.store.write(lambda work: settle_all(self._hub, work, self._party, published))
+        return {o.row.case_no for o in published if o.sent is None and o.row.case_no}
 
     def _published(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """AMQP: all of a claim are published and confirmed together."""
