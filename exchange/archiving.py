@@ -51,7 +51,7 @@ def offer(hub: "Hub", work: Work, case: Mapping[str, Any]) -> ArchiveSubmitted:
 def build(hub: "Hub", case_no: str, files: Mapping[str, bytes]) -> bytes:
     """The zip: every document as XML, and package.xml that lists them with size and digest, sealed by the
     hub."""
-    root = etree.Element("Package", Id=f"p-{uuid5(NAMESPACE_OID, case_no)}", fileno=case_no)
+    root = etree.Element("Package", Id=f"p-{uuid5(NAMESPACE_OID, case_no)}")
     for name, body in files.items():
         etree.SubElement(
             root, "File", name=name, size=str(len(body)), sha256=hashlib.sha256(body).hexdigest()
