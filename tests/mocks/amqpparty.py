@@ -9,7 +9,7 @@ from uuid import uuid4
 from tests.mocks.busside import Got, Put, SqliteSide
 from tests.mocks.jsonparty import Program, checked_header, until
 
-CODE = "114414000070000000" + "3" + "440107001000"  # implementation code: body, level, basic code (type 01)
+CODE = "11441400007000000K" + "3" + "440107001000"  # implementation code: body, level, basic code (type 01)
 USCC = CODE[:18]
 
 
