@@ -14,7 +14,7 @@ import structlog
 from exchange import faces
 from exchange.answers import partner_answer
 from exchange.envelope import Envelope
-from exchange.errors import HubError, TryLater
+from exchange.errors import TryLater
 from exchange.hub import Hub
 from exchange.pipeline import receive
 from exchange.receipts import Receipt
@@ -226,7 +226,7 @@ def safely(handler: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
     def handle(delivery: Delivery) -> None:
         try:
             handler(delivery)
-        except HubError:
+        except TryLater:
             raise
         except Exception as fault:
             log.exception("consumer_failed", exchange=delivery.exchange)

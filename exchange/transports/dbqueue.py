@@ -70,11 +70,18 @@ class DatabaseQueues:
         """As Queues.consume."""
         me = uuid4().hex
         while not stopping():
+            if not self._handled(queue, me, handler):
+                time.sleep(IDLE)
+
+    def _handled(self, queue: str, me: str, handler: Handler) -> int:
+        """One claim; how many it brought. A locked file ends it: the rest comes again after its time."""
+        try:
             rows = self._claim(queue, me)
             for row in rows:
                 self._hand_over(row, me, handler)
-            if not rows:
-                time.sleep(IDLE)
+        except TryLater:
+            return 0
+        return len(rows)
 
     def close(self) -> None:
         """Close this thread's connection."""

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,6 +24,7 @@ from sqlalchemy import text
 from canonical.messages import CatalogueIncrement
 from canonical.values import RegionCode, complete_id_number, make_case_number
 from exchange import faces
+from exchange.adapterfolder import load_adapters
 from exchange.app.opening import open_store
 from exchange.app.serving import build_hub
 from exchange.app.settings import Settings, load_settings
@@ -335,6 +338,12 @@ def took(row: Any, code: str = "ok", verdict: str = "ok", **more: Any) -> Sent:
     return Sent("rest", json.dumps(row.payload).encode(), code, verdict, answer=b'{"code":"0"}', **more)
 
 
+@cache
+def adapters() -> Any:
+    """The shipped adapters, compiled once: they are frozen values."""
+    return load_adapters()
+
+
 def make_core(folder: Path, keys: Path, at: datetime = START) -> Core:
     """A hub with the hall registered and one item in force."""
     state = folder / "var"
@@ -343,7 +352,8 @@ def make_core(folder: Path, keys: Path, at: datetime = START) -> Core:
     store = open_store(settings)
     clock = Clock(at)
     store.clock = clock
-    core = Core(settings, build_hub(settings, store), clock)
+    with patch("exchange.app.serving.load_adapters", adapters):
+        core = Core(settings, build_hub(settings, store), clock)
     core.party("hall")
     core.catalogue(service_item(), service_item(PLAIN_ITEM))
     return core
