@@ -158,3 +158,10 @@ def test_the_partner_side_leaves_out_what_is_no_business_message() -> None:
     entries = [plain | {"kind": "GetToken"}, plain | {"kind": "QueryIncrement", "repeats": 3}]
     (only,) = partner_lines(entries, RULES["provincial_catalogue"])
     assert only == Line(TO, "aa", "aa", True, "0", "QueryIncrement", 3)
+
+
+def test_a_question_asked_again_after_a_crash_is_no_difference_but_an_unknown_message_is() -> None:
+    once_more = [*SAME, line(id="q-2", digest="dd", kind="QueryIncrement")]
+    assert compare("sms", SAME, once_more, reads=frozenset({"QueryIncrement"})).differences == ()
+    assert len(compare("sms", SAME, once_more).differences) == 1
+    assert len(compare("sms", once_more, SAME, reads=frozenset({"QueryIncrement"})).differences) == 1
