@@ -89,6 +89,7 @@ class Outcome:
     receipts: int = 0
     refused: int = 0
     repeats: int = 0
+    undelivered: int = 0  # what the partner gave up sending: it never reached the hub, both sides say so
     differences: tuple[Difference, ...] = field(default=())
 
 
@@ -166,6 +167,7 @@ def compare(
         receipts=receipts,
         refused=_count(here, lambda way, good: not good),
         repeats=sum(line.repeats for line in partner),
+        undelivered=sum(_given_up(lines) for key, lines in there.items() if key not in here),
         differences=tuple(found),
     )
 
@@ -213,11 +215,16 @@ def _judged(here: Sequence[Line], there: Sequence[Line]) -> str | None:
     if not there:
         return f"{_last(here).kind} is in the hub's record only"
     if not here:
-        return f"{_last(there).kind} is in the partner's record only"
+        return None if _given_up(there) else f"{_last(there).kind} is in the partner's record only"
     taken, kept = [line for line in here if line.good], [line for line in there if line.good]
     if bool(taken) != bool(kept):
         return f"hub says {_said(here)}, partner says {_said(there)}"
     return _content(taken, kept)
+
+
+def _given_up(there: Sequence[Line]) -> bool:
+    """Sent by the partner, never taken: a contract may end its repeats."""
+    return all(line.way == FROM and not line.good for line in there)
 
 
 def _content(taken: Sequence[Line], kept: Sequence[Line]) -> str | None:

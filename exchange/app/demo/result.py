@@ -78,6 +78,7 @@ class Result:
             "cases": {"driven": self.driven, "finished": self.finished, "states": dict(self.cases)},
             "refused": self.refused,
             "differences": self.differences,
+            "undelivered": sum(one.undelivered for one in self.outcomes.values()),
             "ledger": {"size": self.report.size, "root": self.root, "verdict": self.report.status},
             "seconds": round(self.seconds, 2),
             "messages_per_second": round(self.rate, 1),

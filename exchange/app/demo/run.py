@@ -83,7 +83,7 @@ def drive(
     """The counter opens the cases; everything after that follows. Then what was done is proven."""
     write_items(engine, cast.layout, asking)
     counter = Counter(asking)
-    run = Run(cast, counter, Watcher(engine, adapters), options.cases)
+    run = Run(cast, counter, Watcher(engine, adapters, cast.begun), options.cases)
     run.begin()
     with cast.screen.watching():
         unfinished = run.until_done()

@@ -224,6 +224,11 @@ def _fact_lines(result: Result) -> Iterator[tuple[str, RenderableType]]:
     )
     speed = f"{result.seconds:.1f} s, {result.messages} messages, {result.rate:.0f} messages/s"
     yield "用时 duration", Text(speed)
+    if given_up := sum(one.undelivered for one in result.outcomes.values()):
+        yield (
+            "未送达 undelivered",
+            Text(f"{given_up} given up by their sender after its last repeat", style="yellow"),
+        )
     restarts = ", ".join(f"{name} {number}" for name, number in result.restarts.items())
     yield "重启 restarts", Text(restarts or "none", style="yellow" if restarts else "")
 
@@ -238,5 +243,6 @@ def verdict(result: Result) -> Text:
         return Text("不符 NOT OK: " + "; ".join(problems), style="bold red")
     total = sum(one.sent + one.received for one in result.outcomes.values())
     return Text(
-        f"通过 OK: {total} messages, both sides agree on every one, the ledger is whole", style="bold green"
+        f"通过 OK: {total} business messages, both sides agree on every one, the ledger is whole",
+        style="bold green",
     )

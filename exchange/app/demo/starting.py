@@ -20,7 +20,7 @@ from exchange.app.demo.children import Children, Program, end_stale, last_words
 from exchange.app.demo.layout import HUB, Layout, Partner, lay_out, settled_port, write_config
 from exchange.app.demo.parties import register, secrets_of, wait_for_certificates
 from exchange.app.demo.screen import Screen
-from exchange.app.demo.watching import count_in_force
+from exchange.app.demo.watching import count_in_force, ledger_size
 from exchange.app.opening import coded, ensure_keys, open_reader, open_store
 from exchange.app.settings import STATE_VARIABLE, Settings, load_settings
 from exchange.errors import Misconfigured, TryLater
@@ -42,6 +42,7 @@ class Cast:
     layout: Layout
     children: Children
     broker: Broker = field(default_factory=lambda: Broker(""))
+    begun: int = 0  # entries the ledger had before the hub started
 
     def tend(self) -> None:
         """Restart what died, and say so."""
@@ -129,6 +130,8 @@ def _register(cast: Cast, adapters: Mapping[str, Adapter]) -> None:
     store = open_store(cast.settings)
     try:
         register(store, cast.layout, cast.members, adapters)
+        with store.read() as connection:
+            cast.begun = ledger_size(connection)
     finally:
         store.engine.dispose()
 

@@ -37,13 +37,12 @@ class Progress:
 class Watcher:
     """Counts documents from the ledger position where the run began."""
 
-    def __init__(self, engine: Engine, adapters: Mapping[str, Adapter]) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, adapters: Mapping[str, Adapter], begun: int) -> None:
+        """`begun`: entries the ledger had then."""
+        self._engine, self._next = engine, begun
         self._receipting = {
             name for name, one in adapters.items() if any(c.answered_by for c in one.outbound)
         }
-        with reading(engine) as connection:
-            self._next = ledger_size(connection)
         self._sent: Counter[str] = Counter()
         self._received: Counter[str] = Counter()
         self._documents = self._refused = 0

@@ -81,6 +81,13 @@ def test_answers_to_calls_are_received_but_not_looked_for_at_the_partner() -> No
     assert compare("sms", [*SAME, answer], SAME) == Outcome(sent=1, received=2, refused=1)
 
 
+def test_what_a_partner_gave_up_sending_is_no_difference_but_is_counted() -> None:
+    given_up = line(FROM, "m8", "ff", good=False, code="unreachable")
+    assert compare("sms", SAME, [*SAME, given_up]) == Outcome(sent=1, received=1, refused=1, undelivered=1)
+    refused_unknown = line(TO, "m9", "ff", good=False, code="70")
+    assert whats(SAME, [*SAME, refused_unknown]) == [(TO, "m9", "k is in the partner's record only")]
+
+
 def test_each_system_has_a_rule() -> None:
     assert set(RULES) == {
         "provincial_catalogue", "department_a", "sms", "certificates", "fees", "archives",
