@@ -40,6 +40,9 @@ DEAD_CODES = frozenset(
 )
 """Refusals of what cannot be attributed or read: set aside, because there is nobody to answer."""
 
+UNREADABLE = frozenset({"bad_request", "too_large"})
+"""What a known house party is told by receipt, and is set aside all the same."""
+
 
 def house_bindings(hub: Hub) -> list[Binding]:
     """The hub's own queues, and one pair for each house party."""
@@ -95,7 +98,8 @@ class HouseQueue:
         if not receipt.body or not sender:
             self.queues.publish([dead_letter(delivery, receipt.code, DEAD_EXCHANGE)])
             return
-        self.queues.publish([self._receipt(delivery, receipt, sender)])
+        dead = [dead_letter(delivery, receipt.code, DEAD_EXCHANGE)] if receipt.code in UNREADABLE else []
+        self.queues.publish([*dead, self._receipt(delivery, receipt, sender)])
 
     def _read(self, sealed: Any, envelope: Envelope) -> Any:
         return faces.read_json(self.hub, sealed, envelope)
@@ -148,7 +152,9 @@ class PartnerQueue:
         answer = self.door.entry.answer
         if answer is None or answer.routing_key is None or answer.exchange is None or not receipt.body:
             return None
-        values = {"message_id": delivery.message_id or "", **self._key_values(delivery)}
+        party = self.hub.parties.named(str(receipt.facts.get("sender") or _sender(receipt)))
+        own = {"org": party.org} if party and party.org else {}  # not whoever the routing key names
+        values = {"message_id": delivery.message_id or "", **self._key_values(delivery), **own}
         body, _ = partner_answer(answer, receipt, values)
         key = answer.routing_key.format_map({**self.door.adapter.parameters, **values})
         return sealed_post(self.hub, answer.exchange, key, body, correlation_id=delivery.correlation_id)

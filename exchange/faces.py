@@ -20,6 +20,7 @@ from exchange.receipts import moment
 from exchange.routing import HOUSE
 from exchange.seals import jws, xmldsig
 from exchange.seals.safexml import parse
+from exchange.transports.queues import LONGEST_BODY
 
 WINDOW = 300.0  # seconds a document without a detached signature may be off by its sent_at
 
@@ -63,6 +64,7 @@ def open_xml(hub: Hub, envelope: Envelope) -> Sealed:
 def read_json(hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
     """A house document as JSON."""
     del hub, envelope
+    _expect_size(sealed)
     return heard(house.read_json(sealed.body))
 
 
@@ -83,19 +85,18 @@ class Door:
     entry: Inbound
 
     def open(self, hub: Hub, envelope: Envelope) -> Sealed:
-        """The seal of a party of this adapter, speaking for its own organisation."""
+        """The seal of a party of this adapter."""
         sealed = open_request(hub, envelope) if envelope.protocol == "rest" else open_post(hub, envelope)
         if sealed.party.adapter != self.adapter.name:
             raise Tampered("not_allowed", "this door is another partner's")
-        if self.entry.amqp is not None:
-            said = key_values(self.entry.amqp, envelope.bound["routing_key"])
-            if said.get("org") not in (None, sealed.party.org):
-                raise Tampered("not_allowed", "the routing key names another organisation", "routing_key")
         return sealed
 
     def read(self, hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
-        """The wire document as a message of this party."""
+        """The wire document as a message of this party, speaking for its own organisation."""
+        _expect_size(sealed)
         values = self._values(hub, sealed.party, envelope)
+        if self.entry.amqp is not None and values.get("org") not in (None, sealed.party.org):
+            raise Tampered("not_allowed", "the routing key names another organisation", "routing_key")
         document = self.entry.document_for(values.get("object"))
         if document is None or document.type is None:
             raise Refused("unknown_type", "no such document is agreed", "object")
@@ -146,6 +147,12 @@ class Door:
         if not found:
             raise Refused("missing_field", "the message has no identity", rule.path or "message_id")
         return rule.prefix + found
+
+
+def _expect_size(sealed: Sealed) -> None:
+    """HTTP is bounded while it is read; what a broker carried is measured here: its sender is told."""
+    if len(sealed.body) > LONGEST_BODY:
+        raise Refused("too_large", "the body exceeds 4 MB")
 
 
 def key_values(door: AmqpDoor, routing_key: str) -> Mapping[str, str]:

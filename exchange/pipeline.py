@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 
 from canonical.messages import Message
 from exchange import inbox
-from exchange.cases import Held, Moved
+from exchange.cases import Held, Moved, find
 from exchange.envelope import Envelope, Heard, Sealed, heard, seal_digest
 from exchange.errors import HubError, Refused
 from exchange.hub import Hub
 from exchange.receipts import Receipt, errors_of, facts_of, render
 from exchange.records import Record, keep
+from exchange.routing import DEPARTMENTS
 from exchange.store.work import Work
 from ledger.log import Checkpoint, Entry
 
@@ -40,6 +41,15 @@ def expect_permitted(hub: Hub, sealed: Sealed, understood: Heard) -> None:
         raise Refused("not_allowed", f"this party may not send {message.type}", "type")
 
 
+def expect_own_case(hub: Hub, work: Work, sealed: Sealed, moved: Moved | Held) -> None:
+    """A department speaks of the cases of its own items alone."""
+    if sealed.party.adapter not in hub.adapters_of(DEPARTMENTS):
+        return
+    case = moved.case if isinstance(moved, Moved) else find(work, moved.case_no)
+    if case is not None and case["org"] != sealed.party.org:
+        raise Refused("not_allowed", "the case is another body's", "case_no")
+
+
 def commit(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: Heard) -> Receipt:
     """Inside the transaction: the first answer again, or the message's effect, or its refusal."""
     message = understood.message
@@ -58,6 +68,7 @@ def take(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: H
     """Apply the message to its case, record it, react to it, plan what it causes, and close the inbox."""
     message = understood.message
     moved = hub.cases.apply(work, message)
+    expect_own_case(hub, work, sealed, moved)
     record = _inward(envelope, sealed, understood)
     if isinstance(moved, Held):
         entry = keep(hub, work, record.held())
