@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from exchange.app.rabbit import RabbitNode
+from tests.wire.queueside import DatabaseSide, RabbitSide, Side
 from tests.wire.rig import Hub, Identity, application, identity
 
 
@@ -44,6 +45,15 @@ def attacked(hub: Hub, window: Identity) -> Iterator[Hub]:
     assert hub.verify()
     assert hub.send(window, application(window.name)).status_code == 200
     assert hub.effects()["case_record"] == before["case_record"] + 1
+
+
+@pytest.fixture(scope="module", params=["database", "rabbit"])
+def side(request: pytest.FixtureRequest) -> Side:
+    """A hub and what carries its queues."""
+    if request.param == "database":
+        return DatabaseSide(request.getfixturevalue("hub"))
+    node: RabbitNode = request.getfixturevalue("rabbit")
+    return RabbitSide(request.getfixturevalue("rabbit_hub"), node.url)
 
 
 def _running(hub: Hub, *parties: Identity) -> Iterator[Hub]:
