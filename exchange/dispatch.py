@@ -17,6 +17,7 @@ from exchange.delivery import Channel, Sent, deliver
 from exchange.envelope import heard
 from exchange.errors import HubError, Refused, TryLater
 from exchange.hub import Hub
+from exchange.outbox import GIVE_UP
 from exchange.receipts import moment
 from exchange.records import Record, keep
 from exchange.routing import HOUSE
@@ -26,7 +27,6 @@ from exchange.transports.queues import Queues
 log = structlog.get_logger()
 
 BACKOFF = (1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0)  # seconds; the last one repeats
-GIVE_UP = 20  # attempts, about a day and a half
 IDLE = 1.0  # seconds between looks when no bell rings
 
 Attempt = Callable[[Row[Any]], Sent]

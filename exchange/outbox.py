@@ -13,6 +13,7 @@ from exchange.store.work import Work
 CLAIM = 60.0  # seconds a claim holds; a dead worker's rows are taken up again after it
 BATCH = 20
 
+GIVE_UP = 20  # attempts, about a day and a half
 RESEND = 30.0  # seconds before a message the receiver could not take is sent again
 
 _INSERT = insert(outbox)
@@ -86,14 +87,14 @@ class Outbox:
         """The delivery of this id to this party."""
         return work.connection.execute(_OF_ID, {"of": party, "ident": message_id}).first()
 
-    def receipted(self, work: Work, row: int, code: str, verdict: str) -> None:
+    def receipted(self, work: Work, row: Row[Any], code: str, verdict: str) -> None:
         """Note the receiver's business receipt: done, refused for good, or to be sent again later."""
         values: dict[str, Any] = {"receipt_code": code}
-        if verdict == "try_later":
+        if verdict == "try_later" and row.attempts < GIVE_UP:
             values |= {"state": "pending", "next_at": work.now + RESEND}
         elif verdict != "ok":
             values |= {"state": "refused", "code": code}
-        work.connection.execute(update(outbox).where(outbox.c.id == row).values(values))
+        work.connection.execute(update(outbox).where(outbox.c.id == row.id).values(values))
 
     def release_claims(self, work: Work) -> int:
         """At start-up: what a dead process had claimed is pending again."""

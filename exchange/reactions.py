@@ -146,7 +146,7 @@ def note_receipt(occasion: Occasion) -> Iterator[Payload]:
         if row is None:
             raise Refused("unknown_message", "nothing of this id was sent to this party", "message_id")
         verdict = occasion.hub.judge(party, row.document, payload.code)
-        occasion.hub.outbox.receipted(occasion.work, row.id, payload.code, verdict)
+        occasion.hub.outbox.receipted(occasion.work, row, payload.code, verdict)
         if verdict in ("refused", "poison"):
             detail = f"{party} {payload.code}: {payload.detail or ''}"[:500]
             add_finding(occasion.work, row.case_no, ("procedure", "receipt_refused", detail), occasion.entry)
