@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from canonical.messages import PAYLOADS, Message
 from exchange.consuming import EXCHANGE
 from exchange.delivery import Sent
-from exchange.errors import Refused, TryLater
+from exchange.errors import TryLater
 from exchange.hub import Hub
 from exchange.mapping import house
 from exchange.receipts import moment
@@ -27,7 +27,7 @@ class HouseDelivery:
         self._hub, self._rest = hub, rest
 
     def __call__(self, row: Row[Any]) -> Sent:
-        """TryLater until the party has answered 2xx; Refused when it answers 4xx."""
+        """TryLater until the party has answered; its refusal (3xx, 4xx) is kept with what it was sent."""
         party = self._hub.parties.named(row.party)
         if party is None or not party.address:
             raise TryLater("unknown_party", "this party has no address", row.party)
@@ -71,11 +71,9 @@ class HouseDelivery:
         answer = self._rest.send("POST", origin + path, body, headers)
         if answer.status >= 500 or answer.status in (408, 425, 429):
             raise TryLater(str(answer.status), "the party cannot answer now")
-        if answer.status >= 300:
-            raise Refused(str(answer.status), "the party refused the message")
-        bound = {"method": "POST", "path": path}
+        bound, verdict = {"method": "POST", "path": path}, "ok" if answer.status < 300 else "refused"
         return Sent(
-            "rest", body, str(answer.status), "ok", seal=seal.encode(), bound=bound, answer=answer.body
+            "rest", body, str(answer.status), verdict, seal=seal.encode(), bound=bound, answer=answer.body
         )
 
 
