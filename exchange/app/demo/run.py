@@ -5,7 +5,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -121,15 +121,19 @@ class Run:
 
     def until_done(self) -> str:
         """Returns when nothing is left to do, or with what was unfinished at the time limit."""
-        limit = LIMIT_SECONDS + PER_CASE_SECONDS * self.total
         while not self.done():
-            if time.monotonic() - self._began > limit:
-                return f"unfinished after {limit:.0f} s: {self.lacking()}"
+            if time.monotonic() - self._began > self.limit:
+                return f"unfinished after {self.limit:.0f} s: {self.lacking()}"
             self.cast.tend()
             self.look()
             self.cast.screen.show(self.view())
             time.sleep(TICK)
         return self.lacking()
+
+    @property
+    def limit(self) -> float:
+        """Seconds the run may take, the cases an earlier one left included."""
+        return LIMIT_SECONDS + PER_CASE_SECONDS * max(self.total, self.standing.total)
 
     def look(self) -> None:
         """One look at counter and hub; a process being restarted is asked again later."""
@@ -168,16 +172,25 @@ class Run:
         del since
         rate = (self.progress.documents - first) / span
         done, seconds = self.standing.done, now - self._began
-        return View(self.cast.members, self.total, done, self.progress, self.cast.restarts, seconds, rate)
+        return View(
+            self.cast.members,
+            max(self.total, self.standing.total),
+            done,
+            self.progress,
+            self.cast.restarts,
+            seconds,
+            rate,
+        )
 
 
 def _stay(cast: Cast) -> None:
     cast.screen.step("运行中", "everything stays up; Ctrl-C ends it")
     for name, url in cast.urls.items():
         cast.screen.step(f"{name:<13}", url)
-    while True:
-        cast.tend()
-        time.sleep(TICK)
+    with suppress(KeyboardInterrupt):
+        while True:
+            cast.tend()
+            time.sleep(TICK)
 
 
 def _end(cast: Cast) -> None:

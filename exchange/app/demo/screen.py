@@ -242,7 +242,5 @@ def verdict(result: Result) -> Text:
     if problems := result.problems():
         return Text("不符 NOT OK: " + "; ".join(problems), style="bold red")
     total = sum(one.sent + one.received for one in result.outcomes.values())
-    return Text(
-        f"通过 OK: {total} business messages, both sides agree on every one, the ledger is whole",
-        style="bold green",
-    )
+    words = f"通过 OK: {total} business messages agree on both sides, the ledger is whole"
+    return Text(words, style="bold green")

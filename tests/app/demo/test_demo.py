@@ -2,11 +2,16 @@
 
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from exchange.app.demo.layout import free_port
@@ -27,11 +32,15 @@ def state(tmp_path: Path) -> Path:
     return folder
 
 
-def demo(state: Path, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+def environment(state: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
+    return kept | {"PYTHONPATH": str(ROOT), "TONGBAN_STATE": str(state)}
+
+
+def demo(state: Path, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "exchange.app.cli", "demo", *words],
-        env=kept | {"PYTHONPATH": str(ROOT), "TONGBAN_STATE": str(state)} | environ,
+        env=environment(state) | environ,
         capture_output=True, text=True, check=False, timeout=SECONDS,
     )  # fmt: skip
 
@@ -49,14 +58,14 @@ def logs(state: Path) -> str:
     return "\n".join(f"--- {p.name}\n{p.read_text()[-600:]}" for p in (state / "demo" / "log").glob("*.log"))
 
 
-def expect_whole(told: dict[str, Any]) -> None:
+def expect_whole(told: dict[str, Any], cases: int = CASES) -> None:
     assert set(told["systems"]) == SYSTEMS
     for name, counts in told["systems"].items():
         assert counts["sent"] > 0, name
         assert counts["received"] > 0 or counts["receipts"] > 0, name
     assert told["differences"] == 0
     assert told["ledger"]["size"] > 0
-    assert told["cases"]["finished"] == CASES
+    assert told["cases"]["finished"] == cases
     assert told["messages_per_second"] > 0
 
 
@@ -73,7 +82,9 @@ def left_over(state: Path) -> list[str]:
     return found
 
 
-def test_the_database_queue_carries_a_run_and_the_next_one_continues(state: Path, tmp_path: Path) -> None:
+def test_the_database_queue_carries_a_run_the_next_continues_and_damage_is_seen(
+    state: Path, tmp_path: Path
+) -> None:
     first = ran(state, "--no-rabbitmq", "--export", str(tmp_path / "export"))
     expect_whole(first)
     assert first["amqp"] == "database"
@@ -83,15 +94,99 @@ def test_the_database_queue_carries_a_run_and_the_next_one_continues(state: Path
     expect_whole(second)
     assert second["ledger"]["size"] > first["ledger"]["size"]
     assert second["systems"]["SYS-14"]["sent"] > first["systems"]["SYS-14"]["sent"]
+    lost, altered = damage(state)
+    file = tmp_path / "third.json"
+    seen = demo(state, "--once", "--cases", "1", "--no-rabbitmq", "--json", str(file), COLUMNS="250")
+    assert seen.returncode == 1, seen.stdout + seen.stderr
+    assert f"hub → sms {lost}: sms.requested.v1 is in the hub's record only" in seen.stdout
+    assert f"hub → fees {altered}: the bytes differ" in seen.stdout
+    told = json.loads(file.read_text("utf-8"))
+    assert (told["ok"], told["differences"], told["ledger"]["verdict"]) == (False, 2, "tampered")
 
 
-def test_rabbitmq_carries_a_run(state: Path) -> None:
+def damage(state: Path) -> tuple[str, str]:
+    """A message lost at the SMS gateway, one byte altered in the hub's evidence of another; their ids."""
+    with closing(sqlite3.connect(state / "demo" / "sms" / "record.db")) as db, db:
+        (lost,) = db.execute(
+            "SELECT id FROM message WHERE direction = 'received' AND kind = 'sms'"
+        ).fetchone()
+        db.execute("DELETE FROM message WHERE id = ? AND direction = 'received'", (lost,))
+    with closing(sqlite3.connect(state / "hub.db")) as db, db:
+        entry, body, canonical = db.execute(
+            "SELECT entry, body, canonical FROM document WHERE party = 'fees' AND type = 'fee.requested.v1'"
+        ).fetchone()
+        db.execute("UPDATE document SET body = ? WHERE entry = ?", (body + b" ", entry))
+    return str(lost), str(json.loads(canonical)["request_id"])
+
+
+def test_rabbitmq_carries_a_run_in_which_hub_and_partners_are_killed(state: Path, tmp_path: Path) -> None:
     if find_server() is None:
         pytest.skip("RabbitMQ is not installed")
-    told = ran(state)
-    expect_whole(told)
+    file = tmp_path / "figures.json"
+    words = [sys.executable, "-m", "exchange.app.cli", "demo", "--once", "--cases", "24", "--json", str(file)]
+    running = subprocess.Popen(words, env=environment(state), stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    try:
+        heard = []
+        for line in running.stdout:
+            heard.append(line)
+            if "受理办件" in line:
+                break
+        for name in ("exchange.app.cli", "mocks.partners.sms", "mocks.partners.department_a"):
+            time.sleep(1.0)
+            kill(state, name)
+        heard += running.stdout.readlines()
+        assert running.wait(SECONDS) == 0, "".join(heard) + logs(state)
+    finally:
+        running.stdout.close()
+        running.terminate()
+        running.wait(60)
+    told = json.loads(file.read_text("utf-8"))
+    expect_whole(told, 24)
     assert told["amqp"] == "rabbitmq"
+    assert told["restarts"].keys() >= {"hub", "sms", "department_a"}
     assert left_over(state) == []
+
+
+def kill(state: Path, word: str) -> None:
+    """As in a power cut."""
+    rows = json.loads((state / "demo" / "children.json").read_text())
+    os.kill(next(row["pid"] for row in rows if word in row["command"]), signal.SIGKILL)
+
+
+def test_without_once_everything_stays_up_until_it_is_told_to_end(state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    words = [
+        sys.executable,
+        "-m",
+        "exchange.app.cli",
+        "demo",
+        "--cases",
+        "1",
+        "--no-rabbitmq",
+        "--json",
+        str(file),
+    ]
+    running = subprocess.Popen(words, env=environment(state), stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    try:
+        said = iter(running.stdout)
+        assert any("Ctrl-C" in line for line in said)
+        urls = json.loads(file.read_text("utf-8"))["urls"]
+        assert httpx2.get(urls["hub"] + "/health", trust_env=False).json() == {"ready": True}
+        assert httpx2.get(urls["sms"] + "/admin/health", trust_env=False).json() == {"ready": True}
+        second = demo(state, "--once", "--cases", "1")
+        assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
+        assert "demo_runs" in second.stderr
+        running.send_signal(signal.SIGTERM)
+        running.stdout.read()
+        assert running.wait(60) == 0
+    finally:
+        running.stdout.close()
+        running.terminate()
+        running.wait(60)
+    assert left_over(state) == []
+    assert not (state / "demo" / "children.json").exists()
 
 
 @pytest.mark.parametrize(

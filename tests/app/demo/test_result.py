@@ -47,7 +47,7 @@ def shown(result: Result, width: int = 100) -> str:
 
 def test_a_run_that_holds() -> None:
     assert GOOD.problems() == []
-    assert "通过 OK: 40 business messages" in shown(GOOD)
+    assert "通过 OK: 40 business messages agree on both sides" in shown(GOOD)
 
 
 @pytest.mark.parametrize(("words", "result"), FAULTY.items(), ids=FAULTY.keys())
