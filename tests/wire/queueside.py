@@ -57,7 +57,8 @@ class DatabaseSide:
 
     def take(self, queue: str, mine: Callable[[str | None, str | None], bool]) -> Got | None:
         with self.connected() as connection:
-            query = "SELECT id, message_id, correlation_id, body, headers, routing_key FROM message WHERE queue = ?"
+            columns = "id, message_id, correlation_id, body, headers, routing_key"
+            query = f"SELECT {columns} FROM message WHERE queue = ?"  # noqa: S608 - named above
             for number, ident, correlation, body, headers, key in connection.execute(
                 query, (queue,)
             ).fetchall():
