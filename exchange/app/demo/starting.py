@@ -108,9 +108,9 @@ def start(cast: Cast, asking: Asking, adapters: Mapping[str, Adapter], *, rabbit
     cast.broker = open_broker(cast.settings, rabbit)
     if not cast.broker.rabbit:
         reason = "RabbitMQ is not installed" if rabbit else "as asked"
-        screen.warn(f"{reason}: messages go through the database queue {cast.settings.queue_path}")
+        screen.warn(f"{reason}: messages go through the database queue {cast.settings.queue_path.name}")
     _start_partners(cast, secrets, [one for one in cast.members if one.by_queue])
-    screen.step("登记参与方", "parties: certificates, organisations, addresses, accounts go to the registry")
+    screen.step("登记参与方", "parties: each with its certificate and address goes to the registry")
     _register(cast, adapters)
     screen.step("交换中心", f"hub: tongban serve at {cast.settings.public_url}")
     cast.children.start(hub_program(cast))
