@@ -38,7 +38,7 @@ class Filter:
     state: str | None = None
 
 
-def listing(connection: Connection, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+def listing(connection: Connection, wanted: Filter, limit: int | None) -> list[dict[str, Any]]:
     """The newest documents, newest first."""
     query = select(*_LISTED).order_by(document.c.entry.desc()).limit(limit)
     for column, value in (

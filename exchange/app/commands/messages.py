@@ -8,6 +8,8 @@ from exchange.app import exchanged, opening, samples, table
 from exchange.app.settings import load_settings
 from exchange.store.engine import reading
 
+SHOWN = 50  # lines on a screen
+
 HELP = "list what was exchanged; write signed samples with the commands that check them"
 
 DETAILS = """\
@@ -29,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--case", metavar="NUMBER")
     parser.add_argument("--type", metavar="TYPE")
     parser.add_argument("--state", metavar="STATE", help="accepted, held, refused, sent or dead")
-    parser.add_argument("--limit", metavar="N", type=_count, default=50, help="at most so many (50)")
+    parser.add_argument("--limit", metavar="N", type=_count, help="at most so many (50; with --json all)")
     parser.add_argument("--samples", metavar="DIR", type=Path, help="write signed messages to a folder")
 
 
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     wanted = exchanged.Filter(args.party, args.case, args.type, args.state)
     with reading(opening.open_reader(load_settings())) as connection:
-        found = exchanged.listing(connection, wanted, args.limit)
+        found = exchanged.listing(connection, wanted, args.limit or (None if args.json else SHOWN))
     if args.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
