@@ -47,7 +47,12 @@ class Stub:
         """The hub's seal holds for exactly this method and path."""
         ring = {key_id(self.hub.certificate): self.hub.certificate}
         jws.verify_request(
-            call.headers[jws.HEADER_NAME], call.body, ring.get, method=call.method, path=call.path, now=datetime.now(UTC)
+            call.headers[jws.HEADER_NAME],
+            call.body,
+            ring.get,
+            method=call.method,
+            path=call.path,
+            now=datetime.now(UTC),
         )
 
 
@@ -78,7 +83,9 @@ def serving(stub: Stub) -> Iterator[Stub]:
         def sealed(self, call: Call, status: int, data: bytes) -> str:
             assert stub.key is not None
             asked = jws.claimed_nonce(call.headers[jws.HEADER_NAME]) or ""
-            return jws.sign_answer(data, stub.key, status=status, req=asked, now=datetime.now(UTC), nonce=NONCE)
+            return jws.sign_answer(
+                data, stub.key, status=status, req=asked, now=datetime.now(UTC), nonce=NONCE
+            )
 
         do_GET = do_POST = handle_any
 

@@ -42,7 +42,7 @@ from ledger.verify_store import verify_store
 
 BEIJING = timezone(timedelta(hours=8))
 ITEM = "1144140200720810054440125105000"  # with a fee and a certificate
-PLAIN_ITEM = "114414020072081005444202510500001"[:31]
+PLAIN_ITEM = "1144140200720810054442025105000"
 ORG = "114414020072081005"
 REGION = "441402000000"
 NAME, MOBILE = "测试梅甲", "13800138017"
@@ -96,7 +96,7 @@ def case_number(serial: int, on: date = START.date()) -> str:
 def service_item(code: str = ITEM, version: int = 1, state: str = "in_use", **over: Any) -> dict[str, Any]:
     """One implementation item as the catalogue tells it."""
     return {
-        "row_id": f"row-{code[-6:]}-{version}", "catalog_code": code[18:30], "code": code, "name": "食品经营许可",
+        "row_id": f"row-{code[-6:]}-{version}", "catalog_code": code[19:], "code": code, "name": "食品经营许可",
         "kind": "licence", "version": version, "state": state, "legal_basis": "《食品安全法》第三十五条", "level": "county",
         "region": REGION, "organisation": "梅江区市场监督管理局", "organisation_code": ORG,
         "organisation_nature": "statutory_organ", "case_kind": "promised",
@@ -106,14 +106,21 @@ def service_item(code: str = ITEM, version: int = 1, state: str = "in_use", **ov
     }  # fmt: skip
 
 
-def increment(since: int, to: int, items: Sequence[Any] = (), gone: Sequence[Any] = (), cursor: str | None = None) -> Any:
+def increment(
+    since: int, to: int, items: Sequence[Any] = (), gone: Sequence[Any] = (), cursor: str | None = None
+) -> Any:
     return CatalogueIncrement.model_validate(
         {"since": since, "to_version": to, "total": len(items) + len(gone), "next_cursor": cursor,
          "changed": list(items), "withdrawn": list(gone)}
     )  # fmt: skip
 
 
-OFFICER = {"organisation": "梅江区市场监督管理局", "organisation_code": ORG, "name": "测试戊", "staff_no": "S009"}
+OFFICER = {
+    "organisation": "梅江区市场监督管理局",
+    "organisation_code": ORG,
+    "name": "测试戊",
+    "staff_no": "S009",
+}
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,12 @@ class Story:
         return {"case_no": self.no, "item_code": self.item, "region": REGION}
 
     def applied(self, **over: Any) -> dict[str, Any]:
-        person = {"kind": "natural_person", "name": NAME, "document_type": "resident_id_card", "document_no": ID_NUMBER}
+        person = {
+            "kind": "natural_person",
+            "name": NAME,
+            "document_type": "resident_id_card",
+            "document_no": ID_NUMBER,
+        }
         contact = {"name": NAME, "mobile": MOBILE}
         return {
             **self.head, "item_name": "食品经营许可", "applicant": person, "contact": contact,
@@ -140,7 +152,9 @@ class Story:
         why = {"refused": {"reason": "不属本部门"}, "supplement": {"supplement_note": "缺图"}}.get(result, {})
         return {**self.head, "officer": OFFICER, "result": result, "reviewed_at": iso(START), **why}
 
-    def accepted(self, at: datetime = START, statutory: int = 20, promised: int | None = None, **over: Any) -> dict[str, Any]:
+    def accepted(
+        self, at: datetime = START, statutory: int = 20, promised: int | None = None, **over: Any
+    ) -> dict[str, Any]:
         return {
             **self.head, "officer": OFFICER, "result": "accepted", "decided_at": iso(at), "query_password": "402817",
             "statutory_limit": {"count": statutory, "unit": "working_day"},
@@ -148,7 +162,13 @@ class Story:
         }  # fmt: skip
 
     def refused(self) -> dict[str, Any]:
-        return {**self.head, "officer": OFFICER, "result": "refused", "reason": "材料不符", "decided_at": iso(START)}
+        return {
+            **self.head,
+            "officer": OFFICER,
+            "result": "refused",
+            "reason": "材料不符",
+            "decided_at": iso(START),
+        }
 
     def step(self, number: int, action: str = "pass", at: datetime = START) -> dict[str, Any]:
         name = ("undertake", "review", "approve")[number - 1]
@@ -162,7 +182,9 @@ class Story:
         why = {} if result in ("certificate_issued", "concluded") else {"reason": "申请人撤回"}
         return {**self.head, "officer": OFFICER, "result": result, "concluded_at": iso(at), **number, **why}
 
-    def special(self, number: int, kind: str = "other", at: datetime = START, days: int = 5) -> dict[str, Any]:
+    def special(
+        self, number: int, kind: str = "other", at: datetime = START, days: int = 5
+    ) -> dict[str, Any]:
         return {
             **self.head, "number": number, "kind": kind, "name": "现场核查", "started_at": iso(at), "approver": "测试己",
             "reason": "需现场核查", "limit": {"count": days, "unit": "working_day"},
@@ -173,7 +195,13 @@ class Story:
 
     def supplement_noticed(self) -> dict[str, Any]:
         what = [{"name": "平面图", "count": 1, "received_as": "attachment"}]
-        return {**self.head, "sent_by": "测试丙", "reason": "缺少平面图", "materials": what, "noticed_at": iso(START)}
+        return {
+            **self.head,
+            "sent_by": "测试丙",
+            "reason": "缺少平面图",
+            "materials": what,
+            "noticed_at": iso(START),
+        }
 
     def supplemented(self) -> dict[str, Any]:
         what = [{"name": "平面图", "count": 1, "received_as": "attachment"}]
@@ -186,7 +214,13 @@ class Story:
         }  # fmt: skip
 
     def fee_requested(self) -> dict[str, Any]:
-        line = {"code": "103044", "name": "证照工本费", "standard": "每证 5 元", "quantity": 1, "amount": "5.00"}
+        line = {
+            "code": "103044",
+            "name": "证照工本费",
+            "standard": "每证 5 元",
+            "quantity": 1,
+            "amount": "5.00",
+        }
         return {
             "request_id": f"fee-{self.no}", "case_no": self.no, "unit_no": "441402001", "unit_name": "市场监督管理局",
             "lines": [line], "payer": NAME, "total": "5.00", "due_on": "2026-12-04", "verified_by": "测试庚",
@@ -219,7 +253,13 @@ class Story:
     def certificate_issued(self, state: str = "issued", named: bool = True) -> dict[str, Any]:
         who = {"case_no": self.no} if named else {}
         identifier = "1.2.156.3005.2.114414020072081005001.114414020072081005.0000000017.001.S"
-        return {"request_id": f"cert-{self.no}", "identifier": identifier, "number": "粤梅17", "state": state, **who}
+        return {
+            "request_id": f"cert-{self.no}",
+            "identifier": identifier,
+            "number": "粤梅17",
+            "state": state,
+            **who,
+        }
 
 
 @dataclass
@@ -243,7 +283,12 @@ class Core:
     def catalogue(self, *items: dict[str, Any], to: int = 1, gone: Sequence[Any] = ()) -> None:
         """An increment of the province, taken on the path every pull takes."""
         page = increment(0, to, items, gone)
-        take_pulled(self.hub, "province", Sent("soap", b"<REQ/>", "0", "ok", reply=(page.TYPE, page)), secrets.token_hex(8))
+        take_pulled(
+            self.hub,
+            "province",
+            Sent("soap", b"<REQ/>", "0", "ok", reply=(page.TYPE, page)),
+            secrets.token_hex(8),
+        )
 
     def envelope(
         self, sender: str, type_: str, payload: Mapping[str, Any], *, message_id: str | None = None,
@@ -254,20 +299,42 @@ class Core:
             "message_id": message_id or secrets.token_hex(12), "type": type_, "sender": says or sender,
             "sent_at": iso(datetime.fromtimestamp(self.clock.now, UTC)), "payload": payload,
         }  # fmt: skip
-        return self.sealed(sender, json.dumps(document, ensure_ascii=False).encode(), nonce=nonce, at=at, key=key)
+        return self.sealed(
+            sender, json.dumps(document, ensure_ascii=False).encode(), nonce=nonce, at=at, key=key
+        )
 
     def sealed(
-        self, sender: str, body: bytes, *, nonce: str | None = None, at: float | None = None, key: SigningKey | None = None
+        self,
+        sender: str,
+        body: bytes,
+        *,
+        nonce: str | None = None,
+        at: float | None = None,
+        key: SigningKey | None = None,
     ) -> Envelope:
         when = datetime.fromtimestamp(self.clock.now if at is None else at, UTC)
         seal = jws.sign_request(
-            body, key or self.keys[sender], method="POST", path=PATH, now=when, nonce=nonce or secrets.token_urlsafe(24)
+            body,
+            key or self.keys[sender],
+            method="POST",
+            path=PATH,
+            now=when,
+            nonce=nonce or secrets.token_urlsafe(24),
         )
-        return Envelope("rest", body, "application/json", self.clock.now, seal, {"method": "POST", "path": PATH})
+        return Envelope(
+            "rest", body, "application/json", self.clock.now, seal, {"method": "POST", "path": PATH}
+        )
 
     def take(self, envelope: Envelope) -> Receipt:
         """The envelope by the hub's REST face, as it arrives now."""
-        now = Envelope(envelope.protocol, envelope.body, envelope.media_type, self.clock.now, envelope.seal, envelope.bound)
+        now = Envelope(
+            envelope.protocol,
+            envelope.body,
+            envelope.media_type,
+            self.clock.now,
+            envelope.seal,
+            envelope.bound,
+        )
         return receive(
             self.hub, now, lambda e: faces.house_only(self.hub, faces.open_request(self.hub, e)),
             lambda s, e: faces.read_json(self.hub, s, e),

@@ -35,7 +35,9 @@ def lines(core: Core, type_: str) -> list[dict[str, Any]]:
 def walk(core: Core, case_no: str) -> list[tuple[str | None, str]]:
     """The states as the ledger's lines tell them, in order."""
     leaves = [parse(leaf) for leaf in core.leaves()]
-    subject = parse(core.leaves()[core.value("SELECT min(entry) FROM document WHERE case_no = :n", n=case_no)])["case"]
+    subject = parse(
+        core.leaves()[core.value("SELECT min(entry) FROM document WHERE case_no = :n", n=case_no)]
+    )["case"]
     states = [leaf["state"] for leaf in leaves if leaf.get("case") == subject and "state" in leaf]
     return [(state.get("from"), state["to"]) for state in states]
 
@@ -55,12 +57,16 @@ def test_the_whole_walk_by_messages(core: Core, story: Story) -> None:
     assert core.state(story.no) == "awaiting_payment"
     play(core, [("fee.confirmed.v1", story.fee_confirmed(notice))])
     play(core, [("certificate.requested.v1", story.certificate_requested())])
-    core.party("library", adapter="certificates", address="http://127.0.0.1:1", account={"account": "tongban"})
+    core.party(
+        "library", adapter="certificates", address="http://127.0.0.1:1", account={"account": "tongban"}
+    )
     other = Story(case_number(2))
     play(core, [*beginning(other, 3)])
     assert core.state(story.no) == "decided"
     core.ok("hall", "certificate.requested.v1", story.certificate_requested())
-    core.delivered("library", lambda row: took(row, reply=reply("certificate.issued.v1", story.certificate_issued())))
+    core.delivered(
+        "library", lambda row: took(row, reply=reply("certificate.issued.v1", story.certificate_issued()))
+    )
     assert core.state(story.no) == "certified"
     play(core, [("case.concluded.v1", story.concluded()), ("case.delivered.v1", story.delivered())])
     assert core.state(story.no) == "delivered"
@@ -133,7 +139,10 @@ def test_what_came_too_early_is_held_and_taken_in_its_turn_once(core: Core, name
     assert core.rows("SELECT * FROM inbox WHERE state = 'held'") == []
     for one in sent:
         ident = json.loads(one.body)["message_id"]
-        states = [row["state"] for row in core.rows("SELECT state FROM document WHERE message_id = :i ORDER BY entry", i=ident)]
+        states = [
+            row["state"]
+            for row in core.rows("SELECT state FROM document WHERE message_id = :i ORDER BY entry", i=ident)
+        ]
         assert states == ["held", "accepted"], "kept as it came, then taken once"
     ids = [row["message_id"] for row in core.outbox("party = 'province'")]
     assert len(ids) == len(set(ids)) == len(before(story)) + len(sent) + 1, "each is reported once"
@@ -143,14 +152,18 @@ def test_what_came_too_early_is_held_and_taken_in_its_turn_once(core: Core, name
 
 def test_a_certificate_conclusion_waits_for_the_certificate(core: Core, story: Story) -> None:
     story = Story(case_number(1), PLAIN_ITEM)
-    core.party("library", adapter="certificates", address="http://127.0.0.1:1", account={"account": "tongban"})
+    core.party(
+        "library", adapter="certificates", address="http://127.0.0.1:1", account={"account": "tongban"}
+    )
     play(core, beginning(story, 3))
     assert core.send("hall", "case.concluded.v1", story.concluded()).status == "held"
     core.ok("hall", "certificate.requested.v1", story.certificate_requested())
     pending = reply("certificate.issued.v1", story.certificate_issued("pending_seal"))
     core.delivered("library", lambda row: took(row, reply=pending))
     assert core.state(story.no) == "decided", "a pending seal is no certificate"
-    core.ok("hall", "certificate.requested.v1", {**story.certificate_requested(), "request_id": "again-00001"})
+    core.ok(
+        "hall", "certificate.requested.v1", {**story.certificate_requested(), "request_id": "again-00001"}
+    )
     issued = reply("certificate.issued.v1", story.certificate_issued())
     core.delivered("library", lambda row: took(row, reply=issued))
     assert core.state(story.no) == "concluded"

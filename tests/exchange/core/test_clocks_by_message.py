@@ -36,7 +36,11 @@ def paused(core: Core, story: Story, number: int, start: str, end: str) -> None:
         pytest.param("2026-03-02", 10, [("2026-03-06", "2026-03-09")], "2026-03-17", id="E28"),
         pytest.param("2026-04-27", 10, [("2026-05-02", "2026-05-09")], "2026-05-18", id="E29"),
         pytest.param(
-            "2026-03-02", 20, [("2026-03-05", "2026-03-10"), ("2026-03-18", "2026-03-24")], "2026-04-09", id="E30"
+            "2026-03-02",
+            20,
+            [("2026-03-05", "2026-03-10"), ("2026-03-18", "2026-03-24")],
+            "2026-04-09",
+            id="E30",
         ),
         pytest.param("2026-03-02", 5, [("2026-03-06", "2026-03-20")], "2026-03-23", id="E32"),
         pytest.param("2026-03-02", 0, [], "2026-03-02", id="E33"),
@@ -54,7 +58,11 @@ def test_suspensions_move_the_due_dates(core: Core, on: str, days: int, pauses: 
 
 def test_statutory_and_promised_limits_run_side_by_side(core: Core) -> None:
     story = accepted(core, "2026-03-02", 20, promised=7)
-    assert core.due(story.no) == {"statutory_due": "2026-03-30", "promised_due": "2026-03-11", "provisional": 0}
+    assert core.due(story.no) == {
+        "statutory_due": "2026-03-30",
+        "promised_due": "2026-03-11",
+        "provisional": 0,
+    }
 
 
 @pytest.mark.req("S3-39")

@@ -57,10 +57,14 @@ def sealed(core: Core, sender: str, exchange: str, key: str, body: bytes, **more
         now=datetime.now(UTC), nonce=secrets.token_urlsafe(24),
     )  # fmt: skip
     ident = more.pop("message_id", secrets.token_hex(16))
-    return Delivery(exchange, key, body, ident, "case-1", "application/json", None, {jws.HEADER_NAME: seal, **more})
+    return Delivery(
+        exchange, key, body, ident, "case-1", "application/json", None, {jws.HEADER_NAME: seal, **more}
+    )
 
 
-def house(core: Core, type_: str, payload: dict[str, Any], ident: str = "message-0001", **more: Any) -> Delivery:
+def house(
+    core: Core, type_: str, payload: dict[str, Any], ident: str = "message-0001", **more: Any
+) -> Delivery:
     document = {
         "message_id": ident, "type": type_, "sender": "hall", "sent_at": iso(datetime.now(UTC)), "payload": payload,
     }  # fmt: skip
@@ -85,15 +89,23 @@ class TestHouseQueue:
     def queue(self, now: Core, box: Box) -> HouseQueue:
         return HouseQueue(now.hub, box)
 
-    def test_the_receipt_goes_to_the_senders_queue(self, now: Core, box: Box, queue: HouseQueue, story: Story) -> None:
+    def test_the_receipt_goes_to_the_senders_queue(
+        self, now: Core, box: Box, queue: HouseQueue, story: Story
+    ) -> None:
         queue(house(now, "case.applied.v1", story.applied()))
         (post,) = box.posts
-        assert (post.exchange, post.routing_key, post.correlation_id) == ("tongban", "receipt.hall", "message-0001")
+        assert (post.exchange, post.routing_key, post.correlation_id) == (
+            "tongban",
+            "receipt.hall",
+            "message-0001",
+        )
         said = opened_by_hub(now, post)
         assert (said["status"], said["message_id"], said["case_no"]) == ("accepted", "message-0001", story.no)
         assert now.state(story.no) == "submitted"
 
-    def test_a_business_refusal_is_a_receipt_too(self, now: Core, box: Box, queue: HouseQueue, story: Story) -> None:
+    def test_a_business_refusal_is_a_receipt_too(
+        self, now: Core, box: Box, queue: HouseQueue, story: Story
+    ) -> None:
         queue(house(now, "case.applied.v1", story.applied(channel="pigeon")))
         (post,) = box.posts
         assert post.routing_key == "receipt.hall"
@@ -126,8 +138,14 @@ class TestHouseQueue:
         good = house(now, "case.applied.v1", story.applied())
         delivery, code = {
             "no seal": (Delivery(**{**vars(good), "headers": {}}), "seal_missing"),
-            "foreign key": (house(now, "case.applied.v1", story.applied(), signer=new_key("hall")), "unknown_party"),
-            "other key": (house(now, "case.applied.v1", story.applied(), sealed_for="in.other"), "seal_scope"),
+            "foreign key": (
+                house(now, "case.applied.v1", story.applied(), signer=new_key("hall")),
+                "unknown_party",
+            ),
+            "other key": (
+                house(now, "case.applied.v1", story.applied(), sealed_for="in.other"),
+                "seal_scope",
+            ),
             "body changed": (Delivery(**{**vars(good), "body": good.body + b" "}), "seal_invalid"),
             "not ours": (Delivery(**{**vars(good), "headers": {jws.HEADER_NAME: "x"}}), "seal_invalid"),
         }[how]
@@ -135,14 +153,22 @@ class TestHouseQueue:
         (post,) = box.posts
         assert (post.exchange, post.headers["x-tongban-code"]) == ("tongban.dlx", code)
         assert (post.body, post.routing_key, post.message_id) == (delivery.body, "in.hall", "message-0001")
-        assert post.headers.get(jws.HEADER_NAME) == delivery.headers.get(jws.HEADER_NAME), "the evidence stays whole"
+        assert post.headers.get(jws.HEADER_NAME) == delivery.headers.get(jws.HEADER_NAME), (
+            "the evidence stays whole"
+        )
         assert now.state(story.no) is None
 
-    def test_what_cannot_be_read_is_set_aside_and_answered(self, now: Core, box: Box, queue: HouseQueue) -> None:
+    def test_what_cannot_be_read_is_set_aside_and_answered(
+        self, now: Core, box: Box, queue: HouseQueue
+    ) -> None:
         delivery = sealed(now, "hall", "tongban", "in.hall", b"{", message_id="message-0001")
         queue(delivery)
         dead, receipt = sorted(box.posts, key=lambda post: post.exchange, reverse=True)
-        assert (dead.exchange, dead.headers["x-tongban-code"], dead.body) == ("tongban.dlx", "bad_request", b"{")
+        assert (dead.exchange, dead.headers["x-tongban-code"], dead.body) == (
+            "tongban.dlx",
+            "bad_request",
+            b"{",
+        )
         assert (receipt.routing_key, receipt.correlation_id) == ("receipt.hall", "message-0001")
         assert opened_by_hub(now, receipt)["code"] == "bad_request"
 
@@ -224,7 +250,9 @@ class TestDepartmentA:
         first, second = box.posts
         assert first.body == second.body
 
-    def test_30_for_other_content_under_the_same_id(self, dept: Core, box: Box, queue: PartnerQueue, story: Story) -> None:
+    def test_30_for_other_content_under_the_same_id(
+        self, dept: Core, box: Box, queue: PartnerQueue, story: Story
+    ) -> None:
         queue(self.said(dept, "3", wire(story, "3"), message_id="0198f0c2-1a2b"))
         box.posts.clear()
         queue(self.said(dept, "3", wire(story, "3", SPYJ="另有意见"), message_id="0198f0c2-1a2b"))
@@ -233,7 +261,11 @@ class TestDepartmentA:
 
     @pytest.mark.parametrize(
         ("over", "named"),
-        [({"SPHJDM": "9"}, "SPHJDM"), ({"XINZENG": "x"}, "XINZENG"), ({"SPSJ": "2026-13-01 00:00:00"}, "SPSJ")],
+        [
+            ({"SPHJDM": "9"}, "SPHJDM"),
+            ({"XINZENG": "x"}, "XINZENG"),
+            ({"SPSJ": "2026-13-01 00:00:00"}, "SPSJ"),
+        ],
     )
     def test_70_for_a_bad_parameter(
         self, dept: Core, box: Box, queue: PartnerQueue, story: Story, over: dict[str, Any], named: str
@@ -243,7 +275,9 @@ class TestDepartmentA:
         assert (said["message_id"], said["code"]) == ("0198f0c2-1a2b", "70")
         assert dept.state(story.no) == "accepted"
 
-    def test_70_for_what_the_case_forbids(self, dept: Core, box: Box, queue: PartnerQueue, story: Story) -> None:
+    def test_70_for_what_the_case_forbids(
+        self, dept: Core, box: Box, queue: PartnerQueue, story: Story
+    ) -> None:
         queue(self.said(dept, "1", wire(story, "1")))
         assert self.receipt(dept, box)[1]["code"] == "70"
         assert dept.findings(story.no) == [("logic", "state_forbids")]
@@ -290,9 +324,13 @@ class TestDepartmentA:
         assert self.receipt(dept, box)[1] == {
             "message_id": "0198f0c2-1a2b", "code": "70", "msg": self.receipt(dept, box)[1]["msg"],
         }  # fmt: skip
-        assert [post.headers.get("x-tongban-code") for post in box.posts if post.exchange == "gov.case.dlx"] == ["bad_request"]
+        assert [
+            post.headers.get("x-tongban-code") for post in box.posts if post.exchange == "gov.case.dlx"
+        ] == ["bad_request"]
 
-    def test_a_receipt_of_the_department_closes_its_delivery(self, dept: Core, box: Box, story: Story) -> None:
+    def test_a_receipt_of_the_department_closes_its_delivery(
+        self, dept: Core, box: Box, story: Story
+    ) -> None:
         adapter = dept.hub.adapters["department_a"]
         queue = PartnerQueue(dept.hub, box, faces.Door(adapter, adapter.heard("receipt")))
         pushed = dept.outbox("party = 'dept'")
@@ -306,7 +344,9 @@ class TestDepartmentA:
         assert box.posts == [], "receipts are not answered"
         unknown = json.dumps({"message_id": "never-sent-1", "code": "0", "msg": ""}).encode()
         queue(sealed(dept, "dept", "gov.case", f"case.receipt.hub.{ORG}", unknown))
-        assert [parse["code"] for parse in dept.rows("SELECT code FROM inbox WHERE state = 'refused'")] == ["unknown_message"]
+        assert [parse["code"] for parse in dept.rows("SELECT code FROM inbox WHERE state = 'refused'")] == [
+            "unknown_message"
+        ]
         dept.verified()
 
 

@@ -60,7 +60,12 @@ def worker(core: Core, party: str, queues: Any = None, secrets: dict[str, str] |
     """The dispatcher of a party as a running hub builds it."""
     hub = replace(core.hub, secrets=secrets or {})
     channels = Channels(hub, queues or Box())
-    return Dispatcher(hub, party, Dispatchers(hub, channels.to, HouseDelivery(hub, RestClient(2.0)), queues)._attempt, queues)
+    return Dispatcher(
+        hub,
+        party,
+        Dispatchers(hub, channels.to, HouseDelivery(hub, RestClient(2.0)), queues)._attempt,
+        queues,
+    )
 
 
 class TestCertificateLibrary:
@@ -70,7 +75,9 @@ class TestCertificateLibrary:
     def library(self, now: Core, story: Story) -> Iterator[Stub]:
         """A case in whose name a certificate is asked for, and the library."""
         with serving(Stub(now.hub.ec_key)) as stub:
-            key = now.party("library", adapter="certificates", address=stub.address, account={"account": "tongban"})
+            key = now.party(
+                "library", adapter="certificates", address=stub.address, account={"account": "tongban"}
+            )
             stub.key, stub.answer = key, self.fine
             plain = Story(story.no, PLAIN_ITEM)
             for type_, payload in (
@@ -94,23 +101,32 @@ class TestCertificateLibrary:
     def row(self, core: Core) -> dict[str, Any]:
         return core.outbox("party = 'library'")[0]
 
-    def test_a_call_with_its_token_and_what_comes_back(self, now: Core, library: Stub, round: Any, story: Story) -> None:
+    def test_a_call_with_its_token_and_what_comes_back(
+        self, now: Core, library: Stub, round: Any, story: Story
+    ) -> None:
         round()
         (token,), (issue,) = library.to("/auth/token"), library.to("/cert/issue")
         head = token.json["head"]
         assert head["accessId"] == "tongban"
-        assert token.json["data"]["digest"] == hashlib.sha256(f"tongban{head['time']}{SECRET}".encode()).hexdigest()
+        assert (
+            token.json["data"]["digest"]
+            == hashlib.sha256(f"tongban{head['time']}{SECRET}".encode()).hexdigest()
+        )
         assert issue.json["head"]["accessToken"] == "T-1"
         assert issue.json["data"]["requestId"] == f"cert-{story.no}"
         assert issue.json["data"]["caseNo"] == story.no
         assert (self.row(now)["state"], now.state(story.no)) == ("sent", "certified")
-        kept = now.rows("SELECT * FROM document WHERE type = 'certificate.requested.v1' AND direction = 'out'")[0]
+        kept = now.rows(
+            "SELECT * FROM document WHERE type = 'certificate.requested.v1' AND direction = 'out'"
+        )[0]
         assert kept["body"] == issue.body
         assert kept["seal"].decode() == issue.headers[jws.HEADER_NAME]
         assert json.loads(kept["answer"])["data"]["status"] == "ISSUED"
         now.verified()
 
-    def test_a_token_no_longer_taken_is_renewed_once(self, now: Core, library: Stub, round: Any, story: Story) -> None:
+    def test_a_token_no_longer_taken_is_renewed_once(
+        self, now: Core, library: Stub, round: Any, story: Story
+    ) -> None:
         tokens = iter(["T-1", "T-2", "T-3"])
 
         def answer(call: Call) -> Any:
@@ -124,9 +140,15 @@ class TestCertificateLibrary:
         assert (self.row(now)["state"], self.row(now)["attempts"]) == ("sent", 1)
         assert now.findings() == []
 
-    def test_a_token_is_used_until_it_is_refused(self, now: Core, library: Stub, round: Any, story: Story) -> None:
+    def test_a_token_is_used_until_it_is_refused(
+        self, now: Core, library: Stub, round: Any, story: Story
+    ) -> None:
         round()
-        now.ok("hall", "certificate.requested.v1", {**Story(story.no, PLAIN_ITEM).certificate_requested(), "request_id": "two-0001"})
+        now.ok(
+            "hall",
+            "certificate.requested.v1",
+            {**Story(story.no, PLAIN_ITEM).certificate_requested(), "request_id": "two-0001"},
+        )
         round()
         assert len(library.to("/auth/token")) == 1
         assert len(library.to("/cert/issue")) == 2
@@ -136,8 +158,13 @@ class TestCertificateLibrary:
         round()
         assert self.row(now)["state"] == "pending"
 
-    @pytest.mark.parametrize(("code", "state"), [(300, "pending"), (104, "refused"), (103, "refused"), (301, "dead"), (100, "dead")])
-    def test_each_code_of_the_contract(self, now: Core, library: Stub, round: Any, code: int, state: str) -> None:
+    @pytest.mark.parametrize(
+        ("code", "state"),
+        [(300, "pending"), (104, "refused"), (103, "refused"), (301, "dead"), (100, "dead")],
+    )
+    def test_each_code_of_the_contract(
+        self, now: Core, library: Stub, round: Any, code: int, state: str
+    ) -> None:
         library.answer = lambda call: self.fine(call) if call.path == "/auth/token" else (200, no(code))
         round()
         assert (self.row(now)["state"], self.row(now)["code"]) == (state, str(code))
@@ -148,7 +175,17 @@ class TestCertificateLibrary:
             assert now.findings() == [("procedure", f"delivery_{state}")]
 
     @pytest.mark.parametrize(
-        "fault", ["drop", "http500", "http429", "not json", "unsealed", "foreign seal", "seal of another answer", "no code"]
+        "fault",
+        [
+            "drop",
+            "http500",
+            "http429",
+            "not json",
+            "unsealed",
+            "foreign seal",
+            "seal of another answer",
+            "no code",
+        ],
     )
     def test_what_is_unknown_is_asked_again_the_same(
         self, now: Core, library: Stub, round: Any, story: Story, fault: str
@@ -184,11 +221,17 @@ class TestCertificateLibrary:
         assert self.row(now)["state"] == "sent"
         assert now.state(story.no) == "certified"
         assert len({call.json["data"]["requestId"] for call in library.to("/cert/issue")}) == 1
-        assert len({json.dumps(call.json["data"]) for call in library.to("/cert/issue")}) == 1, "the same content"
+        assert len({json.dumps(call.json["data"]) for call in library.to("/cert/issue")}) == 1, (
+            "the same content"
+        )
 
     def test_a_partner_that_is_away(self, now: Core, library: Stub, round: Any) -> None:
-        now.party("nowhere", adapter="certificates", address="http://127.0.0.1:9", account={"account": "tongban"})
-        now.hub.store.write(lambda work: work.connection.exec_driver_sql("UPDATE outbox SET party = 'nowhere'"))
+        now.party(
+            "nowhere", adapter="certificates", address="http://127.0.0.1:9", account={"account": "tongban"}
+        )
+        now.hub.store.write(
+            lambda work: work.connection.exec_driver_sql("UPDATE outbox SET party = 'nowhere'")
+        )
         worker(now, "nowhere").round()
         assert now.outbox()[-1]["state"] == "pending"
 
@@ -220,7 +263,11 @@ class TestHouseParty:
         assert (call.method, call.path) == ("POST", "/inbox?of=hub")
         assert call.headers["Content-Type"] == "application/json"
         said, row = call.json, now.outbox("party = 'bureau'")[0]
-        assert (said["type"], said["sender"], said["message_id"]) == ("case.step.v1", "hub", row["message_id"])
+        assert (said["type"], said["sender"], said["message_id"]) == (
+            "case.step.v1",
+            "hub",
+            row["message_id"],
+        )
         assert said["payload"] == {**story.step(1), "version": 1}
         assert row["state"] == "sent"
         kept = now.rows("SELECT * FROM document WHERE direction = 'out' AND party = 'bureau'")[0]
@@ -228,7 +275,9 @@ class TestHouseParty:
         now.verified()
 
     @pytest.mark.parametrize("status", [400, 403, 404, 422, 302])
-    def test_a_refusal_is_final_and_kept_with_what_was_sent(self, now: Core, bureau: Stub, story: Story, status: int) -> None:
+    def test_a_refusal_is_final_and_kept_with_what_was_sent(
+        self, now: Core, bureau: Stub, story: Story, status: int
+    ) -> None:
         bureau.answer = lambda call: (status, {"why": "no"})
         for _ in range(2):
             worker(now, "bureau").round()
@@ -243,7 +292,9 @@ class TestHouseParty:
         now.verified()
 
     @pytest.mark.parametrize("status", [500, 503, 429, 408, None])
-    def test_what_may_pass_is_tried_again_under_the_same_id(self, now: Core, bureau: Stub, status: int | None) -> None:
+    def test_what_may_pass_is_tried_again_under_the_same_id(
+        self, now: Core, bureau: Stub, status: int | None
+    ) -> None:
         bureau.answer = lambda call: None if status is None else (status, {})
         worker(now, "bureau").round()
         assert now.outbox("party = 'bureau'")[0]["state"] == "pending"
@@ -252,7 +303,9 @@ class TestHouseParty:
         worker(now, "bureau").round()
         assert now.outbox("party = 'bureau'")[0]["state"] == "sent"
         assert len({call.body for call in bureau.calls}) == 1, "the very same document"
-        assert len({call.headers[jws.HEADER_NAME] for call in bureau.calls}) == len(bureau.calls), "sealed anew each time"
+        assert len({call.headers[jws.HEADER_NAME] for call in bureau.calls}) == len(bureau.calls), (
+            "sealed anew each time"
+        )
 
     def test_an_unreachable_one_waits(self, now: Core, story: Story) -> None:
         now.party("bureau", address="http://127.0.0.1:9/x", takes=("case.step.v1",))
@@ -268,7 +321,11 @@ class TestHouseParty:
 @pytest.mark.parametrize("how", ["posted", "away"])
 def test_a_house_party_that_reads_its_queue(now: Core, story: Story, how: str) -> None:
     now.party("bureau", takes=("case.step.v1",))
-    now.hub.store.write(lambda work: work.connection.exec_driver_sql("UPDATE party SET address = 'amqp:' WHERE name = 'bureau'"))
+    now.hub.store.write(
+        lambda work: work.connection.exec_driver_sql(
+            "UPDATE party SET address = 'amqp:' WHERE name = 'bureau'"
+        )
+    )
     now.hub.parties.forget()
     now.ok("bureau", "case.applied.v1", story.applied())
     now.ok("hall", "case.accepted.v1", story.accepted())

@@ -248,7 +248,9 @@ def test_done_but_unanswered_is_said_again_under_the_same_id(reporting: Core) ->
     assert reporting.findings(story.no) == []
 
 
-def test_the_same_message_always_leaves_under_the_same_id(core: Core, tmp_path: Any, hub_keys: Any, story: Story) -> None:
+def test_the_same_message_always_leaves_under_the_same_id(
+    core: Core, tmp_path: Any, hub_keys: Any, story: Story
+) -> None:
     """Two hubs that took the same message plan the same identity: a restored store recognises its retries."""
     other = make_core(tmp_path / "other", hub_keys)
     ids = []
@@ -284,7 +286,8 @@ def test_a_synchronous_answer_is_a_message_on_the_same_path(decided: Core, story
     assert (kept["party"], kept["direction"], kept["state"]) == ("till", "in", "accepted")
     assert kept["body"] == b'{"code":"0"}', "the bytes the partner answered"
     sent, heard = (
-        decided.value("SELECT min(entry) FROM document WHERE type = :t", t=t) for t in ("fee.requested.v1", "fee.noticed.v1")
+        decided.value("SELECT min(entry) FROM document WHERE type = :t", t=t)
+        for t in ("fee.requested.v1", "fee.noticed.v1")
     )
     assert sent < heard
     leaf = parse(decided.leaves()[heard])
@@ -295,7 +298,9 @@ def test_a_synchronous_answer_is_a_message_on_the_same_path(decided: Core, story
 
 def test_an_answer_the_case_cannot_take_is_recorded_as_refused(decided: Core, story: Story) -> None:
     decided.ok("hall", "certificate.requested.v1", story.certificate_requested())
-    decided.party("library", adapter="certificates", address="http://127.0.0.1:1", account={"account": "tongban"})
+    decided.party(
+        "library", adapter="certificates", address="http://127.0.0.1:1", account={"account": "tongban"}
+    )
     early = Story(case_number(2), PLAIN_ITEM)
     decided.ok("hall", "case.applied.v1", early.applied())
     decided.ok("hall", "certificate.requested.v1", early.certificate_requested())

@@ -65,7 +65,9 @@ class TransportContract:
     def bound(self, queues: Queues, exchange: str, *patterns: str) -> list[str]:
         """One queue for each pattern."""
         names = [f"{exchange}.q{n}" for n in range(len(patterns))]
-        queues.declare([Binding(name, exchange, pattern) for name, pattern in zip(names, patterns, strict=True)])
+        queues.declare(
+            [Binding(name, exchange, pattern) for name, pattern in zip(names, patterns, strict=True)]
+        )
         return names
 
     def read(self, queues: Queues, queue: str, how_many: int, seconds: float = 15) -> list[Delivery]:
@@ -78,7 +80,14 @@ class TransportContract:
         (queue,) = self.bound(queues, exchange, "in.#")
         body = json.dumps({"名": "测试\u0000"}).encode() + bytes(range(256))
         sent = Post(
-            exchange, "in.hall", body, "id-1", "case-1", "application/json", "case.applied.v1", {"X-Gov-Signature": "a..b"}
+            exchange,
+            "in.hall",
+            body,
+            "id-1",
+            "case-1",
+            "application/json",
+            "case.applied.v1",
+            {"X-Gov-Signature": "a..b"},
         )
         queues.publish([sent])
         (got,) = self.read(queues, queue, 1)
@@ -89,9 +98,16 @@ class TransportContract:
 
     def test_each_queue_gets_what_its_pattern_says(self, queues: Queues, exchange: str) -> None:
         star, hash_, exact = self.bound(queues, exchange, "case.push.*", "case.#", "case.push.a")
-        queues.publish([post(key, key.encode(), exchange) for key in ("case.push.a", "case.push.a.b", "case", "case.x")])
+        queues.publish(
+            [post(key, key.encode(), exchange) for key in ("case.push.a", "case.push.a.b", "case", "case.x")]
+        )
         assert [one.body for one in self.read(queues, star, 1)] == [b"case.push.a"]
-        assert [one.body for one in self.read(queues, hash_, 4)] == [b"case.push.a", b"case.push.a.b", b"case", b"case.x"]
+        assert [one.body for one in self.read(queues, hash_, 4)] == [
+            b"case.push.a",
+            b"case.push.a.b",
+            b"case",
+            b"case.x",
+        ]
         assert [one.body for one in self.read(queues, exact, 1)] == [b"case.push.a"]
 
     def test_two_bindings_of_one_queue_give_one_copy(self, queues: Queues, exchange: str) -> None:
@@ -152,7 +168,11 @@ class TransportContract:
             with lock:
                 seen.append(int(delivery.body))
 
-        with consuming(make(), queue, handler), consuming(make(), queue, handler), consuming(make(), queue, handler):
+        with (
+            consuming(make(), queue, handler),
+            consuming(make(), queue, handler),
+            consuming(make(), queue, handler),
+        ):
             for start in range(0, 200, 50):
                 queues.publish([post("k", str(n).encode(), exchange) for n in range(start, start + 50)])
             until(lambda: len(seen) >= 200)
@@ -162,13 +182,16 @@ class TransportContract:
     def test_publishers_of_many_threads(self, queues: Queues, exchange: str) -> None:
         (queue,) = self.bound(queues, exchange, "k")
         threads = [
-            threading.Thread(target=queues.publish, args=([post("k", f"{n}".encode(), exchange)] * 5,)) for n in range(6)
+            threading.Thread(target=queues.publish, args=([post("k", f"{n}".encode(), exchange)] * 5,))
+            for n in range(6)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(15)
-        assert sorted(one.body for one in self.read(queues, queue, 30)) == sorted(f"{n}".encode() for n in range(6) for _ in range(5))
+        assert sorted(one.body for one in self.read(queues, queue, 30)) == sorted(
+            f"{n}".encode() for n in range(6) for _ in range(5)
+        )
 
     def test_a_large_message(self, queues: Queues, exchange: str) -> None:
         (queue,) = self.bound(queues, exchange, "k")
@@ -184,7 +207,9 @@ class TransportContract:
 
     def kill_a_consumer(self, queue: str) -> None:
         """A process takes a message and is killed before it has handled it."""
-        victim = subprocess.Popen([sys.executable, "-c", self.victim, *self.address, queue], stdout=subprocess.PIPE, text=True)
+        victim = subprocess.Popen(
+            [sys.executable, "-c", self.victim, *self.address, queue], stdout=subprocess.PIPE, text=True
+        )
         assert victim.stdout is not None
         assert victim.stdout.readline() == "taken\n"
         victim.kill()
@@ -229,7 +254,9 @@ DatabaseQueues(Path(sys.argv[1])).consume(sys.argv[2], handler, lambda: False)
     def claim_time_passes(self) -> None:
         self._now[0] += 31
 
-    def test_a_claim_holds_for_thirty_seconds(self, queues: Queues, path: Path, now: list[float], exchange: str) -> None:
+    def test_a_claim_holds_for_thirty_seconds(
+        self, queues: Queues, path: Path, now: list[float], exchange: str
+    ) -> None:
         (queue,) = self.bound(queues, exchange, "k")
         queues.publish([post("k", exchange=exchange)])
         self.kill_a_consumer(queue)
@@ -241,12 +268,16 @@ DatabaseQueues(Path(sys.argv[1])).consume(sys.argv[2], handler, lambda: False)
             now[0] += 4
             until(lambda: seen)
 
-    def test_the_tables_are_those_of_the_public_interface(self, queues: Queues, path: Path, exchange: str) -> None:
+    def test_the_tables_are_those_of_the_public_interface(
+        self, queues: Queues, path: Path, exchange: str
+    ) -> None:
         """A foreign program that knows only docs/wire.md sends, claims and acknowledges."""
         (queue,) = self.bound(queues, exchange, "k.#")
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-            assert db.execute("SELECT exchange, pattern, queue FROM binding").fetchall() == [(exchange, "k.#", queue)]
+            assert db.execute("SELECT exchange, pattern, queue FROM binding").fetchall() == [
+                (exchange, "k.#", queue)
+            ]
             db.execute(
                 "INSERT INTO message (queue, exchange, routing_key, body, published_at) VALUES (?, ?, 'k.1', ?, ?)",
                 (queue, exchange, b"foreign", time.time()),
@@ -352,7 +383,9 @@ def test_topic_matching_is_amqps(pattern: list[str], words: list[str]) -> None:
     import re
 
     key = ".".join(words)
-    expression = "".join("(?:[^.]*[.])*" if part == "#" else r"[^.]*[.]" if part == "*" else f"{part}[.]" for part in pattern)
+    expression = "".join(
+        "(?:[^.]*[.])*" if part == "#" else r"[^.]*[.]" if part == "*" else f"{part}[.]" for part in pattern
+    )
     assert topic_matches(".".join(pattern), key) is bool(re.fullmatch(expression, key + "."))
 
 

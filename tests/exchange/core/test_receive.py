@@ -31,7 +31,18 @@ from tests.exchange.core.rig import (
 )
 
 APPLIED, STEP = "case.applied.v1", "case.step.v1"
-MEMBERS = {"v", "status", "code", "message_id", "type", "sender", "receiver", "received_at", "digest", "ledger"}
+MEMBERS = {
+    "v",
+    "status",
+    "code",
+    "message_id",
+    "type",
+    "sender",
+    "receiver",
+    "received_at",
+    "digest",
+    "ledger",
+}
 
 
 def body(receipt: Receipt) -> Any:
@@ -81,12 +92,16 @@ def test_receipts_of_one_commit_share_a_checkpoint_and_each_is_provable(core: Co
     core.verified()
 
 
-def test_the_exported_ledger_verifies_and_holds_what_receipts_name(core: Core, story: Story, tmp_path: Any) -> None:
+def test_the_exported_ledger_verifies_and_holds_what_receipts_name(
+    core: Core, story: Story, tmp_path: Any
+) -> None:
     receipt = core.ok("hall", APPLIED, story.applied())
     log = core.hub.store.log
     with core.hub.store.read() as connection:
         export(connection, tmp_path / "out")
-    report = verify_directory(tmp_path / "out", str(log.signer.verifier), [body(receipt)["ledger"]["checkpoint"].encode()])
+    report = verify_directory(
+        tmp_path / "out", str(log.signer.verifier), [body(receipt)["ledger"]["checkpoint"].encode()]
+    )
     assert report.findings == ()
 
 
@@ -239,7 +254,9 @@ def test_a_party_may_not_speak_for_another(core: Core, story: Story) -> None:
 
 
 def test_a_partner_with_its_own_door_may_not_use_the_houses(core: Core, story: Story) -> None:
-    core.party("library", adapter="certificates", address="http://127.0.0.1:1", account={"account": "tongban"})
+    core.party(
+        "library", adapter="certificates", address="http://127.0.0.1:1", account={"account": "tongban"}
+    )
     assert core.send("library", APPLIED, story.applied()).code == "not_allowed"
 
 
@@ -296,9 +313,13 @@ def test_strangers_get_at_most_sixty_ledger_lines_a_minute(core: Core) -> None:
     def flood(count: int) -> int:
         before = len(core.leaves())
         for _ in range(count):
-            seal = jws.sign_request(b"{}", stranger, method="POST", path="/x", now=START, nonce=secrets.token_urlsafe(24))
+            seal = jws.sign_request(
+                b"{}", stranger, method="POST", path="/x", now=START, nonce=secrets.token_urlsafe(24)
+            )
             envelope = core.sealed("hall", b"{}")
-            refused = core.take(type(envelope)("rest", b"{}", "application/json", core.clock.now, seal, envelope.bound))
+            refused = core.take(
+                type(envelope)("rest", b"{}", "application/json", core.clock.now, seal, envelope.bound)
+            )
             assert refused.status == "refused"
         return len(core.leaves()) - before
 
@@ -324,7 +345,11 @@ def test_no_leaf_tells_a_person_or_lets_one_guess(core: Core) -> None:
     for envelope in sent:
         core.take(envelope)
     secret = [NAME, ID_NUMBER, MOBILE, story.no, other.no, "测试戊", "402817"]
-    plain = [*(text.encode() for text in secret), *(one.body for one in sent), *((one.seal or "").encode() for one in sent)]
+    plain = [
+        *(text.encode() for text in secret),
+        *(one.body for one in sent),
+        *((one.seal or "").encode() for one in sent),
+    ]
     told = {form for value in plain for form in digests(value)}
     for leaf in core.leaves():
         text = leaf.decode()
@@ -336,7 +361,10 @@ def digests(value: bytes) -> set[str]:
     """A value's unsalted digests as they might be written."""
     found = set()
     for made in (hashlib.sha256(value).digest(), hashlib.sha1(value).digest(), hashlib.md5(value).digest()):
-        plain, url = base64.b64encode(made).decode().rstrip("="), base64.urlsafe_b64encode(made).decode().rstrip("=")
+        plain, url = (
+            base64.b64encode(made).decode().rstrip("="),
+            base64.urlsafe_b64encode(made).decode().rstrip("="),
+        )
         found |= {made.hex(), made.hex().upper(), plain, url, url[:24]}
     return found
 

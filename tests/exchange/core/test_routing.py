@@ -17,7 +17,11 @@ PARTNERS = {
     "report": {"adapter": "provincial_reporting"},
     "dept": {"adapter": "department_a", "org": ORG},
     "sms-gate": {"adapter": "sms", "address": "http://127.0.0.1:1", "account": {"account": "tongban"}},
-    "library": {"adapter": "certificates", "address": "http://127.0.0.1:1", "account": {"account": "tongban"}},
+    "library": {
+        "adapter": "certificates",
+        "address": "http://127.0.0.1:1",
+        "account": {"account": "tongban"},
+    },
     "till": {"adapter": "fees", "address": "http://127.0.0.1:1", "account": {"account": "tongban"}},
     "archive": {"adapter": "archives", "address": "http://127.0.0.1:1", "account": {"account": "tongban"}},
 }
@@ -53,7 +57,12 @@ def test_a_case_told_from_application_to_delivery(city: Core, story: Story) -> N
     sms = ("sms-gate", "sms.requested.v1")
     told("case.applied.v1", story.applied(), ("report", "case.applied.v1"), sms)
     told("case.pre_reviewed.v1", story.pre_reviewed(), ("report", "case.pre_reviewed.v1"))
-    told("case.supplement_noticed.v1", story.supplement_noticed(), ("report", "case.supplement_noticed.v1"), sms)
+    told(
+        "case.supplement_noticed.v1",
+        story.supplement_noticed(),
+        ("report", "case.supplement_noticed.v1"),
+        sms,
+    )
     told("case.supplemented.v1", story.supplemented(), ("report", "case.supplemented.v1"))
     told(
         "case.accepted.v1", story.accepted(), ("report", "case.accepted.v1"), ("dept", "case.applied.v1"),
@@ -73,10 +82,15 @@ def test_a_case_told_from_application_to_delivery(city: Core, story: Story) -> N
     before = len(city.outbox())
     issued = reply("certificate.issued.v1", story.certificate_issued(named=False))
     city.delivered("library", lambda row: took(row, reply=issued))
-    assert [(row["party"], row["type"]) for row in city.outbox()[before:]] == [("dept", "certificate.issued.v1")]
+    assert [(row["party"], row["type"]) for row in city.outbox()[before:]] == [
+        ("dept", "certificate.issued.v1")
+    ]
     told("case.concluded.v1", story.concluded(), ("report", "case.concluded.v1"), sms)
     told(
-        "case.delivered.v1", story.delivered(), ("report", "case.delivered.v1"), ("archive", "archive.submitted.v1")
+        "case.delivered.v1",
+        story.delivered(),
+        ("report", "case.delivered.v1"),
+        ("archive", "archive.submitted.v1"),
     )
     assert all(row["case_no"] == story.no for row in city.outbox())
     city.verified()
@@ -178,12 +192,17 @@ def test_a_removed_party_is_told_nothing_more(city: Core, story: Story) -> None:
 def test_a_refused_message_plans_nothing(city: Core, story: Story) -> None:
     city.ok("hall", "case.applied.v1", story.applied())
     before = len(city.outbox())
-    for type_, payload in (("case.accepted.v1", story.accepted(surprise=1)), ("case.delivered.v1", story.delivered())):
+    for type_, payload in (
+        ("case.accepted.v1", story.accepted(surprise=1)),
+        ("case.delivered.v1", story.delivered()),
+    ):
         city.send("hall", type_, payload)
     assert len(city.outbox()) == before
 
 
-def test_short_messages_carry_the_signature_line_and_go_to_the_applicants_phone(city: Core, story: Story) -> None:
+def test_short_messages_carry_the_signature_line_and_go_to_the_applicants_phone(
+    city: Core, story: Story
+) -> None:
     city.ok("hall", "case.applied.v1", story.applied())
     row = json.loads(city.outbox("party = 'sms-gate'")[0]["payload"])
     assert row["mobile"] == story.applied()["contact"]["mobile"]

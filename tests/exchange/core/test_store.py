@@ -43,7 +43,9 @@ def line(name: str) -> Draft:
     return Draft("test.act", name, "a", "b", "svc", values={"payload": name.encode()})
 
 
-def noted(store: Store, name: str, fail: BaseException | None = None) -> Callable[[], tuple[Entry, Checkpoint]]:
+def noted(
+    store: Store, name: str, fail: BaseException | None = None
+) -> Callable[[], tuple[Entry, Checkpoint]]:
     """An act of one row and one ledger line that tells its position and the checkpoint it was given."""
 
     def act(work: Work) -> tuple[Entry, list[Checkpoint]]:
@@ -143,7 +145,14 @@ def test_an_attempt_undoes_rows_ledger_lines_plans_findings_and_answers(core: Co
             entry = work.append(line("undone"))
             references.remember(work, "test", "undone", "x")
             core.hub.outbox.add(work, [plan], entry.seq)
-            found = {"case_no": None, "category": "logic", "code": "c", "detail": "d", "at": 0.0, "entry": entry.seq}
+            found = {
+                "case_no": None,
+                "category": "logic",
+                "code": "c",
+                "detail": "d",
+                "at": 0.0,
+                "entry": entry.seq,
+            }
             work.later(insert(finding), found)
             work.group.answers["question"] = "answer"
             work.at_checkpoint(checkpoints.append)
@@ -192,7 +201,10 @@ def test_after_commit_does_not_run_when_the_commit_fails(core: Core) -> None:
     def act(work: Work) -> None:
         work.append(line("never"))
         work.after_commit(lambda: ran.append("after"))
-        work.later(insert(finding), {"case_no": None, "category": "c", "code": "c", "detail": "d", "at": 0.0, "entry": 10**6})
+        work.later(
+            insert(finding),
+            {"case_no": None, "category": "c", "code": "c", "detail": "d", "at": 0.0, "entry": 10**6},
+        )
 
     with pytest.raises(TryLater):
         core.hub.store.write(act)
