@@ -46,7 +46,9 @@ class Puller:
         try:
             self.pull(party)
         except HubError as fault:
-            log.warning("catalogue_pull_failed", party=party, code=fault.code, detail=fault.detail)
+            log.warning(
+                "catalogue_pull_failed", party=party, code=fault.code, detail=fault.detail, where=fault.where
+            )
             return False
         return True
 

@@ -48,9 +48,12 @@ def test_add_list_rotate_remove(tongban: Tongban, party_keys: Any) -> None:
 
 
 def test_an_adapters_party(tongban: Tongban, party_keys: Any) -> None:
-    done = add(
-        tongban, party_keys.file(party_keys.rsa()), "--adapter", "fees", "--address", "http://127.0.0.1:9"
-    )
+    certificate = party_keys.file(party_keys.rsa())
+    words = ["--adapter", "fees", "--address", "http://127.0.0.1:9"]
+    incomplete = add(tongban, certificate, *words)
+    assert incomplete.code == 1
+    assert "account" in incomplete.err
+    done = add(tongban, certificate, *words, "--account", "account=mz")
     assert done.code == 0, done.err
     (listed,) = json.loads(tongban("party", "list", "--json").out)
     assert (listed["adapter"], listed["sends"]) == ("fees", [])

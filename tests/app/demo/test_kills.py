@@ -1,4 +1,4 @@
-"""A demonstration whose processes are killed at random goes on, and both sides still agree on every message."""
+"""A demonstration whose processes are killed at random goes on; both sides still agree on every message."""
 
 import json
 import os
