@@ -35,6 +35,7 @@ WAITING = 256  # requests in progress before the hub says 503
 SLOWEST_BODY = 30.0  # seconds a sender may take for its body
 
 Handle = Callable[[Envelope], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_app(hub: Hub) -> FastAPI:
@@ -42,17 +43,20 @@ def build_app(hub: Hub) -> FastAPI:
     app = FastAPI(title="Tongban", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(Exception, _defect)
     gate = Gate(WORKERS)
-    app.add_api_route("/api/v1/messages", gate.door(functools.partial(_house, hub)), methods=["POST"])
+    _door(app, "/api/v1/messages", gate.door(functools.partial(_house, hub)))
     for adapter in hub.adapters.values():
         for entry in adapter.inbound:
             if entry.rest is not None:
                 door = faces.Door(adapter, entry)
-                app.add_api_route(
-                    entry.rest.path, gate.door(functools.partial(_partner, hub, door)), methods=["POST"]
-                )
+                _door(app, entry.rest.path, gate.door(functools.partial(_partner, hub, door)))
     _soap(app, hub, gate)
     _reading(app, hub)
     return app
+
+
+def _door(app: FastAPI, path: str, endpoint: Endpoint) -> None:
+    """A POST that reads its request itself: a bare route, without FastAPI's search for parameters."""
+    app.router.add_route(path, endpoint, methods=["POST"])
 
 
 class Gate:
@@ -63,7 +67,7 @@ class Gate:
         self._limiter: anyio.CapacityLimiter | None = None
         self._inside = 0
 
-    def door(self, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
+    def door(self, handle: Handle) -> Endpoint:
         """An endpoint that turns a request into an envelope and hands it to `handle` in a worker."""
 
         async def endpoint(request: Request) -> Response:
@@ -247,7 +251,7 @@ def _soap(app: FastAPI, hub: Hub, gate: Gate) -> None:
             return problem("not_found", "the service description is at ?wsdl")
         return Response(face.wsdl(), media_type="text/xml; charset=utf-8")
 
-    app.add_api_route("/soap/hub", gate.door(handle), methods=["POST"])
+    _door(app, "/soap/hub", gate.door(handle))
     app.add_api_route("/soap/hub", wsdl, methods=["GET"])
 
 
