@@ -23,7 +23,7 @@ from exchange.store.work import Work
 from ledger.log import Entry
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
-ADDRESS = re.compile(r"https?://[^\s/?#]+[^\s#]*")
+ADDRESS = re.compile(r"https?://[^\s/?#]+[^\s#]*|amqp:")
 EVERY_CASE = "*"
 """In `takes`: also messages of cases that another party opened."""
 HOUSE_SENDS = (
@@ -127,7 +127,9 @@ def check_facts(facts: PartyFacts, hub: str, adapters: Mapping[str, Adapter]) ->
     if not NAME.fullmatch(facts.name) or facts.name in {hub, "hub"}:
         raise Refused("bad_value", "2 to 40 of a-z 0-9 . _ -, first a letter or digit, not the hub's", "name")
     if facts.address is not None and not ADDRESS.fullmatch(facts.address):
-        raise Refused("bad_value", "must be an http or https address", "address")
+        raise Refused(
+            "bad_value", "must be an http or https address, or amqp: for the party's own queue", "address"
+        )
     _check_adapter(facts, adapters)
     _check_org(facts.org)
     _check_types(facts)

@@ -96,7 +96,9 @@ def test_what_a_house_party_may_send(store: Store, party_keys: Any) -> None:
         ({"address": "http://a b"}, "bad_value"),
         ({"sends": ("case.unheard.v1",)}, "unknown_type"),
         ({"takes": ("case.unheard.v1",)}, "unknown_type"),
-        ({"adapter": "fees", "sends": ("case.step.v1",)}, "bad_value"),
+        ({"address": "amqp:elsewhere"}, "bad_value"),
+        ({"adapter": "fees"}, "missing_field"),
+        ({"adapter": "fees", "account": {"account": "mz"}, "sends": ("case.step.v1",)}, "bad_value"),
     ],
 )
 def test_wrong_facts_leave_nothing_behind(

@@ -82,6 +82,7 @@ def left_over(state: Path) -> list[str]:
     return found
 
 
+@pytest.mark.req("SYS-01", "SYS-02", "SYS-03", "SYS-04", "SYS-05", "SYS-06", "SYS-14")
 def test_the_database_queue_carries_a_run_the_next_continues_and_damage_is_seen(
     state: Path, tmp_path: Path
 ) -> None:
@@ -119,6 +120,7 @@ def damage(state: Path) -> tuple[str, str]:
     return str(lost), str(json.loads(canonical)["request_id"])
 
 
+@pytest.mark.req("SYS-01", "SYS-02", "SYS-03", "SYS-04", "SYS-05", "SYS-06", "SYS-14")
 def test_rabbitmq_carries_a_run_in_which_hub_and_partners_are_killed(state: Path, tmp_path: Path) -> None:
     if find_server() is None:
         pytest.skip("RabbitMQ is not installed")

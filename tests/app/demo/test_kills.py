@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from exchange.app.demo.layout import free_port
+
 KILLS = 10
 CASES = 20
 SECONDS = 240.0
@@ -40,6 +42,8 @@ def opened(console: Path) -> bool:
 
 def test_ten_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     state, report, console = tmp_path / "var", tmp_path / "report.json", tmp_path / "console"
+    state.mkdir()
+    (state / "tongban.toml").write_text(f"http_port = {free_port()}\n")
     demo, chance = started(state, report), random.Random(7)
     deadline, killed = time.monotonic() + SECONDS, 0
     try:
