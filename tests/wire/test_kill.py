@@ -20,7 +20,7 @@ import pytest
 
 from tests.wire.rig import SEAL, Hub, Identity, application, identity, sms, to_json
 
-KILLS = 25
+KILLS = 18
 SENDERS = 3
 SEED = 20261122
 

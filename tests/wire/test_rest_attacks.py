@@ -33,6 +33,39 @@ STATUS = {
 """docs/wire.md §8; the rest is 422."""
 
 
+pytestmark = pytest.mark.usefixtures("slow")
+
+
+@pytest.fixture(scope="module")
+def slow(attacked: Hub) -> Iterator[threading.Thread]:
+    """Senders that never finish, beside all other tests of this module."""
+    answers: list[bytes] = []
+
+    def drip() -> None:
+        with connected(attacked, 50) as line:
+            line.sendall(request(b"{", f"{SEAL}: x\r\n", "Content-Length: 1000"))
+            for _ in range(45):
+                time.sleep(1)
+                try:
+                    line.sendall(b" ")
+                except OSError:
+                    break
+                line.settimeout(0.01)
+                try:
+                    answers.append(line.recv(65536))
+                    break
+                except TimeoutError:
+                    continue
+
+    threads = [threading.Thread(target=drip, daemon=True) for _ in range(12)]
+    for one in threads:
+        one.start()
+    threads[0].answers = answers  # type: ignore[attr-defined]
+    yield threads[0]
+    for one in threads:
+        one.join(60)
+
+
 def refused(hub: Hub, answer: Any, code: str, path: str | None = None) -> dict[str, Any]:
     """An RFC 9457 problem of this code under the hub's seal; `path` is what the first error names."""
     assert (answer.status_code, answer.json()["code"]) == (STATUS.get(code, 422), code), answer.text
@@ -382,36 +415,6 @@ def test_other_methods_are_refused(attacked: Hub, method: str) -> None:
         assert received(line).startswith(b"HTTP/1.1 405")
 
 
-@pytest.fixture(scope="module")
-def slow(attacked: Hub) -> Iterator[threading.Thread]:
-    """Senders that never finish, running beside the other tests."""
-    answers: list[bytes] = []
-
-    def drip() -> None:
-        with connected(attacked, 50) as line:
-            line.sendall(request(b"{", f"{SEAL}: x\r\n", "Content-Length: 1000"))
-            for _ in range(45):
-                time.sleep(1)
-                try:
-                    line.sendall(b" ")
-                except OSError:
-                    break
-                line.settimeout(0.01)
-                try:
-                    answers.append(line.recv(65536))
-                    break
-                except TimeoutError:
-                    continue
-
-    threads = [threading.Thread(target=drip, daemon=True) for _ in range(12)]
-    for one in threads:
-        one.start()
-    threads[0].answers = answers  # type: ignore[attr-defined]
-    yield threads[0]
-    for one in threads:
-        one.join(60)
-
-
 def test_slow_senders_do_not_keep_others_out(attacked: Hub, window: Identity, slow: threading.Thread) -> None:
     """More of them than the hub has workers; each is cut off after 30 s."""
     started = time.monotonic()
@@ -419,7 +422,6 @@ def test_slow_senders_do_not_keep_others_out(attacked: Hub, window: Identity, sl
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.usefixtures("slow")
 def test_half_a_head_does_not_keep_others_out(attacked: Hub, window: Identity) -> None:
     lines = [connected(attacked) for _ in range(20)]
     for line in lines:
