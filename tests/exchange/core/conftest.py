@@ -1,12 +1,13 @@
 """One hub for each test; its keys are made once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from exchange.app.opening import ensure_keys
 from exchange.app.settings import load_settings
-from tests.exchange.core.rig import Core, Story, case_number, make_core
+from tests.exchange.core.rig import Core, Story, case_number, copy_of, make_core
 
 
 @pytest.fixture(scope="session")
@@ -17,10 +18,18 @@ def hub_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return state / "keys"
 
 
+@pytest.fixture(scope="session")
+def pattern(tmp_path_factory: pytest.TempPathFactory, hub_keys: Path) -> Core:
+    """What every test's hub is a copy of."""
+    return make_core(tmp_path_factory.mktemp("pattern"), hub_keys)
+
+
 @pytest.fixture
-def core(tmp_path: Path, hub_keys: Path) -> Core:
+def core(tmp_path: Path, pattern: Core) -> Iterator[Core]:
     """A hub whose hall may speak, with items in force."""
-    return make_core(tmp_path, hub_keys)
+    copy = copy_of(pattern, tmp_path)
+    yield copy
+    copy.hub.store.engine.dispose()
 
 
 @pytest.fixture

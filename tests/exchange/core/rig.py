@@ -37,7 +37,7 @@ from exchange.pipeline import receive
 from exchange.receipts import Receipt
 from exchange.registry import PartyFacts, add_party
 from exchange.seals import jws
-from exchange.seals.keys import SigningKey
+from exchange.seals.keys import SigningKey, load_signing_key
 from ledger.verify_store import verify_store
 
 BEIJING = timezone(timedelta(hours=8))
@@ -89,30 +89,51 @@ def day(text_: str) -> datetime:
     return datetime.combine(date.fromisoformat(text_), datetime.min.time(), BEIJING).replace(hour=10)
 
 
-def case_number(serial: int, on: date = START.date()) -> str:
-    return str(make_case_number(RegionCode(REGION), on, "2", serial))
+def case_number(serial: int) -> str:
+    return str(make_case_number(RegionCode(REGION), START.date(), "2", serial))
 
 
 def service_item(code: str = ITEM, version: int = 1, state: str = "in_use", **over: Any) -> dict[str, Any]:
     """One implementation item as the catalogue tells it."""
     return {
-        "row_id": f"row-{code[-6:]}-{version}", "catalog_code": code[19:], "code": code, "name": "食品经营许可",
-        "kind": "licence", "version": version, "state": state, "legal_basis": "《食品安全法》第三十五条", "level": "county",
-        "region": REGION, "organisation": "梅江区市场监督管理局", "organisation_code": ORG,
-        "organisation_nature": "statutory_organ", "case_kind": "promised",
-        "statutory_limit": {"count": 20, "unit": "working_day"}, "promised_limit": {"count": 10, "unit": "working_day"},
-        "served": ["enterprise"], "has_fee": code == ITEM, "online": True, "result_kind": "certificate",
-        "changed_at": "2026-01-05T12:00:00+08:00", **over,
-    }  # fmt: skip
+        "row_id": f"row-{code[-6:]}-{version}",
+        "catalog_code": code[19:],
+        "code": code,
+        "name": "食品经营许可",
+        "kind": "licence",
+        "version": version,
+        "state": state,
+        "legal_basis": "《食品安全法》第三十五条",
+        "level": "county",
+        "region": REGION,
+        "organisation": "梅江区市场监督管理局",
+        "organisation_code": ORG,
+        "organisation_nature": "statutory_organ",
+        "case_kind": "promised",
+        "statutory_limit": {"count": 20, "unit": "working_day"},
+        "promised_limit": {"count": 10, "unit": "working_day"},
+        "served": ["enterprise"],
+        "has_fee": code == ITEM,
+        "online": True,
+        "result_kind": "certificate",
+        "changed_at": "2026-01-05T12:00:00+08:00",
+        **over,
+    }
 
 
 def increment(
     since: int, to: int, items: Sequence[Any] = (), gone: Sequence[Any] = (), cursor: str | None = None
 ) -> Any:
     return CatalogueIncrement.model_validate(
-        {"since": since, "to_version": to, "total": len(items) + len(gone), "next_cursor": cursor,
-         "changed": list(items), "withdrawn": list(gone)}
-    )  # fmt: skip
+        {
+            "since": since,
+            "to_version": to,
+            "total": len(items) + len(gone),
+            "next_cursor": cursor,
+            "changed": list(items),
+            "withdrawn": list(gone),
+        }
+    )
 
 
 OFFICER = {
@@ -143,10 +164,16 @@ class Story:
         }
         contact = {"name": NAME, "mobile": MOBILE}
         return {
-            **self.head, "item_name": "食品经营许可", "applicant": person, "contact": contact,
-            "summary": "申请食品经营许可", "materials": [{"name": "申请书", "count": 1, "received_as": "paper"}],
-            "channel": "window", "applied_at": iso(START), **over,
-        }  # fmt: skip
+            **self.head,
+            "item_name": "食品经营许可",
+            "applicant": person,
+            "contact": contact,
+            "summary": "申请食品经营许可",
+            "materials": [{"name": "申请书", "count": 1, "received_as": "paper"}],
+            "channel": "window",
+            "applied_at": iso(START),
+            **over,
+        }
 
     def pre_reviewed(self, result: str = "passed") -> dict[str, Any]:
         why = {"refused": {"reason": "不属本部门"}, "supplement": {"supplement_note": "缺图"}}.get(result, {})
@@ -156,10 +183,15 @@ class Story:
         self, at: datetime = START, statutory: int = 20, promised: int | None = None, **over: Any
     ) -> dict[str, Any]:
         return {
-            **self.head, "officer": OFFICER, "result": "accepted", "decided_at": iso(at), "query_password": "402817",
+            **self.head,
+            "officer": OFFICER,
+            "result": "accepted",
+            "decided_at": iso(at),
+            "query_password": "402817",
             "statutory_limit": {"count": statutory, "unit": "working_day"},
-            "promised_limit": {"count": statutory if promised is None else promised, "unit": "working_day"}, **over,
-        }  # fmt: skip
+            "promised_limit": {"count": statutory if promised is None else promised, "unit": "working_day"},
+            **over,
+        }
 
     def refused(self) -> dict[str, Any]:
         return {
@@ -173,9 +205,15 @@ class Story:
     def step(self, number: int, action: str = "pass", at: datetime = START) -> dict[str, Any]:
         name = ("undertake", "review", "approve")[number - 1]
         return {
-            **self.head, "step": name, "step_name": name, "step_no": number, "officer": OFFICER, "opinion": "同意",
-            "action": action, "decided_at": iso(at),
-        }  # fmt: skip
+            **self.head,
+            "step": name,
+            "step_name": name,
+            "step_no": number,
+            "officer": OFFICER,
+            "opinion": "同意",
+            "action": action,
+            "decided_at": iso(at),
+        }
 
     def concluded(self, result: str = "certificate_issued", at: datetime = START) -> dict[str, Any]:
         number = {"certificate_no": "粤梅2026000017"} if result == "certificate_issued" else {}
@@ -186,9 +224,15 @@ class Story:
         self, number: int, kind: str = "other", at: datetime = START, days: int = 5
     ) -> dict[str, Any]:
         return {
-            **self.head, "number": number, "kind": kind, "name": "现场核查", "started_at": iso(at), "approver": "测试己",
-            "reason": "需现场核查", "limit": {"count": days, "unit": "working_day"},
-        }  # fmt: skip
+            **self.head,
+            "number": number,
+            "kind": kind,
+            "name": "现场核查",
+            "started_at": iso(at),
+            "approver": "测试己",
+            "reason": "需现场核查",
+            "limit": {"count": days, "unit": "working_day"},
+        }
 
     def special_over(self, number: int, result: str = "finished", at: datetime = START) -> dict[str, Any]:
         return {**self.head, "number": number, "result": result, "finished_at": iso(at)}
@@ -209,9 +253,13 @@ class Story:
 
     def delivered(self) -> dict[str, Any]:
         return {
-            **self.head, "collector": NAME, "document_type": "resident_id_card", "document_no": ID_NUMBER,
-            "mode": "window", "collected_at": iso(START),
-        }  # fmt: skip
+            **self.head,
+            "collector": NAME,
+            "document_type": "resident_id_card",
+            "document_no": ID_NUMBER,
+            "mode": "window",
+            "collected_at": iso(START),
+        }
 
     def fee_requested(self) -> dict[str, Any]:
         line = {
@@ -222,9 +270,16 @@ class Story:
             "amount": "5.00",
         }
         return {
-            "request_id": f"fee-{self.no}", "case_no": self.no, "unit_no": "441402001", "unit_name": "市场监督管理局",
-            "lines": [line], "payer": NAME, "total": "5.00", "due_on": "2026-12-04", "verified_by": "测试庚",
-        }  # fmt: skip
+            "request_id": f"fee-{self.no}",
+            "case_no": self.no,
+            "unit_no": "441402001",
+            "unit_name": "市场监督管理局",
+            "lines": [line],
+            "payer": NAME,
+            "total": "5.00",
+            "due_on": "2026-12-04",
+            "verified_by": "测试庚",
+        }
 
     def fee_noticed(self, notice: str) -> dict[str, Any]:
         numbers = {"notice_no": notice, "check_no": "4821", "book_check_no": "90210773"}
@@ -232,23 +287,40 @@ class Story:
 
     def fee_paid(self, notice: str) -> dict[str, Any]:
         return {
-            "notice_no": notice, "serial": f"BK{notice}", "amount": "5.00", "overdue_amount": "0.00",
-            "paid_at": iso(START), "bank": "103", "voucher_no": "V-17",
-        }  # fmt: skip
+            "notice_no": notice,
+            "serial": f"BK{notice}",
+            "amount": "5.00",
+            "overdue_amount": "0.00",
+            "paid_at": iso(START),
+            "bank": "103",
+            "voucher_no": "V-17",
+        }
 
     def fee_confirmed(self, notice: str) -> dict[str, Any]:
         return {
-            "request_id": f"conf-{self.no}", "case_no": self.no, "notice_no": notice, "window": "W05",
-            "clerk": "测试丁", "confirmed_at": iso(START),
-        }  # fmt: skip
+            "request_id": f"conf-{self.no}",
+            "case_no": self.no,
+            "notice_no": notice,
+            "window": "W05",
+            "clerk": "测试丁",
+            "confirmed_at": iso(START),
+        }
 
     def certificate_requested(self) -> dict[str, Any]:
         holder = {"name": NAME, "document_type": "resident_id_card", "document_no": ID_NUMBER}
         return {
-            "request_id": f"cert-{self.no}", "case_no": self.no, "item_code": self.item,
-            "type_code": "114414020072081005001", "name": "食品经营许可证", "issuer": "市场监督管理局", "issuer_code": ORG,
-            "region": REGION, "holders": [holder], "issued_on": "2026-03-24", "valid_from": "2026-03-25",
-        }  # fmt: skip
+            "request_id": f"cert-{self.no}",
+            "case_no": self.no,
+            "item_code": self.item,
+            "type_code": "114414020072081005001",
+            "name": "食品经营许可证",
+            "issuer": "市场监督管理局",
+            "issuer_code": ORG,
+            "region": REGION,
+            "holders": [holder],
+            "issued_on": "2026-03-24",
+            "valid_from": "2026-03-25",
+        }
 
     def certificate_issued(self, state: str = "issued", named: bool = True) -> dict[str, Any]:
         who = {"case_no": self.no} if named else {}
@@ -291,14 +363,25 @@ class Core:
         )
 
     def envelope(
-        self, sender: str, type_: str, payload: Mapping[str, Any], *, message_id: str | None = None,
-        nonce: str | None = None, at: float | None = None, says: str | None = None, key: SigningKey | None = None,
-    ) -> Envelope:  # fmt: skip
+        self,
+        sender: str,
+        type_: str,
+        payload: Mapping[str, Any],
+        *,
+        message_id: str | None = None,
+        nonce: str | None = None,
+        at: float | None = None,
+        says: str | None = None,
+        key: SigningKey | None = None,
+    ) -> Envelope:
         """A house document in JSON, sealed by its sender for the REST face."""
         document = {
-            "message_id": message_id or secrets.token_hex(12), "type": type_, "sender": says or sender,
-            "sent_at": iso(datetime.fromtimestamp(self.clock.now, UTC)), "payload": payload,
-        }  # fmt: skip
+            "message_id": message_id or secrets.token_hex(12),
+            "type": type_,
+            "sender": says or sender,
+            "sent_at": iso(datetime.fromtimestamp(self.clock.now, UTC)),
+            "payload": payload,
+        }
         return self.sealed(
             sender, json.dumps(document, ensure_ascii=False).encode(), nonce=nonce, at=at, key=key
         )
@@ -336,9 +419,11 @@ class Core:
             envelope.bound,
         )
         return receive(
-            self.hub, now, lambda e: faces.house_only(self.hub, faces.open_request(self.hub, e)),
+            self.hub,
+            now,
+            lambda e: faces.house_only(self.hub, faces.open_request(self.hub, e)),
             lambda s, e: faces.read_json(self.hub, s, e),
-        )  # fmt: skip
+        )
 
     def send(self, sender: str, type_: str, payload: Mapping[str, Any], **over: Any) -> Receipt:
         return self.take(self.envelope(sender, type_, payload, **over))
@@ -376,7 +461,7 @@ class Core:
         return [(r["category"], r["code"]) for r in rows if case_no in (None, r["case_no"])]
 
     def verified(self, *, values: bool = True) -> None:
-        """Store, ledger and foreign keys agree, and (with values) every commitment opens to the bytes kept."""
+        """Store, ledger and foreign keys agree, and (with values) commitments open to the bytes kept."""
         with self.hub.store.read() as connection:
             assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
             assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
@@ -405,6 +490,9 @@ def took(row: Any, code: str = "ok", verdict: str = "ok", **more: Any) -> Sent:
     return Sent("rest", json.dumps(row.payload).encode(), code, verdict, answer=b'{"code":"0"}', **more)
 
 
+signing_key = cache(load_signing_key)
+
+
 @cache
 def adapters() -> Any:
     """The shipped adapters, compiled once: they are frozen values."""
@@ -412,22 +500,36 @@ def adapters() -> Any:
 
 
 def make_core(folder: Path, keys: Path, at: datetime = START) -> Core:
-    """A hub with the hall registered and one item in force."""
-    state = folder / "var"
-    shutil.copytree(keys, state / "keys")
-    settings = load_settings(environ={"TONGBAN_STATE": str(state)})
-    store = open_store(settings)
-    clock = Clock(at)
-    store.clock = clock
-    with patch("exchange.app.serving.load_adapters", adapters):
-        core = Core(settings, build_hub(settings, store), clock)
+    """A hub with the hall registered and two items in force."""
+    shutil.copytree(keys, folder / "var" / "keys")
+    core = open_core(folder, Clock(at))
     core.party("hall")
     core.catalogue(service_item(), service_item(PLAIN_ITEM))
     return core
 
 
+def copy_of(core: Core, folder: Path) -> Core:
+    """The same hub somewhere else; `core` must be at rest."""
+    core.hub.store.engine.dispose()  # the last connection takes the write-ahead log into the file
+    shutil.copytree(core.settings.state, folder / "var")
+    other = open_core(folder, Clock(START))
+    other.keys.update(core.keys)
+    return other
+
+
+def open_core(folder: Path, clock: Clock) -> Core:
+    settings = load_settings(environ={"TONGBAN_STATE": str(folder / "var")})
+    store = open_store(settings)
+    store.clock = clock
+    with (
+        patch("exchange.app.serving.load_adapters", adapters),
+        patch("exchange.app.opening.load_signing_key", signing_key),
+    ):
+        return Core(settings, build_hub(settings, store), clock)
+
+
 def together(core: Core, acts: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run calls that write so that one group commit takes them all, in this order; results, or what they raised."""
+    """One group commit takes these calls, in this order; their results, or what they raised."""
     store, results = core.hub.store, [None] * len(acts)
     begun, go = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""The archive package by adapters/archives/contract/contract.md, examined as the archives would: unzip, hash, xmlsec1."""
+"""The archive package by its contract, examined as the archives would: unzip, hash, xmlsec1."""
 
 import hashlib
 import io
@@ -30,9 +30,11 @@ def delivered(core: Core) -> tuple[Core, Story]:
     core.party("archive", adapter="archives", address="http://127.0.0.1:1", account={"account": "tongban"})
     story = Story(case_number(1), PLAIN_ITEM)
     said = [
-        ("case.applied.v1", story.applied()), ("case.accepted.v1", story.accepted()),
-        *(("case.step.v1", story.step(n)) for n in (1, 2, 3)), ("case.concluded.v1", story.concluded("concluded")),
-    ]  # fmt: skip
+        ("case.applied.v1", story.applied()),
+        ("case.accepted.v1", story.accepted()),
+        *(("case.step.v1", story.step(n)) for n in (1, 2, 3)),
+        ("case.concluded.v1", story.concluded("concluded")),
+    ]
     for type_, payload in said:
         core.ok("hall", type_, payload)
     assert core.send("hall", "case.step.v1", story.step(1, "return")).status == "refused"
@@ -80,9 +82,14 @@ def test_the_zip_lists_exactly_its_files_with_sizes_and_digests(delivered: tuple
     assert told == found
     kinds = [etree.fromstring(body).findtext("{*}type") for _, body in sorted(files.items())]
     assert kinds == [
-        "case.applied.v1", "case.accepted.v1", "case.step.v1", "case.step.v1", "case.step.v1", "case.concluded.v1",
+        "case.applied.v1",
+        "case.accepted.v1",
+        "case.step.v1",
+        "case.step.v1",
+        "case.step.v1",
+        "case.concluded.v1",
         "case.delivered.v1",
-    ]  # fmt: skip
+    ]
     assert NAME.encode() in files[sorted(files)[0]], "the application with its applicant"
 
 
@@ -98,9 +105,16 @@ def test_the_listing_is_sealed_by_the_hubs_rsa_certificate(
 
     def verify(path: Path) -> int:
         command = [
-            "xmlsec1", "--verify", "--enabled-key-data", "x509", "--pubkey-cert-pem", str(core.settings.rsa_certificate),
-            "--id-attr:Id", "Package", str(path),
-        ]  # fmt: skip
+            "xmlsec1",
+            "--verify",
+            "--enabled-key-data",
+            "x509",
+            "--pubkey-cert-pem",
+            str(core.settings.rsa_certificate),
+            "--id-attr:Id",
+            "Package",
+            str(path),
+        ]
         return subprocess.run(command, capture_output=True, check=False).returncode
 
     assert verify(good) == 0
@@ -137,14 +151,25 @@ def test_the_result_by_queue_ends_the_case(delivered: tuple[Core, Story], code: 
     core, story = delivered
     failed = [] if code == "200" else [{"item": "2-2-1", "msg": "digest"}]
     number = {"archiveNo": "J441400-2026-D30-0017"} if code == "200" else {}
-    body = json.dumps({
-        "reqid": offered(core)["request_id"], "unitcode": "J441400", "fileno": story.no, "retcode": code, "retdesc": "x",
-        **number, "detectionResult": {"authenticity": [], "integrity": failed, "usability": [], "security": []},
-    }).encode()  # fmt: skip
+    body = json.dumps(
+        {
+            "reqid": offered(core)["request_id"],
+            "unitcode": "J441400",
+            "fileno": story.no,
+            "retcode": code,
+            "retdesc": "x",
+            **number,
+            "detectionResult": {"authenticity": [], "integrity": failed, "usability": [], "security": []},
+        }
+    ).encode()
     seal = jws.sign_amqp(
-        body, core.keys["archive"], exchange="gov.archive", routing_key="result.J441400", now=datetime.now(UTC),
+        body,
+        core.keys["archive"],
+        exchange="gov.archive",
+        routing_key="result.J441400",
+        now=datetime.now(UTC),
         nonce=secrets.token_urlsafe(24),
-    )  # fmt: skip
+    )
     adapter = core.hub.adapters["archives"]
     queue = PartnerQueue(core.hub, None, faces.Door(adapter, adapter.heard("result")))  # type: ignore[arg-type] # nothing is published
     queue(

@@ -1,4 +1,4 @@
-"""Cases driven by messages: the whole walk, what is held and released, what is forbidden, which item version counts."""
+"""Cases driven by messages: the walk, what is held and released, what is forbidden, which item counts."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ from canonical.messages import PAYLOADS
 from exchange.pipeline import accept_overdue
 from exchange.receipts import Receipt
 from ledger.leaf import parse
-from tests.exchange.core.rig import ITEM, PLAIN_ITEM, Core, Story, case_number, service_item, took, together
+from tests.exchange.core.rig import ITEM, PLAIN_ITEM, Core, Story, case_number, service_item, together, took
 
 DAY = 24 * 3600.0
 Said = tuple[str, dict[str, Any]]
@@ -71,11 +71,20 @@ def test_the_whole_walk_by_messages(core: Core, story: Story) -> None:
     play(core, [("case.concluded.v1", story.concluded()), ("case.delivered.v1", story.delivered())])
     assert core.state(story.no) == "delivered"
     assert walk(core, story.no) == [
-        (None, "submitted"), ("submitted", "pre_accepted"), ("pre_accepted", "supplementing"), ("supplementing", "received"),
-        ("received", "accepted"), ("accepted", "reviewing"), ("reviewing", "approving"), ("approving", "decided"),
-        ("decided", "awaiting_payment"), ("awaiting_payment", "decided"), ("decided", "certified"),
-        ("certified", "concluded"), ("concluded", "delivered"),
-    ]  # fmt: skip
+        (None, "submitted"),
+        ("submitted", "pre_accepted"),
+        ("pre_accepted", "supplementing"),
+        ("supplementing", "received"),
+        ("received", "accepted"),
+        ("accepted", "reviewing"),
+        ("reviewing", "approving"),
+        ("approving", "decided"),
+        ("decided", "awaiting_payment"),
+        ("awaiting_payment", "decided"),
+        ("decided", "certified"),
+        ("certified", "concluded"),
+        ("concluded", "delivered"),
+    ]
     assert core.findings(story.no) == []
     core.verified()
 
@@ -86,36 +95,54 @@ def reply(type_: str, payload: dict[str, Any]) -> Any:
 
 HOLDS = {
     "review before undertaking": (
-        lambda s: beginning(s), lambda s: [("case.step.v1", s.step(2))], lambda s: ("case.step.v1", s.step(1)), "approving",
+        lambda s: beginning(s),
+        lambda s: [("case.step.v1", s.step(2))],
+        lambda s: ("case.step.v1", s.step(1)),
+        "approving",
     ),
     "approval and review before undertaking": (
-        lambda s: beginning(s), lambda s: [("case.step.v1", s.step(3)), ("case.step.v1", s.step(2))],
-        lambda s: ("case.step.v1", s.step(1)), "decided",
+        lambda s: beginning(s),
+        lambda s: [("case.step.v1", s.step(3)), ("case.step.v1", s.step(2))],
+        lambda s: ("case.step.v1", s.step(1)),
+        "decided",
     ),
     "review and approval before undertaking": (
-        lambda s: beginning(s), lambda s: [("case.step.v1", s.step(2)), ("case.step.v1", s.step(3))],
-        lambda s: ("case.step.v1", s.step(1)), "decided",
+        lambda s: beginning(s),
+        lambda s: [("case.step.v1", s.step(2)), ("case.step.v1", s.step(3))],
+        lambda s: ("case.step.v1", s.step(1)),
+        "decided",
     ),
     "undertaking before acceptance": (
-        lambda s: beginning(s)[:1], lambda s: [("case.step.v1", s.step(1))], lambda s: beginning(s)[1], "reviewing",
+        lambda s: beginning(s)[:1],
+        lambda s: [("case.step.v1", s.step(1))],
+        lambda s: beginning(s)[1],
+        "reviewing",
     ),
     "resumption before suspension": (
-        lambda s: beginning(s, 1), lambda s: [("case.special_finished.v1", s.special_over(1))],
-        lambda s: ("case.special_started.v1", s.special(1)), "reviewing",
+        lambda s: beginning(s, 1),
+        lambda s: [("case.special_finished.v1", s.special_over(1))],
+        lambda s: ("case.special_started.v1", s.special(1)),
+        "reviewing",
     ),
     "supplement before its notice": (
-        lambda s: beginning(s)[:1], lambda s: [("case.supplemented.v1", s.supplemented())],
-        lambda s: ("case.supplement_noticed.v1", s.supplement_noticed()), "received",
+        lambda s: beginning(s)[:1],
+        lambda s: [("case.supplemented.v1", s.supplemented())],
+        lambda s: ("case.supplement_noticed.v1", s.supplement_noticed()),
+        "received",
     ),
     "delivery before conclusion": (
-        lambda s: beginning(s, 3), lambda s: [("case.delivered.v1", s.delivered())],
-        lambda s: ("case.concluded.v1", s.concluded("concluded")), "delivered",
+        lambda s: beginning(s, 3),
+        lambda s: [("case.delivered.v1", s.delivered())],
+        lambda s: ("case.concluded.v1", s.concluded("concluded")),
+        "delivered",
     ),
     "conclusion before the decision": (
-        lambda s: beginning(s, 2), lambda s: [("case.concluded.v1", s.concluded("concluded"))],
-        lambda s: ("case.step.v1", s.step(3)), "concluded",
+        lambda s: beginning(s, 2),
+        lambda s: [("case.concluded.v1", s.concluded("concluded"))],
+        lambda s: ("case.step.v1", s.step(3)),
+        "concluded",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOLDS)
@@ -316,14 +343,25 @@ def test_every_case_message_that_validates_is_an_event() -> None:
     story = Story(case_number(1))
     said = [
         *(("case.pre_reviewed.v1", story.pre_reviewed(r)) for r in ("passed", "refused", "supplement")),
-        ("case.accepted.v1", story.accepted()), ("case.accepted.v1", story.refused()),
+        ("case.accepted.v1", story.accepted()),
+        ("case.accepted.v1", story.refused()),
         *(("case.step.v1", story.step(n, a)) for n, a in itertools.product((1, 2, 3), ("pass", "return"))),
         ("case.step.v1", story.step(3, "refuse")),
-        *(("case.concluded.v1", story.concluded(r)) for r in (
-            "certificate_issued", "returned", "voided", "deleted", "forwarded", "supplement_missing", "concluded")),
+        *(
+            ("case.concluded.v1", story.concluded(r))
+            for r in (
+                "certificate_issued",
+                "returned",
+                "voided",
+                "deleted",
+                "forwarded",
+                "supplement_missing",
+                "concluded",
+            )
+        ),
         *(("case.special_started.v1", story.special(1, k)) for k in ("extension", "other")),
         *(("case.special_finished.v1", story.special_over(1, r)) for r in ("finished", "refused")),
-    ]  # fmt: skip
+    ]
     for type_, payload in said:
         assert event_of(type_, PAYLOADS[type_].model_validate(payload)) is not None
     with pytest.raises(ValidationError):

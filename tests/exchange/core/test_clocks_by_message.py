@@ -98,7 +98,7 @@ def test_a_resumption_that_overtakes_its_suspension_moves_the_same(core: Core) -
 
 
 def test_a_suspension_and_an_extension_add_up(core: Core) -> None:
-    """E31's limit of 30 days from 2025-03-17 ends on 2025-04-28; one uncounted Thursday moves it by one day."""
+    """E31's limit of 30 days from 2025-03-17 ends on 2025-04-28; one uncounted Thursday moves it a day."""
     story = accepted(core, "2025-03-17", 20)
     paused(core, story, 1, "2025-03-20", "2025-03-21")
     core.ok("hall", "case.special_started.v1", story.special(2, "extension", day("2025-03-24"), days=10))
@@ -120,7 +120,7 @@ def test_midnight_is_the_citys_not_greenwichs(core: Core) -> None:
 
 
 def test_a_limit_reaching_into_an_unpublished_year_is_provisional(core: Core) -> None:
-    """2027 is not published: its days are counted as weekdays only (1 January included) and the date is marked."""
+    """2027 is not published: weekdays alone count (1 January too) and the date is marked."""
     story = accepted(core, "2026-12-21", 20, promised=5)
     due = core.due(story.no)
     assert due == {"statutory_due": "2027-01-18", "promised_due": "2026-12-28", "provisional": 1}

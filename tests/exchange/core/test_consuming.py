@@ -1,4 +1,4 @@
-"""Messages by queue: receipts where they are promised, dead letters where nobody can be answered, codes as contracts have them."""
+"""Messages by queue: receipts where promised, dead letters where nobody can be told, codes by contract."""
 
 import json
 import secrets
@@ -53,9 +53,13 @@ def now(core: Core) -> Core:
 
 def sealed(core: Core, sender: str, exchange: str, key: str, body: bytes, **more: Any) -> Delivery:
     seal = jws.sign_amqp(
-        body, more.pop("signer", None) or core.keys[sender], exchange=exchange, routing_key=more.pop("sealed_for", key),
-        now=datetime.now(UTC), nonce=secrets.token_urlsafe(24),
-    )  # fmt: skip
+        body,
+        more.pop("signer", None) or core.keys[sender],
+        exchange=exchange,
+        routing_key=more.pop("sealed_for", key),
+        now=datetime.now(UTC),
+        nonce=secrets.token_urlsafe(24),
+    )
     ident = more.pop("message_id", secrets.token_hex(16))
     return Delivery(
         exchange, key, body, ident, "case-1", "application/json", None, {jws.HEADER_NAME: seal, **more}
@@ -66,8 +70,12 @@ def house(
     core: Core, type_: str, payload: dict[str, Any], ident: str = "message-0001", **more: Any
 ) -> Delivery:
     document = {
-        "message_id": ident, "type": type_, "sender": "hall", "sent_at": iso(datetime.now(UTC)), "payload": payload,
-    }  # fmt: skip
+        "message_id": ident,
+        "type": type_,
+        "sender": "hall",
+        "sent_at": iso(datetime.now(UTC)),
+        "payload": payload,
+    }
     body = json.dumps(document, ensure_ascii=False).encode()
     return sealed(core, "hall", "tongban", "in.hall", body, message_id=ident, **more)
 
@@ -76,9 +84,13 @@ def opened_by_hub(core: Core, post: Post) -> Any:
     """The post's content, its seal verified over exchange and routing key with the hub's certificate."""
     ring = {key_id(core.hub.ec_key.certificate): core.hub.ec_key.certificate}
     jws.verify_amqp(
-        post.headers[jws.HEADER_NAME], post.body, ring.get, exchange=post.exchange, routing_key=post.routing_key,
+        post.headers[jws.HEADER_NAME],
+        post.body,
+        ring.get,
+        exchange=post.exchange,
+        routing_key=post.routing_key,
         now=datetime.now(UTC),
-    )  # fmt: skip
+    )
     return json.loads(post.body)
 
 
@@ -184,17 +196,38 @@ def wire(story: Story, object_: str, **over: Any) -> bytes:
     head = {"SBLSH": story.no, "SXBM": ITEM, "XZQHDM": "441402", "SJBBH": 1}
     at = "2026-11-23 15:20:00"
     members: dict[str, Any] = {
-        "1": {"YSLBMMC": "市场监督管理局", "YSLBMZZJGDM": ORG, "BLRXM": "测试丙", "BLRGH": "S003", "YSLZTDM": "1", "YSLSJ": at},
+        "1": {
+            "YSLBMMC": "市场监督管理局",
+            "YSLBMZZJGDM": ORG,
+            "BLRXM": "测试丙",
+            "BLRGH": "S003",
+            "YSLZTDM": "1",
+            "YSLSJ": at,
+        },
         "3": {
-            "SPHJDM": "1", "SPHJMC": "承办", "SPBMMC": "市场监督管理局", "SPBMZZJDMD": ORG, "SPRXM": "测试戊", "SPRGH": "S009",
-            "SPYJ": "同意", "SPSJ": at, "SPHJZTDM": "1", "SPBZH": 1,
+            "SPHJDM": "1",
+            "SPHJMC": "承办",
+            "SPBMMC": "市场监督管理局",
+            "SPBMZZJDMD": ORG,
+            "SPRXM": "测试戊",
+            "SPRGH": "S009",
+            "SPYJ": "同意",
+            "SPSJ": at,
+            "SPHJZTDM": "1",
+            "SPBZH": 1,
         },
         "5": {
-            "XH": 1, "TBCXZL": "B", "TBCXZLMC": "现场核查", "TBCXKSRQ": at, "TBCXPZR": "测试己", "TBCXQDLY": "需核查",
-            "TBCXSX": 5, "TBCXSXDW": "G",
+            "XH": 1,
+            "TBCXZL": "B",
+            "TBCXZLMC": "现场核查",
+            "TBCXKSRQ": at,
+            "TBCXPZR": "测试己",
+            "TBCXQDLY": "需核查",
+            "TBCXSX": 5,
+            "TBCXSXDW": "G",
         },
         "6": {"XH": 1, "TBCXJG": "1", "TBCXJSRQ": at},
-    }[object_]  # fmt: skip
+    }[object_]
     return json.dumps({**head, **members, **over}, ensure_ascii=False).encode()
 
 
@@ -322,8 +355,10 @@ class TestDepartmentA:
     def test_a_body_that_is_no_json_is_dead_and_told(self, dept: Core, box: Box, queue: PartnerQueue) -> None:
         queue(self.said(dept, "3", b"{", message_id="0198f0c2-1a2b"))
         assert self.receipt(dept, box)[1] == {
-            "message_id": "0198f0c2-1a2b", "code": "70", "msg": self.receipt(dept, box)[1]["msg"],
-        }  # fmt: skip
+            "message_id": "0198f0c2-1a2b",
+            "code": "70",
+            "msg": self.receipt(dept, box)[1]["msg"],
+        }
         assert [
             post.headers.get("x-tongban-code") for post in box.posts if post.exchange == "gov.case.dlx"
         ] == ["bad_request"]

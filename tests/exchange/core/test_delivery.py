@@ -1,4 +1,4 @@
-"""Calls to a partner over HTTP, and deliveries to house parties: seals, tokens, verdicts, and the same call again."""
+"""Calls to partners over HTTP and deliveries to house parties: seals, tokens, verdicts, the same again."""
 
 import hashlib
 import json
@@ -25,8 +25,9 @@ from tests.exchange.core.rig import PLAIN_ITEM, Core, Story, new_key
 SECRET = "library-secret"
 ISSUED = {
     "certificateIdentifier": "1.2.156.3005.2.114414020072081005001.114414020072081005.0000000017.001.S",
-    "certificateNumber": "粤梅2026000017", "status": "ISSUED",
-}  # fmt: skip
+    "certificateNumber": "粤梅2026000017",
+    "status": "ISSUED",
+}
 
 
 class Box:
@@ -81,10 +82,11 @@ class TestCertificateLibrary:
             stub.key, stub.answer = key, self.fine
             plain = Story(story.no, PLAIN_ITEM)
             for type_, payload in (
-                ("case.applied.v1", plain.applied()), ("case.accepted.v1", plain.accepted()),
+                ("case.applied.v1", plain.applied()),
+                ("case.accepted.v1", plain.accepted()),
                 *(("case.step.v1", plain.step(n)) for n in (1, 2, 3)),
                 ("certificate.requested.v1", plain.certificate_requested()),
-            ):  # fmt: skip
+            ):
                 now.ok("hall", type_, payload)
             yield stub
 
@@ -198,9 +200,12 @@ class TestCertificateLibrary:
             return bad.get(fault, self.fine)(call) if call.path == "/cert/issue" else self.fine(call)
 
         bad: dict[str, Any] = {
-            "drop": lambda call: None, "http500": lambda call: (500, b"oops"), "http429": lambda call: (429, no(0)),
-            "not json": lambda call: (200, b"<html>"), "no code": lambda call: (200, {"data": {}}),
-        }  # fmt: skip
+            "drop": lambda call: None,
+            "http500": lambda call: (500, b"oops"),
+            "http429": lambda call: (429, no(0)),
+            "not json": lambda call: (200, b"<html>"),
+            "no code": lambda call: (200, {"data": {}}),
+        }
         seals: dict[str, Any] = {
             "unsealed": lambda seal: None,
             "foreign seal": lambda seal: jws.sign_answer(

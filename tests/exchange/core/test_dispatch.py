@@ -1,4 +1,4 @@
-"""Dispatch: order inside a case, backoff, what a partner's answer becomes, and nothing lost or doubled by a crash."""
+"""Dispatch: order inside a case, backoff, what an answer becomes, nothing lost or doubled by a crash."""
 
 import json
 import threading
@@ -271,9 +271,11 @@ def decided(core: Core, story: Story) -> Core:
     """A case that waits for its fee."""
     core.party("till", adapter="fees", address="http://127.0.0.1:1", account={"account": "tongban"})
     for type_, payload in (
-        ("case.applied.v1", story.applied()), ("case.accepted.v1", story.accepted()),
-        *(("case.step.v1", story.step(n)) for n in (1, 2, 3)), ("fee.requested.v1", story.fee_requested()),
-    ):  # fmt: skip
+        ("case.applied.v1", story.applied()),
+        ("case.accepted.v1", story.accepted()),
+        *(("case.step.v1", story.step(n)) for n in (1, 2, 3)),
+        ("fee.requested.v1", story.fee_requested()),
+    ):
         core.ok("hall", type_, payload)
     return core
 

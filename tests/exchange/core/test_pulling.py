@@ -1,4 +1,4 @@
-"""Following the provincial catalogue: pages, repeats, splits, version gaps and interruptions, without loss."""
+"""Following the provincial catalogue: pages, repeats, splits, version gaps, interruptions, without loss."""
 
 import threading
 from types import SimpleNamespace
@@ -37,9 +37,8 @@ class Province:
 @pytest.fixture
 def land(core: Core, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Pull from a province that answers as told."""
-    core.party(
-        "prov", adapter="provincial_catalogue", address="http://127.0.0.1:1", account={"account": "tongban"}
-    )
+    account = {"account": "tongban", "region": "441400000000"}
+    core.party("prov", adapter="provincial_catalogue", address="http://127.0.0.1:1", account=account)
     channel = SimpleNamespace(party=core.hub.parties.named("prov"))
 
     def follow(pages: dict[tuple[int, str], Page]) -> tuple[Province, Puller]:
@@ -77,13 +76,15 @@ def in_force(core: Core) -> dict[str, int]:
 
 
 def test_every_page_is_taken_and_the_last_moves_on(core: Core, land: Any) -> None:
-    province, puller = land({
-        (0, ""): increment(0, 30, [item(A)], cursor="p2"),
-        (0, "p2"): increment(0, 30, [item(B)], cursor="p3"),
-        (0, "p3"): increment(0, 30, [item(C)]),
-        (30, ""): increment(30, 31, [item(A, 2)]),
-        (31, ""): increment(31, 31),
-    })  # fmt: skip
+    province, puller = land(
+        {
+            (0, ""): increment(0, 30, [item(A)], cursor="p2"),
+            (0, "p2"): increment(0, 30, [item(B)], cursor="p3"),
+            (0, "p3"): increment(0, 30, [item(C)]),
+            (30, ""): increment(30, 31, [item(A, 2)]),
+            (31, ""): increment(31, 31),
+        }
+    )
     assert puller.pull("prov") == 3
     assert province.asked == [(0, ""), (0, "p2"), (0, "p3")]
     assert (position(core), in_force(core)) == (30, {A: 1, B: 1, C: 1})
@@ -139,9 +140,12 @@ def test_a_withdrawn_item_takes_no_more_cases(core: Core, land: Any) -> None:
 
 
 def test_code_91_means_everything_from_the_start(core: Core, land: Any) -> None:
-    province, puller = land({
-        (0, ""): increment(0, 5, [item(A)]), (5, ""): "91",
-    })  # fmt: skip
+    province, puller = land(
+        {
+            (0, ""): increment(0, 5, [item(A)]),
+            (5, ""): "91",
+        }
+    )
     puller.pull("prov")
     with pytest.raises(Refused) as caught:
         puller.pull("prov")
@@ -163,9 +167,12 @@ def test_a_full_load_of_nothing_is_an_error_and_takes_nothing_away(core: Core, l
 
 
 def test_an_interrupted_pull_goes_on_without_loss(core: Core, land: Any) -> None:
-    province, puller = land({
-        (0, ""): increment(0, 30, [item(A)], cursor="p2"), (0, "p2"): TryLater("partner_away", "cut"),
-    })  # fmt: skip
+    province, puller = land(
+        {
+            (0, ""): increment(0, 30, [item(A)], cursor="p2"),
+            (0, "p2"): TryLater("partner_away", "cut"),
+        }
+    )
     with pytest.raises(TryLater):
         puller.pull("prov")
     assert position(core) == 0, "what was not read to its end is not behind us"

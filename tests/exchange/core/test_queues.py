@@ -92,9 +92,16 @@ class TransportContract:
         queues.publish([sent])
         (got,) = self.read(queues, queue, 1)
         assert got == Delivery(
-            exchange, "in.hall", body, "id-1", "case-1", "application/json", "case.applied.v1",
-            {"X-Gov-Signature": "a..b"}, False,
-        )  # fmt: skip
+            exchange,
+            "in.hall",
+            body,
+            "id-1",
+            "case-1",
+            "application/json",
+            "case.applied.v1",
+            {"X-Gov-Signature": "a..b"},
+            False,
+        )
 
     def test_each_queue_gets_what_its_pattern_says(self, queues: Queues, exchange: str) -> None:
         star, hash_, exact = self.bound(queues, exchange, "case.push.*", "case.#", "case.push.a")
@@ -279,7 +286,8 @@ DatabaseQueues(Path(sys.argv[1])).consume(sys.argv[2], handler, lambda: False)
                 (exchange, "k.#", queue)
             ]
             db.execute(
-                "INSERT INTO message (queue, exchange, routing_key, body, published_at) VALUES (?, ?, 'k.1', ?, ?)",
+                "INSERT INTO message (queue, exchange, routing_key, body, published_at)"
+                " VALUES (?, ?, 'k.1', ?, ?)",
                 (queue, exchange, b"foreign", time.time()),
             )
             (got,) = self.read(queues, queue, 1)
@@ -287,7 +295,8 @@ DatabaseQueues(Path(sys.argv[1])).consume(sys.argv[2], handler, lambda: False)
             assert db.execute("SELECT count(*) FROM message").fetchone() == (0,)
             queues.publish([post("k.2", b"ours", exchange, message_id="id-2", headers={"a": "b"})])
             claimed = db.execute(
-                "UPDATE message SET claimed_by='me', claimed_until=?, deliveries=deliveries+1 WHERE id IN (SELECT id FROM message"
+                "UPDATE message SET claimed_by='me', claimed_until=?, deliveries=deliveries+1"
+                " WHERE id IN (SELECT id FROM message"
                 " WHERE queue=? AND (claimed_until IS NULL OR claimed_until < ?) ORDER BY id LIMIT 1)"
                 " RETURNING body, message_id, headers, exchange, routing_key",
                 (time.time() + 30, queue, time.time()),
@@ -345,7 +354,7 @@ RabbitQueues(sys.argv[1]).consume(sys.argv[2], handler, lambda: False)
     def test_a_restarted_broker_has_everything_it_confirmed(
         self, rabbit: RabbitNode, queues: Queues, exchange: str
     ) -> None:
-        """Killed in the middle of publishing: what was confirmed is there, consumer and publisher come back by themselves."""
+        """Killed in the middle of publishing: what was confirmed is there, both sides come back."""
         (queue,) = self.bound(queues, exchange, "k")
         confirmed, seen = [], []
         done = threading.Event()
@@ -392,10 +401,17 @@ def test_topic_matching_is_amqps(pattern: list[str], words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("pattern", "key", "matches"),
     [
-        ("in.#", "in", True), ("in.#", "in.a.b", True), ("in.*", "in", False), ("in.*", "in.a.b", False),
-        ("#", "", True), ("#.b", "b", True), ("#.b", "a.c.b", True), ("a.*.c", "a.b.c", True), ("a.b", "a.B", False),
+        ("in.#", "in", True),
+        ("in.#", "in.a.b", True),
+        ("in.*", "in", False),
+        ("in.*", "in.a.b", False),
+        ("#", "", True),
+        ("#.b", "b", True),
+        ("#.b", "a.c.b", True),
+        ("a.*.c", "a.b.c", True),
+        ("a.b", "a.B", False),
         ("case.push.1.#", "case.push.11.01", False),
     ],
-)  # fmt: skip
+)
 def test_topic_matching_examples(pattern: str, key: str, matches: bool) -> None:
     assert topic_matches(pattern, key) is matches

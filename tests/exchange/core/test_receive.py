@@ -1,4 +1,4 @@
-"""Receiving: every answer of docs/wire.md §7 and §8, provable by the ledger, the same again for the same bytes."""
+"""Receiving: the answers of docs/wire.md §7 and §8, provable by the ledger, the same for the same bytes."""
 
 import base64
 import hashlib
@@ -50,7 +50,7 @@ def body(receipt: Receipt) -> Any:
 
 
 def proves(core: Core, receipt: Receipt) -> dict[str, Any]:
-    """The receipt's position is covered by its checkpoint and provable from the leaves alone; the leaf's fields."""
+    """The checkpoint covers the position, provable from the leaves alone; the leaf's fields."""
     place = body(receipt)["ledger"]
     leaves = core.leaves()
     head = open_checkpoint(place["checkpoint"].encode(), core.hub.store.log.signer.verifier)
@@ -69,10 +69,17 @@ def test_an_accepted_message_gets_the_whole_receipt(core: Core, story: Story) ->
     said = body(receipt)
     assert said.keys() == {*MEMBERS, "case_no"}
     expected = {
-        "v": 1, "status": "accepted", "code": "ok", "message_id": "message-0001", "type": APPLIED, "sender": "hall",
-        "receiver": "hub", "received_at": START.isoformat(), "case_no": story.no,
+        "v": 1,
+        "status": "accepted",
+        "code": "ok",
+        "message_id": "message-0001",
+        "type": APPLIED,
+        "sender": "hall",
+        "receiver": "hub",
+        "received_at": START.isoformat(),
+        "case_no": story.no,
         "digest": hashlib.sha256(envelope.body).hexdigest(),
-    }  # fmt: skip
+    }
     assert {key: said[key] for key in expected} == expected
     assert said["ledger"].keys() == {"origin", "entry", "leaf_hash", "checkpoint"}
     assert receipt.http_status == 200

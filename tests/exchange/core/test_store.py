@@ -217,9 +217,18 @@ def test_after_commit_does_not_run_when_the_commit_fails(core: Core) -> None:
 @pytest.mark.parametrize("group", [1, 3])
 def test_nothing_can_be_planned_without_its_ledger_line(core: Core, group: int) -> None:
     row = {
-        "party": "hall", "message_id": "m", "document": "house", "type": "t", "payload": {}, "context": {},
-        "state": "pending", "attempts": 0, "next_at": 0.0, "created_at": 0.0, "entry": 99_999,
-    }  # fmt: skip
+        "party": "hall",
+        "message_id": "m",
+        "document": "house",
+        "type": "t",
+        "payload": {},
+        "context": {},
+        "state": "pending",
+        "attempts": 0,
+        "next_at": 0.0,
+        "created_at": 0.0,
+        "entry": 99_999,
+    }
     acts = [lambda: core.hub.store.write(lambda work: work.connection.execute(insert(outbox), row))]
     acts += [noted(core.hub.store, f"act-{n}") for n in range(group - 1)]
     done = together(core, acts)
