@@ -113,9 +113,12 @@ class Work:
             do(checkpoint)
 
     def finished(self) -> None:
-        """The commit is durable."""
+        """The commit is durable; a defect in what follows must not tell its caller that it failed."""
         for do in self._after:
-            do()
+            try:
+                do()
+            except Exception:
+                log.exception("after_commit_failed")
 
 
 class Store:

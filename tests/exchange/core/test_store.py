@@ -214,6 +214,17 @@ def test_after_commit_does_not_run_when_the_commit_fails(core: Core) -> None:
     core.verified(values=False)
 
 
+def test_what_fails_after_the_commit_leaves_nobody_waiting(core: Core) -> None:
+    def first(work: Work) -> None:
+        references.remember(work, "test", "first", "x")
+        work.after_commit(lambda: 1 // 0)
+
+    acts = [lambda: core.hub.store.write(first), *(noted(core.hub.store, f"act-{n}") for n in range(3))]
+    done = together(core, acts)
+    assert not any(isinstance(one, BaseException) for one in done)
+    assert names(core) == {"first", "act-0", "act-1", "act-2"}, "it was durable before"
+
+
 @pytest.mark.parametrize("group", [1, 3])
 def test_nothing_can_be_planned_without_its_ledger_line(core: Core, group: int) -> None:
     row = {
