@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from canonical.case import CaseFacts, Event, Finding, State, event_of, step
-from canonical.messages import CaseApplied, CasePayload, CertificateIssued, Message
+from canonical.messages import CaseApplied, CasePayload, CaseSpecialFinished, CertificateIssued, Message
 from exchange import clocks, items, references
 from exchange.errors import Refused
 from exchange.records import add_finding
@@ -146,6 +146,8 @@ class Cases:
         result = step(_load(case["facts"]), event)
         if isinstance(result, Finding):
             return _not_now(work, message, case, result)
+        if isinstance(message.payload, CaseSpecialFinished) and not clocks.runs(case, message.payload.number):
+            return Held(case["case_no"])
         after = clocks.advanced(
             work, {**case, "state": result.facts.state.value, "facts": _dump(result.facts)}, message
         )

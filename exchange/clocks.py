@@ -27,6 +27,13 @@ def advanced(work: Work, case: Case, message: Message) -> Case:
     return case
 
 
+def runs(case: Case, number: int) -> bool:
+    """Whether the special procedure of this number is the one now running: another's end does not end it."""
+    clock = case["clock"]
+    paused = {no for no, _, stop in clock.get("suspensions", ()) if stop is None}
+    return number in paused or str(number) in clock.get("asked", {})
+
+
 def recomputed(work: Work, case: Case) -> Case:
     """Due dates by the calendars known now; provisional when one reaches into an unpublished year."""
     clock, calendar = case["clock"], calendars.known(work)
@@ -72,7 +79,8 @@ def _finished(case: Case, payload: CaseSpecialFinished) -> Case:
     days = clock.get("asked", {}).get(str(payload.number))
     if days is not None:
         more = days if payload.result == "finished" else 0
-        return {**case, "clock": {**clock, "extension": clock.get("extension", 0) + more}}
+        asked = {no: count for no, count in clock["asked"].items() if no != str(payload.number)}
+        return {**case, "clock": {**clock, "asked": asked, "extension": clock.get("extension", 0) + more}}
     end = local_date(payload.finished_at).isoformat()
     pauses = [
         [number, start, end if number == payload.number and stop is None else stop]

@@ -246,7 +246,6 @@ def test_after_24_hours_what_cannot_stand_alone_is_refused(core: Core, story: St
     core.verified()
 
 
-@pytest.mark.req("S0-38")
 def test_a_forbidden_step_is_recorded_with_a_finding_and_moves_nothing(core: Core, story: Story) -> None:
     play(core, beginning(story, 3))
     receipt = core.send("hall", "case.accepted.v1", story.refused())

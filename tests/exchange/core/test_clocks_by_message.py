@@ -46,7 +46,6 @@ def paused(core: Core, story: Story, number: int, start: str, end: str) -> None:
         pytest.param("2026-03-02", 0, [], "2026-03-02", id="E33"),
     ],
 )
-@pytest.mark.req("S3-38")
 def test_suspensions_move_the_due_dates(core: Core, on: str, days: int, pauses: Any, due: str) -> None:
     story = accepted(core, on, days)
     for number, (start, end) in enumerate(pauses, 1):
@@ -95,6 +94,20 @@ def test_a_resumption_that_overtakes_its_suspension_moves_the_same(core: Core) -
     core.ok("hall", "case.special_started.v1", story.special(1, at=day("2026-03-09")))
     assert core.state(story.no) == "accepted"
     assert core.due(story.no)["statutory_due"] == "2026-03-20"
+
+
+def test_the_end_of_another_procedure_does_not_resume_the_clock(core: Core) -> None:
+    """E30's second pause ends before it began: it is held until then, and the dates are E30's."""
+    story = accepted(core, "2026-03-02", 20)
+    core.ok("hall", "case.special_started.v1", story.special(1, at=day("2026-03-05")))
+    early = core.send("hall", "case.special_finished.v1", story.special_over(2, at=day("2026-03-24")))
+    assert (early.status, core.state(story.no)) == ("held", "suspended")
+    core.ok("hall", "case.special_finished.v1", story.special_over(1, at=day("2026-03-10")))
+    assert core.state(story.no) == "accepted"
+    core.ok("hall", "case.special_started.v1", story.special(2, at=day("2026-03-18")))
+    assert core.state(story.no) == "accepted"
+    assert core.due(story.no)["statutory_due"] == "2026-04-09"
+    core.verified()
 
 
 def test_a_suspension_and_an_extension_add_up(core: Core) -> None:
