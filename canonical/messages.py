@@ -6,6 +6,7 @@ English words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, ClassVar
@@ -28,8 +29,11 @@ from canonical.values import (
 )
 
 
+_control = re.compile("[\x00-\x08\x0b-\x1f]").search
+
+
 def _plain(text: str) -> str:
-    if any(ch < " " and ch not in "\t\n" for ch in text) or text == "null":
+    if _control(text) or text == "null":
         raise ValueRefused("bad_text", "control character or the literal null")
     return text
 

@@ -148,14 +148,13 @@ class Cases:
             return _not_now(work, message, case, result)
         if isinstance(message.payload, CaseSpecialFinished) and not clocks.runs(case, message.payload.number):
             return Held(case["case_no"])
-        after = clocks.advanced(
-            work, {**case, "state": result.facts.state.value, "facts": _dump(result.facts)}, message
-        )
+        moved = {**case, "state": result.facts.state.value, "facts": _dump(result.facts)}
+        after, findings = clocks.advanced(work, moved, message)
         return Moved(
             case["case_no"],
             after,
             (case["state"], after["state"]),
-            (),
+            findings,
             context(after, message, work),
             fresh=_differences(case, after),
         )

@@ -1,30 +1,65 @@
 """The clocks of a case: due dates by canonical.timelimit from its acceptance, suspensions and extension."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
 from canonical.calendar import Calendar
-from canonical.counting import Suspension
-from canonical.instants import local_date
+from canonical.counting import Suspension, TimeLimitError
+from canonical.instants import event_time, local_date
 from canonical.messages import CaseAccepted, CaseSpecialFinished, CaseSpecialStarted, LimitSpan, Message
-from canonical.timelimit import Limit, Unit, deadline
+from canonical.timelimit import Extension, Limit, Unit, approve_extension, deadline
 from exchange import calendars
+from exchange.errors import Refused
 from exchange.store.work import Work
 
 Case = dict[str, Any]
 
 
-def advanced(work: Work, case: Case, message: Message) -> Case:
-    """The case with its clocks after this message: acceptance starts them, special procedures stop and
-    resume them."""
+Findings = tuple[tuple[str, str, str], ...]  # category, code, detail
+
+
+def advanced(work: Work, case: Case, message: Message) -> tuple[Case, Findings]:
+    """The case with its clocks after this message, and what was wrong with its time: acceptance starts the
+    clocks, special procedures stop and resume them."""
+    moment, change = _change(case, message)
+    if moment is None or change is None:
+        return case, ()
+    last = case["clock"].get("at")
+    said = event_time(
+        moment, datetime.fromtimestamp(work.now, UTC), datetime.fromisoformat(last) if last else None
+    )
+    after = change(case, local_date(said.counted))
+    after["clock"]["at"] = said.counted.isoformat()
+    skew = f"{message.type} says {said.sender.isoformat()}, received {said.receipt.isoformat()}"
+    return recomputed(work, after), () if said.finding is None else (("logic", said.finding.value, skew),)
+
+
+def _change(case: Case, message: Message) -> tuple[datetime | None, Callable[[Case, date], Case] | None]:
+    """The time a message gives its event, and what it does to the clocks on the day that counts."""
     payload = message.payload
     if isinstance(payload, CaseAccepted) and payload.result == "accepted":
-        return recomputed(work, _accepted(case, payload))
+        return payload.decided_at, lambda case, day: _accepted(case, payload, day)
     if isinstance(payload, CaseSpecialStarted):
-        return recomputed(work, _started(case, payload))
+        _expect_lawful(case, payload)
+        return payload.started_at, lambda case, day: _started(case, payload, day)
     if isinstance(payload, CaseSpecialFinished):
-        return recomputed(work, _finished(case, payload))
-    return case
+        return payload.finished_at, lambda case, day: _finished(case, payload, day)
+    return None, None
+
+
+def _expect_lawful(case: Case, payload: CaseSpecialStarted) -> None:
+    """Refused when an extension is longer than the law allows, or a second one (C8)."""
+    clock = case["clock"]
+    if payload.kind != "extension" or clock.get("statutory") is None:
+        return
+    day = local_date(payload.started_at)
+    days, earlier = payload.limit.count if payload.limit else 0, clock.get("extension", 0)
+    try:
+        limit = Limit(clock["statutory"][0], Unit(clock["statutory"][1]))
+        approve_extension(days, limit, day, Extension(earlier, day) if earlier else None)
+    except TimeLimitError as fault:
+        raise Refused("bad_value", f"the extension is not lawful: {fault.code}", "limit") from fault
 
 
 def runs(case: Case, number: int) -> bool:
@@ -50,9 +85,9 @@ def recomputed(work: Work, case: Case) -> Case:
     }
 
 
-def _accepted(case: Case, payload: CaseAccepted) -> Case:
+def _accepted(case: Case, payload: CaseAccepted, day: date) -> Case:
     clock = {
-        "accepted": local_date(payload.decided_at).isoformat(),
+        "accepted": day.isoformat(),
         "statutory": _span(payload.statutory_limit),
         "promised": _span(payload.promised_limit),
         "suspensions": [],
@@ -62,26 +97,26 @@ def _accepted(case: Case, payload: CaseAccepted) -> Case:
     return {**case, "clock": clock, "acceptance": acceptance, "query_password": payload.query_password}
 
 
-def _started(case: Case, payload: CaseSpecialStarted) -> Case:
+def _started(case: Case, payload: CaseSpecialStarted, day: date) -> Case:
     clock = dict(case["clock"])
     if payload.kind == "extension":
         asked = {str(payload.number): payload.limit.count if payload.limit else 0}
         return {**case, "clock": {**clock, "asked": {**clock.get("asked", {}), **asked}}}
     pauses = [
         *clock.get("suspensions", ()),
-        [payload.number, local_date(payload.started_at).isoformat(), None],
+        [payload.number, day.isoformat(), None],
     ]
     return {**case, "clock": {**clock, "suspensions": pauses}}
 
 
-def _finished(case: Case, payload: CaseSpecialFinished) -> Case:
+def _finished(case: Case, payload: CaseSpecialFinished, day: date) -> Case:
     clock = dict(case["clock"])
     days = clock.get("asked", {}).get(str(payload.number))
     if days is not None:
         more = days if payload.result == "finished" else 0
         asked = {no: count for no, count in clock["asked"].items() if no != str(payload.number)}
         return {**case, "clock": {**clock, "asked": asked, "extension": clock.get("extension", 0) + more}}
-    end = local_date(payload.finished_at).isoformat()
+    end = day.isoformat()
     pauses = [
         [number, start, end if number == payload.number and stop is None else stop]
         for number, start, stop in clock.get("suspensions", ())

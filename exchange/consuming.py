@@ -13,8 +13,8 @@ import structlog
 
 from exchange import faces
 from exchange.answers import partner_answer
-from exchange.envelope import Envelope
-from exchange.errors import TryLater
+from exchange.envelope import Envelope, Sealed
+from exchange.errors import Tampered, TryLater
 from exchange.hub import Hub
 from exchange.pipeline import receive
 from exchange.receipts import Receipt
@@ -91,15 +91,19 @@ class HouseQueue:
     def __call__(self, delivery: Delivery) -> None:
         """Receive one message; the receipt goes to its sender's queue."""
         envelope = envelope_of(delivery)
-        receipt = receive(
-            self.hub, envelope, lambda e: faces.house_only(self.hub, faces.open_post(self.hub, e)), self._read
-        )
+        receipt = receive(self.hub, envelope, self._open, self._read)
         sender = receipt.facts.get("sender") or _sender(receipt)
         if not receipt.body or not sender:
             self.queues.publish([dead_letter(delivery, receipt.code, DEAD_EXCHANGE)])
             return
         dead = [dead_letter(delivery, receipt.code, DEAD_EXCHANGE)] if receipt.code in UNREADABLE else []
         self.queues.publish([*dead, self._receipt(delivery, receipt, sender)])
+
+    def _open(self, envelope: Envelope) -> Sealed:
+        sealed = faces.house_only(self.hub, faces.open_post(self.hub, envelope))
+        if envelope.bound["routing_key"] != f"in.{sealed.party.name}":
+            raise Tampered("not_allowed", "the routing key names another party", "routing_key")
+        return sealed
 
     def _read(self, sealed: Any, envelope: Envelope) -> Any:
         return faces.read_json(self.hub, sealed, envelope)

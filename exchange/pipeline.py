@@ -61,7 +61,8 @@ def commit(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood:
         with work.attempt():
             return take(hub, work, envelope, sealed, understood)
     except Refused as refusal:
-        return refuse(hub, work, envelope, sealed, refusal, understood, known=found is not None)
+        keep_first = found is not None or refusal.code == "replay"  # a used nonce does not use up the new id
+        return refuse(hub, work, envelope, sealed, refusal, understood, known=keep_first)
 
 
 def take(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: Heard) -> Receipt:
@@ -69,7 +70,7 @@ def take(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: H
     message = understood.message
     moved = hub.cases.apply(work, message)
     expect_own_case(hub, work, sealed, moved)
-    record = _inward(envelope, sealed, understood)
+    record = Record.inward(envelope, sealed, understood, hub.name)
     if isinstance(moved, Held):
         entry = keep(hub, work, record.held())
         return _close(hub, work, envelope, sealed, understood, entry, Receipt("held", "held"))
@@ -154,7 +155,7 @@ def refuse(
 ) -> Receipt:
     """Record what was turned away and answer with a signed refusal; an id already answered keeps its first
     answer."""
-    record = _inward(envelope, sealed, understood).refused(refusal)
+    record = Record.inward(envelope, sealed, understood, hub.name).refused(refusal)
     entry = keep(hub, work, record)
     receipt = Receipt("refused", refusal.code)
     if known:
@@ -179,10 +180,6 @@ def turn_away(hub: Hub, envelope: Envelope, sealed: Sealed | None, refusal: Refu
         return Receipt("refused", said.code, {"errors": errors_of(said)})
 
     return hub.store.write(act)
-
-
-def _inward(envelope: Envelope, sealed: Sealed, understood: Heard | None) -> Record:
-    return Record.inward(envelope, sealed, understood)
 
 
 def _close(

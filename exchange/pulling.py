@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 SYSTEM, CALL = "SYS-01", "QueryIncrement"
 EVERY = 60.0  # seconds between increments
+MOST_PAGES = 5000  # a million items; a cursor that goes in circles ends here
 RETRY = 2.0  # seconds after a failure
 START_OVER = "91"  # the version is too old: read everything again
 
@@ -63,6 +64,8 @@ class Puller:
         while pages == 0 or cursor:
             page = self._page(channel, since, cursor)
             pages, cursor = pages + 1, page.next_cursor or ""
+            if pages >= MOST_PAGES:
+                raise Refused("endless_catalogue", f"the list does not end after {pages} pages")
         return pages
 
     def _page(self, channel: Channel, since: int, cursor: str) -> CatalogueIncrement:

@@ -169,6 +169,8 @@ STANDARD = Reactions(
             tell("refused", lambda said: said.result == "refused"),
         ),
         "case.supplement_noticed.v1": (tell("supplement"),),
+        "case.special_started.v1": (tell("suspended", lambda said: said.kind == "other"),),
+        "case.special_finished.v1": (tell("resumed"),),
         "case.concluded.v1": (tell("concluded"),),
         "case.delivered.v1": (file_the_case,),
         "fee.noticed.v1": (remember_notice, tell("fee_notice")),

@@ -54,14 +54,14 @@ class Record:
     findings: tuple[tuple[str, str, str], ...] = field(default=())  # category, code, detail
 
     @classmethod
-    def inward(cls, envelope: Envelope, sealed: Sealed, understood: Heard | None) -> "Record":
+    def inward(cls, envelope: Envelope, sealed: Sealed, understood: Heard | None, hub: str) -> "Record":
         """A message from a known party."""
         message = understood.message if understood else None
         return cls(
             "exchange.received",
             message.message_id if message else UNKNOWN,
             sealed.party.name,
-            "hub",
+            hub,
             sealed.party.name,
             "in",
             envelope.protocol,

@@ -3,8 +3,10 @@
 import json
 from datetime import UTC, datetime
 
+import structlog
+
 from exchange.envelope import Envelope, Heard, Sealed, heard
-from exchange.errors import Refused, Tampered
+from exchange.errors import Refused, Tampered, TryLater
 from exchange.hub import Hub
 from exchange.mapping import house
 from exchange.parties import fingerprint_id
@@ -12,6 +14,8 @@ from exchange.pipeline import receive, turn_away
 from exchange.receipts import Receipt
 from exchange.routing import HOUSE
 from exchange.transports.soap_server import SoapAnswer, SoapCall, SoapFace
+
+log = structlog.get_logger()
 
 
 class SoapRefused(Refused):
@@ -48,7 +52,10 @@ def submit(hub: Hub, call: SoapCall) -> SoapAnswer:
 
 def record_refusal(hub: Hub, body: bytes, refusal: Refused) -> None:
     """A call that never became a message still leaves its line in the ledger."""
-    turn_away(hub, Envelope("soap", body, "text/xml", datetime.now(UTC).timestamp()), None, refusal)
+    try:
+        turn_away(hub, Envelope("soap", body, "text/xml", datetime.now(UTC).timestamp()), None, refusal)
+    except TryLater as fault:
+        log.warning("refusal_not_recorded", code=fault.code, refused=refusal.code)
 
 
 def _open(hub: Hub, call: SoapCall) -> Sealed:

@@ -4,6 +4,7 @@ there."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -35,10 +36,9 @@ class Canon:
 
 def canon_of(model: type[BaseModel], path: Path) -> Canon | None:
     """The field at this path; None when the model has none there, or a list is on the way."""
-    info = model.model_fields.get(path[0])
-    if info is None:
+    found = _fields(model).get(path[0])
+    if found is None:
         return None
-    found = _describe(info)
     if len(path) == 1:
         return found
     if found.model is None or found.repeated:
@@ -47,6 +47,12 @@ def canon_of(model: type[BaseModel], path: Path) -> Canon | None:
     return below and Canon(
         below.base, below.required and found.required, below.repeated, below.model, below.list_key
     )
+
+
+@cache
+def _fields(model: type[BaseModel]) -> dict[str, Canon]:
+    """The fields of a model, worked out once: there are as many models as message kinds."""
+    return {name: _describe(info) for name, info in model.model_fields.items()}
 
 
 def leaves(model: type[BaseModel], prefix: Path = ()) -> dict[Path, Canon]:

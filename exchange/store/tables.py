@@ -189,6 +189,9 @@ item = Table(
     Column("has_fee", Boolean, nullable=False, default=False),
     Column("data", JSON, nullable=False),
     Column("current", Boolean, nullable=False),
+    Column("loaded", Integer, nullable=False, default=0),  # catalogue version of the load that last held it
+    Column("effective_on", String(10)),
+    Column("cancelled_on", String(10)),
     Index("item_current", "code", "current"),
 )  # fmt: skip
 

@@ -156,14 +156,37 @@ class DatabaseQueues:
 
 
 def _delivery(row: sqlite3.Row) -> Delivery:
+    """A row as it is, whatever its writer put into it: what is no body or header shows in the seal."""
     return Delivery(
-        row["exchange"],
-        row["routing_key"],
-        row["body"],
-        row["message_id"],
-        row["correlation_id"],
-        row["content_type"],
-        row["type"],
-        json.loads(row["headers"]),
+        str(row["exchange"]),
+        str(row["routing_key"]),
+        _bytes(row["body"]),
+        _text(row["message_id"]),
+        _text(row["correlation_id"]),
+        _text(row["content_type"]),
+        _text(row["type"]),
+        _headers(row["headers"]),
         row["deliveries"] > 1,
+    )
+
+
+def _bytes(value: object) -> bytes:
+    """SQLite keeps in a BLOB column whatever it is given."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else _bytes(value).decode("utf-8", "replace")
+
+
+def _headers(value: object) -> dict[str, str]:
+    """The headers that are texts; none when the column holds no JSON object."""
+    try:
+        found = json.loads(_text(value) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return (
+        {name: text for name, text in found.items() if isinstance(text, str)}
+        if isinstance(found, dict)
+        else {}
     )

@@ -175,7 +175,7 @@ class Callbacks:
     def _post(
         self, client: httpx2.Client, url: str, body: bytes, headers: Mapping[str, str], sealed: str
     ) -> str:  # fmt: skip
-        """"200" if the hub answered that with a good seal, else what happened."""
+        """ "200" if the hub answered that with a good seal, else what happened."""
         try:
             with client.stream("POST", url, content=body, headers=dict(headers)) as answer:
                 data = b""

@@ -100,6 +100,7 @@ def test_the_end_of_another_procedure_does_not_resume_the_clock(core: Core) -> N
     """E30's second pause ends before it began: it is held until then, and the dates are E30's."""
     story = accepted(core, "2026-03-02", 20)
     core.ok("hall", "case.special_started.v1", story.special(1, at=day("2026-03-05")))
+    core.clock.to(day("2026-03-24"))
     early = core.send("hall", "case.special_finished.v1", story.special_over(2, at=day("2026-03-24")))
     assert (early.status, core.state(story.no)) == ("held", "suspended")
     core.ok("hall", "case.special_finished.v1", story.special_over(1, at=day("2026-03-10")))
@@ -147,3 +148,28 @@ def test_calendar_days_roll_over_a_holiday(core: Core) -> None:
     limit = {"count": 30, "unit": "calendar_day"}
     core.ok("hall", "case.accepted.v1", story.accepted(day("2025-09-02"), statutory_limit=limit))
     assert core.due(story.no)["statutory_due"] == "2025-10-09"
+
+
+def test_an_extension_beyond_the_law_is_refused(core: Core) -> None:
+    """C8: at most ten working days, and once."""
+    story = accepted(core, "2025-03-17", 20)
+    started = day("2025-03-24")
+    too_long = core.send("hall", "case.special_started.v1", story.special(1, "extension", started, days=11))
+    assert (too_long.status, too_long.code, core.state(story.no)) == ("refused", "bad_value", "accepted")
+    core.ok("hall", "case.special_started.v1", story.special(2, "extension", started, days=10))
+    core.ok("hall", "case.special_finished.v1", story.special_over(2, at=day("2025-03-25")))
+    assert core.due(story.no)["statutory_due"] == "2025-04-28"
+    again = core.send(
+        "hall", "case.special_started.v1", story.special(3, "extension", day("2025-03-26"), days=1)
+    )
+    assert (again.status, again.code) == ("refused", "bad_value")
+
+
+def test_a_time_from_the_future_counts_from_its_receipt_and_is_a_finding(core: Core) -> None:
+    """C17: a sender's clock cannot start a limit before the message is there."""
+    story = Story(case_number(9), PLAIN_ITEM)
+    core.clock.to(day("2025-03-03"))
+    core.ok("hall", "case.applied.v1", story.applied())
+    core.ok("hall", "case.accepted.v1", story.accepted(day("2026-07-01"), 5))
+    assert core.due(story.no)["statutory_due"] == "2025-03-10"
+    assert ("logic", "ahead_of_receipt") in core.findings(story.no)

@@ -71,8 +71,8 @@ def test_a_case_told_from_application_to_delivery(city: Core, story: Story) -> N
         sms,
     )
     told("case.step.v1", story.step(1), ("report", "case.step.v1"))
-    told("case.special_started.v1", story.special(1), ("report", "case.special_started.v1"))
-    told("case.special_finished.v1", story.special_over(1), ("report", "case.special_finished.v1"))
+    told("case.special_started.v1", story.special(1), ("report", "case.special_started.v1"), sms)
+    told("case.special_finished.v1", story.special_over(1), ("report", "case.special_finished.v1"), sms)
     for number in (2, 3):
         told("case.step.v1", story.step(number), ("report", "case.step.v1"))
     told("fee.requested.v1", story.fee_requested(), ("till", "fee.requested.v1"))
