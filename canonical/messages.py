@@ -28,7 +28,6 @@ from canonical.values import (
     Timestamp,
 )
 
-
 _control = re.compile("[\x00-\x08\x0b-\x1f]").search
 
 

@@ -66,6 +66,9 @@ class Dispatcher:
 
     def round(self) -> int:
         """One claim and its deliveries; how many were claimed."""
+        with self._hub.store.read() as connection:
+            if not self._hub.outbox.ready(connection, self._party, self._hub.store.clock()):
+                return 0
         rows = self._hub.store.write(lambda work: self._hub.outbox.claim(work, self._party))
         failed: set[str] = set()
         pending: list[Outcome] = []

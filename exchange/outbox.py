@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, func, insert, select, update
 
 from exchange.routing import Plan
 from exchange.store.tables import outbox
@@ -19,6 +19,40 @@ RESEND = 30.0  # seconds before a message the receiver could not take is sent ag
 _INSERT = insert(outbox)
 _OF_ID = select(outbox).where(outbox.c.party == bindparam("of"), outbox.c.message_id == bindparam("ident"))
 _earlier = outbox.alias("earlier")
+_NOW = bindparam("now", type_=Float)
+
+
+def _claimable(table: Any) -> Any:
+    waiting = and_(table.c.state == "pending", table.c.next_at <= _NOW)
+    return waiting | and_(table.c.state == "claimed", table.c.claimed_until <= _NOW)
+
+
+_BLOCKED = exists().where(
+    _earlier.c.party == bindparam("of"),
+    _earlier.c.case_no == outbox.c.case_no,
+    _earlier.c.id < outbox.c.id,
+    _earlier.c.state.in_(("pending", "claimed")),
+    ~_claimable(_earlier),
+)
+_OPEN = select(outbox.c.id).where(outbox.c.party == bindparam("of"), _claimable(outbox), ~_BLOCKED)
+_READY = _OPEN.limit(1)
+_CLAIM = (
+    update(outbox)
+    .where(outbox.c.id.in_(_OPEN.order_by(outbox.c.id).limit(BATCH).scalar_subquery()))
+    .values(state="claimed", claimed_until=bindparam("until"), attempts=outbox.c.attempts + 1)
+    .returning(outbox)
+)
+_SETTLE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row"), outbox.c.state == "claimed")  # a receipt may have come first
+    .values(
+        state=bindparam("to"),
+        code=bindparam("told"),
+        claimed_until=None,
+        next_at=bindparam("at"),
+        sent_at=bindparam("done"),
+    )
+)
 
 
 class Outbox:
@@ -44,28 +78,15 @@ class Outbox:
         for party in parties:
             self.bell(party).set()
 
+    def ready(self, connection: Connection, party: str, now: float) -> bool:
+        """Whether there is anything to claim; asked before a writing transaction is opened for it."""
+        return connection.execute(_READY, {"of": party, "now": now}).first() is not None
+
     def claim(self, work: Work, party: str) -> Sequence[Row[Any]]:
         """The next deliveries of a party, oldest first; none whose case still has an earlier one waiting
         its retry."""
-        ready = _claimable(outbox, work.now)
-        blocked = exists().where(
-            _earlier.c.party == party,
-            _earlier.c.case_no == outbox.c.case_no,
-            _earlier.c.id < outbox.c.id,
-            _earlier.c.state.in_(("pending", "claimed")),
-            ~_claimable(_earlier, work.now),
-        )
-        ids = (
-            select(outbox.c.id)
-            .where(outbox.c.party == party, ready, ~blocked)
-            .order_by(outbox.c.id)
-            .limit(BATCH)
-        )
-        taking = update(outbox).where(outbox.c.id.in_(ids.scalar_subquery()))
         rows = work.connection.execute(
-            taking.values(
-                state="claimed", claimed_until=work.now + CLAIM, attempts=outbox.c.attempts + 1
-            ).returning(outbox)
+            _CLAIM, {"of": party, "now": work.now, "until": work.now + CLAIM}
         ).all()
         return sorted(rows, key=lambda row: int(row.id))
 
@@ -77,11 +98,13 @@ class Outbox:
 
     def settle(self, work: Work, row: int, state: str, code: str, *, retry_at: float | None = None) -> None:
         """sent, refused, dead, or pending again at `retry_at`."""
-        values = {"state": state, "code": code, "claimed_until": None, "next_at": retry_at or work.now}
-        if state == "sent":
-            values["sent_at"] = work.now
-        claimed = (outbox.c.id == row) & (outbox.c.state == "claimed")  # a receipt may have come first
-        work.connection.execute(update(outbox).where(claimed).values(values))
+        values = {
+            "to": state,
+            "told": code,
+            "at": retry_at or work.now,
+            "done": work.now if state == "sent" else None,
+        }
+        work.connection.execute(_SETTLE, {"row": row, **values})
 
     def sent(self, work: Work, party: str, message_id: str) -> Row[Any] | None:
         """The delivery of this id to this party."""
@@ -105,11 +128,6 @@ class Outbox:
         """Deliveries still to be made."""
         query = select(func.count()).select_from(outbox).where(outbox.c.state.in_(("pending", "claimed")))
         return work.connection.execute(query).scalar_one()
-
-
-def _claimable(table: Any, now: float) -> Any:
-    waiting = and_(table.c.state == "pending", table.c.next_at <= now)
-    return waiting | and_(table.c.state == "claimed", table.c.claimed_until <= now)
 
 
 def _row(plan: Plan, entry: int, now: float) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A running hub: everything built from the settings, its threads, and an orderly end."""
 
 import contextlib
+import gc
 import signal
 import threading
 import time
@@ -252,6 +253,8 @@ def serve(settings: Settings) -> None:
     serving = Serving.build(settings)
     app = build_app(serving.hub)
     serving.start()
+    gc.collect()
+    gc.freeze()  # what is here now stays: collections need not look at it again
     config = uvicorn.Config(
         app,
         host=settings.http_host,

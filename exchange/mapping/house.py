@@ -110,7 +110,8 @@ def _checked(model: type[Kind], tree: Any, base: str, errors: list[FieldError]) 
         return model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as fault:
         errors += [
-            FieldError((base + _path(loc)).rstrip("/") or "/", code, detail) for loc, code, detail in complaints(fault)
+            FieldError((base + _path(loc)).rstrip("/") or "/", code, detail)
+            for loc, code, detail in complaints(fault)
         ]
         return None
 

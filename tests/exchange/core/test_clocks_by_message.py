@@ -99,6 +99,7 @@ def test_a_resumption_that_overtakes_its_suspension_moves_the_same(core: Core) -
 def test_the_end_of_another_procedure_does_not_resume_the_clock(core: Core) -> None:
     """E30's second pause ends before it began: it is held until then, and the dates are E30's."""
     story = accepted(core, "2026-03-02", 20)
+    core.clock.to(day("2026-03-05"))
     core.ok("hall", "case.special_started.v1", story.special(1, at=day("2026-03-05")))
     core.clock.to(day("2026-03-24"))
     early = core.send("hall", "case.special_finished.v1", story.special_over(2, at=day("2026-03-24")))
