@@ -130,6 +130,20 @@ class Store:
         self.clock = clock
         self._waiting: deque[tuple[Callable[[Work], Any], Future[Any]]] = deque()
         self._lock = threading.Lock()
+        self._writer: Connection | None = None
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction on the one connection that writes; whoever holds the lock has it."""
+        if self._writer is None:
+            self._writer = self.engine.connect().execution_options(writing=True)
+        try:
+            with self._writer.begin():
+                yield self._writer
+        except SQLAlchemyError:
+            self._writer.close()
+            self._writer = None
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -163,7 +177,7 @@ class Store:
                 _settle(future, result)
 
     def _commit(self, group: list[tuple[Callable[[Work], Any], Future[Any]]]) -> list[Any]:
-        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
+        with self._writing() as connection:
             now = self.clock()
             batch = self.log.begin(connection, int(now * 1000))
             alone, shared = len(group) == 1, Group()
