@@ -187,7 +187,7 @@ BREAKS: dict[str, dict[str, Any]] = {
     "path with a query that was not sent": {"path": SUBMIT + "?a=1"},
     "other method": {"method": "GET"},
     "too old": {"iat": int(time.time()) - 400},
-    "from the future": {"iat": int(time.time()) + 600},
+    "from the future": {"iat": int(time.time()) + 86_400},
     "time as text": {"iat": str(int(time.time()))},
     "time as a fraction": {"iat": time.time()},
     "no nonce": {"nonce": None},

@@ -50,7 +50,7 @@ DEAD: dict[str, tuple[Callable[[Identity, bytes], dict[str, Any]], str]] = {
         "replay",
     ),
     "from the future": (
-        lambda who, body: {SEAL: who.amqp(body, f"in.{who.name}", iat=int(time.time()) + 700)},
+        lambda who, body: {SEAL: who.amqp(body, f"in.{who.name}", iat=int(time.time()) + 86_400)},
         "replay",
     ),
 }

@@ -241,7 +241,7 @@ SEALS: dict[str, tuple[dict[str, Any], str]] = {
     "time far beyond": ({"iat": 10**30}, "replay"),
     "no time": ({"iat": None}, "seal_invalid"),
     "stale": ({"iat": int(time.time()) - 400}, "replay"),
-    "from the future": ({"iat": int(time.time()) + 700}, "replay"),
+    "from the future": ({"iat": int(time.time()) + 86_400}, "replay"),
 }
 
 
