@@ -15,6 +15,7 @@ from exchange.errors import Refused
 from exchange.records import add_finding
 from exchange.store.tables import case_record
 from exchange.store.work import Work
+from ledger.prepared import run
 
 Case = dict[str, Any]
 # Messages about a case that are not case payloads: type -> (field that names it, kind of reference).
@@ -99,10 +100,10 @@ class Cases:
         if moved.case is None:
             return
         if moved.opened:
-            work.connection.execute(_OPEN, {**moved.case, "changed_at": work.now})
+            run(work.connection, _OPEN, {**moved.case, "changed_at": work.now})
         elif moved.fresh:
             row = {name: moved.case[name] for name in moved.fresh}
-            work.connection.execute(_CHANGE, {**row, "changed_at": work.now, "of": moved.case_no})
+            run(work.connection, _CHANGE, {**row, "changed_at": work.now, "of": moved.case_no})
 
     def note_refusal(self, work: Work, message: Message, refusal: Refused, entry: int) -> None:
         """A step the state does not allow is a logic finding."""
@@ -195,8 +196,8 @@ def case_of(work: Work, message: Message) -> str | None:
 
 def find(work: Work, case_no: str) -> Case | None:
     """The stored row of a case."""
-    row = work.connection.execute(_FIND, {"no": case_no}).mappings().first()
-    return dict(row) if row else None
+    row = run(work.connection, _FIND, {"no": case_no}).first()
+    return row._asdict() if row else None
 
 
 _FIND = select(case_record).where(case_record.c.case_no == bindparam("no"))

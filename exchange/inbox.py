@@ -9,6 +9,7 @@ from exchange.errors import Conflict, Refused
 from exchange.receipts import Receipt
 from exchange.store.tables import inbox, nonce
 from exchange.store.work import Work
+from ledger.prepared import run
 
 NONCE_LIFE = (
     4500.0  # seconds: a seal may be valid for an hour (WS-Security), plus twice the allowed skew, plus slack
@@ -47,7 +48,7 @@ def earlier(work: Work, sealed: Sealed, message_id: str) -> Earlier | None:
     in_this_commit: Earlier | None = work.group.answers.get((sealed.party.name, message_id))
     if in_this_commit is not None:
         return in_this_commit
-    row = work.connection.execute(_BY_ID, {"of": sealed.party.name, "ident": message_id}).first()
+    row = run(work.connection, _BY_ID, {"of": sealed.party.name, "ident": message_id}).first()
     return Earlier(row.digest, Receipt(row.state, row.code, body=row.receipt, again=True)) if row else None
 
 
@@ -56,7 +57,7 @@ def same_bytes(work: Work, seal: str) -> Receipt | None:
     in_this_commit: Receipt | None = work.group.answers.get(("bytes", seal))
     if in_this_commit is not None:
         return in_this_commit
-    row = work.connection.execute(_BY_SEAL, {"of": seal}).first()
+    row = run(work.connection, _BY_SEAL, {"of": seal}).first()
     return Receipt(row.state, row.code, body=row.receipt, again=True) if row and row.receipt else None
 
 
@@ -66,8 +67,7 @@ def expect_fresh(work: Work, sealed: Sealed, message_id: str, found: Earlier | N
         raise Conflict("conflict", "this message id was used for other content", "message_id")
     key = ("nonce", sealed.party.name, sealed.nonce)
     used = (
-        work.group.answers.get(key)
-        or work.connection.execute(_USED, {"of": key[1], "value": key[2]}).scalar()
+        work.group.answers.get(key) or run(work.connection, _USED, {"of": key[1], "value": key[2]}).scalar()
     )
     if used is None:
         work.group.answers[key] = message_id
@@ -123,7 +123,7 @@ def _keep_receipt(work: Work, party: str, message_id: str, body: bytes) -> None:
 
 def waiting(work: Work, case_no: str) -> list[tuple[int, dict[str, object]]]:
     """Held messages of a case, in the order they came."""
-    return [(row.id, row.message) for row in work.connection.execute(_HELD, {"no": case_no})]
+    return [(row.id, row.message) for row in run(work.connection, _HELD, {"no": case_no})]
 
 
 def still_held(work: Work, row: int) -> bool:

@@ -10,6 +10,7 @@ from exchange.clocks import today
 from exchange.errors import Refused
 from exchange.store.tables import item, stream
 from exchange.store.work import Work
+from ledger.prepared import run
 
 STREAM = "catalogue"
 _IN_FORCE = select(
@@ -28,7 +29,7 @@ class InForce:
 
 def in_force(work: Work, code: str) -> InForce:
     """The current version; Refused unknown_item or item_not_in_force (S3-11)."""
-    row = work.connection.execute(_IN_FORCE, {"of": code}).first()
+    row = run(work.connection, _IN_FORCE, {"of": code}).first()
     if row is None:
         raise Refused("unknown_item", "no item has this code", "item_code")
     if row.state != "in_use":

@@ -6,6 +6,7 @@ from sqlalchemy import JSON, bindparam, select, text
 
 from exchange.store.tables import reference
 from exchange.store.work import Work
+from ledger.prepared import run
 
 _REMEMBER = text(
     "INSERT INTO reference (kind, value, case_no, data) VALUES (:kind, :value, :case_no, :data)"
@@ -26,11 +27,11 @@ def remember(work: Work, kind: str, value: str, case_no: str, data: dict[str, An
 
 def case_of(work: Work, kind: str, value: str) -> str | None:
     """The case a number belongs to."""
-    found: str | None = work.connection.execute(_CASE, {"of": kind, "named": value}).scalar()
+    found: str | None = run(work.connection, _CASE, {"of": kind, "named": value}).scalar()
     return found
 
 
 def data_of(work: Work, kind: str, value: str) -> dict[str, Any] | None:
     """What was remembered with a number."""
-    found: dict[str, Any] | None = work.connection.execute(_DATA, {"of": kind, "named": value}).scalar()
+    found: dict[str, Any] | None = run(work.connection, _DATA, {"of": kind, "named": value}).scalar()
     return found

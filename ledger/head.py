@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
+from ledger import tables
 from ledger.errors import LedgerError
 from ledger.note import parse_head, split_note
+from ledger.prepared import run
 from ledger.tree import EMPTY_ROOT, HASH_SIZE, root
 
-# Plain SQL where the statement never changes: SQLAlchemy would work out its cache key at every commit.
-_HEAD_ROW = text(
-    "SELECT log, size, frontier, root, ts, (SELECT max(seq) FROM ledger_entry) AS top,"
-    " (SELECT max(size) FROM ledger_checkpoint) AS signed FROM ledger_head"
+_HEAD_ROW = select(
+    tables.head,
+    select(func.max(tables.entry.c.seq)).scalar_subquery().label("top"),
+    select(func.max(tables.checkpoint.c.size)).scalar_subquery().label("signed"),
 )
 _TOP = text("SELECT max(seq) FROM ledger_entry")
 NOTE = text("SELECT note FROM ledger_checkpoint WHERE size = :at")
@@ -39,7 +41,7 @@ def stored_root(connection: Connection, size: int) -> bytes | None:
 
 def read_head(connection: Connection, origin: str) -> Head:
     """The head of this log; an empty store is a new log."""
-    rows = connection.execute(_HEAD_ROW).all()
+    rows = run(connection, _HEAD_ROW).all()
     if not rows:
         if connection.execute(_TOP).scalar() is not None:
             raise LedgerError("head_missing", "there are entries but no head")

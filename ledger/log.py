@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger import tables
@@ -13,6 +13,7 @@ from ledger.draft import Draft, Position, build, committed
 from ledger.errors import LedgerError
 from ledger.head import NOTE, Head, read_head, stored_root
 from ledger.note import Signer, TreeHead, open_checkpoint
+from ledger.prepared import run
 from ledger.tables import CASE, CHANNEL, channel_key, metadata
 from ledger.tree import EMPTY_ROOT, extended_root, leaf_hash, push, root
 
@@ -21,8 +22,14 @@ __all__ = ["Batch", "Checkpoint", "Draft", "Entry", "Log", "Mark", "forget", "me
 _CACHE_LIMIT = 65_536
 _CHUNK = 500
 
-_READ_BACK = text("SELECT seq, leaf, leaf_hash FROM ledger_entry WHERE seq >= :since ORDER BY seq")
-_ONE_COUNTER = text("SELECT n, last_seq FROM ledger_counter WHERE kind = :of AND key = :named")
+_READ_BACK = (
+    select(tables.entry.c.seq, tables.entry.c.leaf, tables.entry.c.leaf_hash)
+    .where(tables.entry.c.seq >= bindparam("since"))
+    .order_by(tables.entry.c.seq)
+)
+_ONE_COUNTER = select(tables.counter.c.n, tables.counter.c.last_seq).where(
+    tables.counter.c.kind == bindparam("of"), tables.counter.c.key == bindparam("named")
+)
 _SLOTS = tuple(f"k{slot}" for slot in range(16))
 _COUNTERS = text(
     f"SELECT key, n, last_seq FROM ledger_counter WHERE kind = :of AND key IN (:{', :'.join(_SLOTS)})"  # noqa: S608 (slot names only)
@@ -158,7 +165,7 @@ class Batch:
     def _counter(self, key: _Key) -> _Counter:
         found = self._counters.get(key)
         if found is None:
-            row = self._connection.execute(_ONE_COUNTER, {"of": key[0], "named": key[1]}).first()
+            row = run(self._connection, _ONE_COUNTER, {"of": key[0], "named": key[1]}).first()
             found = _NO_COUNTER if row is None else _Counter(row.n, row.last_seq, True)
             self._counters[key] = found
         return found
@@ -229,14 +236,14 @@ class Batch:
         for row in self._entries:
             push(frontier, row["seq"], row["leaf_hash"])
         size, root_hash = self._head.size + len(self._entries), root(frontier)
-        self._connection.execute(_INSERT_ENTRY, self._entries)
+        run(self._connection, _INSERT_ENTRY, self._entries)
         if self._salts:
-            self._connection.execute(_INSERT_DISCLOSURE, self._salts)
+            run(self._connection, _INSERT_DISCLOSURE, self._salts)
         self._write_counters()
         self._write_head(size, b"".join(frontier), root_hash)
         self._read_back(root_hash)
         text = self._log.signer.sign(TreeHead(self._log.origin, size, root_hash).body())
-        self._connection.execute(_INSERT_CHECKPOINT, {"size": size, "note": text})
+        run(self._connection, _INSERT_CHECKPOINT, {"size": size, "note": text})
         self._log.remember(size, root_hash, self._counters)
         return Checkpoint(size, root_hash, text)
 
@@ -245,16 +252,16 @@ class Batch:
         new = [_new_row(key, value) for key, value in moved.items() if not value.stored]
         old = [_moved_row(key, value) for key, value in moved.items() if value.stored]
         if new:
-            self._connection.execute(_INSERT_COUNTER, new)
+            run(self._connection, _INSERT_COUNTER, new)
         if old:
-            self._connection.execute(_MOVE_COUNTER, old)
+            run(self._connection, _MOVE_COUNTER, old)
         self._counters |= {key: value._replace(stored=True) for key, value in moved.items()}
 
     def _write_head(self, size: int, frontier: bytes, root_hash: bytes) -> None:
         origin, connection = self._log.origin, self._connection
         if not self._head.size:
             row = {"log": origin, "size": size, "frontier": frontier, "root": root_hash, "ts": self._ts}
-            connection.execute(_INSERT_HEAD, row)
+            run(connection, _INSERT_HEAD, row)
             return
         move = {
             "of": origin,
@@ -264,12 +271,12 @@ class Batch:
             "hash": root_hash,
             "at": self._ts,
         }
-        if connection.execute(_MOVE_HEAD, move).rowcount != 1:
+        if run(connection, _MOVE_HEAD, move).rowcount != 1:
             raise LedgerError("second_writer", "another writer has moved the head; roll back")
 
     def _read_back(self, root_hash: bytes) -> None:
         """Recompute from what the database gives back, by the recursive definition, before signing."""
-        rows = self._connection.execute(_READ_BACK, {"since": self._head.size}).all()
+        rows = run(self._connection, _READ_BACK, {"since": self._head.size}).all()
         written = [(row["seq"], row["leaf"], row["leaf_hash"]) for row in self._entries]
         if [tuple(row) for row in rows] != written:
             raise LedgerError("read_back", "the database gives back other entries than were written")

@@ -17,6 +17,7 @@ from exchange.errors import TryLater
 from exchange.store.engine import reading
 from ledger.errors import LedgerError
 from ledger.log import Batch, Checkpoint, Draft, Entry, Log
+from ledger.prepared import run
 
 log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ class Group:
             waiting.setdefault(statement, []).append(row)
         self._rows.clear()
         for statement, rows in waiting.items():
-            connection.execute(statement, rows)
+            run(connection, statement, rows)
 
 
 class Work:
