@@ -94,9 +94,8 @@ class Cases:
             fresh=_differences(case, changed),
         )
 
-    def store(self, work: Work, moved: Moved, entry: int) -> None:
+    def store(self, work: Work, moved: Moved) -> None:
         """Write what changed of the case."""
-        del entry
         if moved.case is None:
             return
         if moved.opened:

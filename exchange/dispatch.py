@@ -60,7 +60,7 @@ class Dispatcher:
         again after the claim's time."""
         try:
             return self.round()
-        except Exception:
+        except Exception:  # the thread's boundary: without this worker the party would be sent nothing more
             log.exception("dispatch_failed", party=self._party)
             return 0
 

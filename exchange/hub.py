@@ -28,9 +28,8 @@ class Strangers:
     minute: int = -1
     seen: int = 0
 
-    def counted(self, code: str, now: float) -> bool:
+    def counted(self, now: float) -> bool:
         """Whether this one is recorded."""
-        del code
         if int(now // 60) != self.minute:
             self.minute, self.seen = int(now // 60), 0
         self.seen += 1

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, select, update
 
 from exchange.routing import Plan
 from exchange.store.tables import outbox
@@ -123,11 +123,6 @@ class Outbox:
         """At start-up: what a dead process had claimed is pending again."""
         undo = update(outbox).where(outbox.c.state == "claimed").values(state="pending", claimed_until=None)
         return work.connection.execute(undo).rowcount
-
-    def open_count(self, work: Work) -> int:
-        """Deliveries still to be made."""
-        query = select(func.count()).select_from(outbox).where(outbox.c.state.in_(("pending", "claimed")))
-        return work.connection.execute(query).scalar_one()
 
 
 def _row(plan: Plan, entry: int, now: float) -> dict[str, Any]:

@@ -82,8 +82,8 @@ def take(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: H
 def settle(hub: Hub, work: Work, message: Message, moved: Moved, entry: Entry) -> None:
     """What follows from an accepted message: the case's new state, findings, reactions, deliveries,
     released messages."""
-    hub.cases.store(work, moved, entry.seq)
-    hub.outbox.add(work, hub.routes.plan(work, hub, message, moved), entry.seq)
+    hub.cases.store(work, moved)
+    hub.outbox.add(work, hub.routes.plan(hub, message, moved), entry.seq)
     for payload in hub.reactions.run(hub, work, message, moved, entry.seq):
         submit(hub, work, payload, cause=message.message_id)
     if moved.changed:
@@ -175,7 +175,7 @@ def turn_away(hub: Hub, envelope: Envelope, sealed: Sealed | None, refusal: Refu
         said = Refused("replay", refusal.detail, refusal.where) if refusal.code == "stale" else refusal
         if sealed is not None:
             return refuse(hub, work, envelope, sealed, said, None, known=False)
-        if hub.strangers.counted(said.code, work.now):
+        if hub.strangers.counted(work.now):
             keep(hub, work, Record.stranger(envelope, hub.name).refused(said))
         return Receipt("refused", said.code, {"errors": errors_of(said)})
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from canonical.messages import PAYLOADS, Message
 from exchange.errors import Misconfigured
 from exchange.parties import Party
-from exchange.store.work import Work
 
 if TYPE_CHECKING:
     from exchange.cases import Moved
@@ -61,9 +60,8 @@ class Routes:
         """The table that ships; Misconfigured for a type nobody defines."""
         return parse_routes((files("exchange") / "data" / "routes.toml").read_text("utf-8"))
 
-    def plan(self, work: Work, hub: "Hub", message: Message, moved: "Moved") -> list[Plan]:
+    def plan(self, hub: "Hub", message: Message, moved: "Moved") -> list[Plan]:
         """Every delivery this message causes."""
-        del work
         return [*self._to_systems(hub, message, moved), *_to_subscribers(hub, message, moved)]
 
     def _to_systems(self, hub: "Hub", message: Message, moved: "Moved") -> Iterator[Plan]:

@@ -118,7 +118,7 @@ class Work:
         for do in self._after:
             try:
                 do()
-            except Exception:
+            except Exception:  # the commit stands, and others of its group wait for their answers
                 log.exception("after_commit_failed")
 
 
