@@ -87,6 +87,7 @@ _DECIDED_BY: Mapping[str, tuple[str, ...]] = {
     "case.supplement_noticed.v1": (),
     "case.supplemented.v1": (),
     "case.delivered.v1": (),
+    "case.evaluated.v1": (),
     "fee.noticed.v1": (),
     "fee.paid.v1": (),
     "fee.confirmed.v1": (),
