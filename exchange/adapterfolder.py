@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict
@@ -56,6 +57,7 @@ class Adapter(Manifest):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     name: str
+    folder: Path
     mappings: Mapping[str, WireMapping]
 
     def mapping(self, document: Document) -> WireMapping:
@@ -76,10 +78,23 @@ class Adapter(Manifest):
         return {entry.name: entry for entry in self.inbound}[name]
 
 
-def load_adapters() -> dict[str, Adapter]:
-    """Every folder of `adapters/` that has a manifest, by name; Misconfigured names file and key."""
-    folders = sorted(files("adapters").iterdir(), key=lambda folder: folder.name)
-    return {folder.name: load_adapter(folder) for folder in folders if (folder / "adapter.toml").is_file()}
+def load_adapters(site: Path | None = None) -> dict[str, Adapter]:
+    """Every folder with a manifest of `adapters/` and of the site's own folder, by name; Misconfigured names
+    file and key, or a name both have."""
+    shipped = Path(str(files("adapters")))
+    folders = _folders(shipped)
+    if site is not None and site.resolve() != shipped.resolve():
+        if not site.is_dir():
+            raise Misconfigured("no_adapters", "the folder of the site's adapters is not there", str(site))
+        own = _folders(site)
+        if twice := sorted(own.keys() & folders.keys()):
+            raise Misconfigured("adapter_twice", f"{twice[0]} is the name of a shipped adapter", str(site))
+        folders |= own
+    return {name: load_adapter(folders[name]) for name in sorted(folders)}
+
+
+def _folders(parent: Path) -> dict[str, Path]:
+    return {one.name: one for one in parent.iterdir() if (one / "adapter.toml").is_file()}
 
 
 def load_adapter(folder: Traversable) -> Adapter:
@@ -87,11 +102,27 @@ def load_adapter(folder: Traversable) -> Adapter:
     try:
         manifest = parse_toml(Manifest, (folder / "adapter.toml").read_text(encoding="utf-8"))
         mappings = dict(_mappings(folder))
+        check_finished(manifest)
         _check(manifest, mappings)
     except Misconfigured as fault:
         where = fault.where if fault.where and ".toml" in fault.where else f"adapter.toml: {fault.where}"
         raise Misconfigured(fault.code, fault.detail, f"adapters/{folder.name}/{where}") from None
-    return Adapter(name=folder.name, mappings=mappings, **dict(manifest))
+    return Adapter(name=folder.name, folder=Path(str(folder)), mappings=mappings, **dict(manifest))
+
+
+def check_finished(manifest: Manifest) -> None:
+    """What a scaffold could not know begins with TODO: nothing is loaded with it."""
+    for where, text in _texts(manifest.model_dump(mode="json")):
+        if text.startswith("TODO"):
+            raise Misconfigured("unfinished", text, where)
+
+
+def _texts(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield where, value
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        yield from _texts(part, f"{where}.{name}" if where else str(name))
 
 
 def _mappings(folder: Traversable) -> Iterator[tuple[str, WireMapping]]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,7 @@ def build_hub(settings: Settings, store: Store) -> Hub:
         public_url=settings.public_url,
         store=store,
         parties=Parties(store.read),
-        adapters=load_adapters(),
+        adapters=load_adapters(settings.adapters),
         routes=Routes.shipped(),
         reactions=STANDARD,
         ec_key=opening.ec_key(settings),
@@ -194,9 +193,8 @@ class Channels:
     def _soap(self, party: Party, adapter: Adapter) -> SoapClient:
         if adapter.soap is None or party.address is None:
             raise Misconfigured("no_soap_service", "the adapter names no SOAP service", adapter.name)
-        path = Path(str(files("adapters") / adapter.name / adapter.soap.wsdl))
         return SoapClient(
-            path,
+            adapter.folder / adapter.soap.wsdl,
             party.address.rstrip("/") + adapter.soap.path,
             self._seal(party, adapter),
             read_timeout=adapter.limits.timeout,

@@ -17,7 +17,7 @@ FILE_NAME = "tongban.toml"
 SECRETS = {"database_url": "TONGBAN_DATABASE_URL", "amqp_url": "TONGBAN_AMQP_URL"}
 TEXTS = ("ledger_origin", "http_host", "public_url", "hub")
 PORTS = ("http_port",)
-PATHS = ("ledger_key", "queue_path", "ec_key", "ec_certificate", "rsa_key", "rsa_certificate")
+PATHS = ("ledger_key", "queue_path", "ec_key", "ec_certificate", "rsa_key", "rsa_certificate", "adapters")
 KEYS = frozenset({"state", *SECRETS, *TEXTS, *PORTS, *PATHS})
 
 
@@ -39,6 +39,7 @@ class Settings:
     ec_certificate: Path
     rsa_key: Path
     rsa_certificate: Path
+    adapters: Path | None = None  # the site's own adapters, beside the shipped ones
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -69,6 +70,7 @@ def _build(state: Path, given: Mapping[str, Any], environ: Mapping[str, str]) ->
         ec_certificate=_path(given, "ec_certificate", state, keys / "hub-ec.pem"),
         rsa_key=_path(given, "rsa_key", state, keys / "hub-rsa.key"),
         rsa_certificate=_path(given, "rsa_certificate", state, keys / "hub-rsa.pem"),
+        adapters=_path(given, "adapters", state, state) if "adapters" in given else None,
     )
 
 

@@ -14,7 +14,7 @@ from exchange.errors import Misconfigured
 from exchange.mapping.fields import Path, canon_of, leaves
 from exchange.mapping.run import WireMapping
 from exchange.mapping.scope import Builder, Built, check_filled
-from exchange.mapping.spec import FieldSpec, Fragment, MappingSpec
+from exchange.mapping.spec import EachSpec, FieldSpec, Fragment, MappingSpec
 
 Reader = Callable[[str], str]
 """File name in the adapter's folder -> its text."""
@@ -25,7 +25,7 @@ def compile_mapping(name: str, text: str, read: Reader | None = None) -> WireMap
     """The mapping of this TOML text; `read` opens the fragments it includes. Misconfigured names file and
     key."""
     try:
-        return _compiled(name, _with_fragments(parse_toml(MappingSpec, text), read))
+        return _compiled(name, with_fragments(parse_toml(MappingSpec, text), read))
     except Misconfigured as fault:
         where = f"{name}.mapping.toml" + (f": {fault.where}" if fault.where else "")
         raise Misconfigured(fault.code, fault.detail, where) from None
@@ -42,7 +42,8 @@ def parse_toml(kind: type[Kind], text: str) -> Kind:
         raise Misconfigured("bad_key", first["msg"], ".".join(map(str, first["loc"])) or None) from None
 
 
-def _with_fragments(spec: MappingSpec, read: Reader | None) -> MappingSpec:
+def with_fragments(spec: MappingSpec, read: Reader | None) -> MappingSpec:
+    """The mapping with the fields and code tables of the fragments it includes; Misconfigured."""
     fields: tuple[FieldSpec, ...] = ()
     codes: dict[str, dict[str, str]] = {}
     for name in spec.include:
@@ -54,10 +55,11 @@ def _with_fragments(spec: MappingSpec, read: Reader | None) -> MappingSpec:
 
 
 def _compiled(name: str, spec: MappingSpec) -> WireMapping:
-    model = _model(spec)
+    _check_finished(spec)
+    model = model_of(spec)
     if (spec.form == "xml") != (spec.root is not None):
         raise Misconfigured("bad_root", "an XML document needs a root, a JSON document has none", "root")
-    built = Builder(spec.form, spec.codes).build(model, spec.fields, spec.each, spec.ignore)
+    built = Builder(spec.form, spec.codes, spec.loses).build(model, spec.fields, spec.each, spec.ignore)
     if model is not None:
         _check_whole(model, spec, built)
     return WireMapping(
@@ -66,7 +68,17 @@ def _compiled(name: str, spec: MappingSpec) -> WireMapping:
     )  # fmt: skip
 
 
-def _model(spec: MappingSpec) -> type[Payload] | None:
+def _check_finished(scope: MappingSpec | EachSpec) -> None:
+    """A scaffold says itself what is open: nothing runs on a guess."""
+    for one in (scope, *scope.fields):
+        if one.todo is not None:
+            raise Misconfigured("unfinished", one.todo, getattr(one, "wire", None))
+    for below in scope.each:
+        _check_finished(below)
+
+
+def model_of(spec: MappingSpec) -> type[Payload] | None:
+    """The message's model, None for a call without one; Misconfigured unknown_message."""
     if spec.message is not None and spec.message not in PAYLOADS:
         raise Misconfigured("unknown_message", f"there is no message {spec.message}", "message")
     return PAYLOADS[spec.message] if spec.message else None
@@ -74,25 +86,23 @@ def _model(spec: MappingSpec) -> type[Payload] | None:
 
 def _check_whole(model: type[Payload], spec: MappingSpec, built: Built) -> None:
     known = leaves(model)
-    for name in spec.loses:
-        _check_loss(model, tuple(name.split(".")), built)
-    required = [path for path, canon in known.items() if canon.required]
-    lost = [path for path in required if any(".".join(path).startswith(one) for one in spec.loses)]
+    inside = [_lost(model, tuple(name.split(".")), built) for name in spec.loses]
+    required = [".".join(path) for path, canon in known.items() if canon.required]
+    lost = [path for path in required if any(path.startswith(one) for one in spec.loses)]
+    lost += [name for name, needed in zip(spec.loses, inside, strict=True) if needed]
     if lost and spec.direction != "say":
-        raise Misconfigured("unfilled_field", f"{'.'.join(lost[0])} is required and cannot be lost", "loses")
+        raise Misconfigured("unfilled_field", f"{lost[0]} is required and cannot be lost", "loses")
     check_filled(model, built.filled, spec.loses, "fields")
 
 
-def _check_loss(model: type[Payload], path: Path, built: Built) -> None:
+def _lost(model: type[Payload], path: Path, built: Built) -> bool:
+    """Whether the lost field is one every entry of its list needs; Misconfigured bad_loss."""
     first = canon_of(model, path[:1])
-    inside_list = first is not None and first.repeated and first.model is not None and len(path) == 2
-    exists = (
-        path[1] in first.model.model_fields
-        if inside_list and first and first.model
-        else canon_of(model, path)
-    )
-    if not exists or path in built.filled:
+    inside = first is not None and first.repeated and first.model is not None and len(path) == 2
+    canon = canon_of(first.model, path[1:]) if inside and first and first.model else canon_of(model, path)
+    if canon is None or path in built.filled:
         raise Misconfigured("bad_loss", f"{'.'.join(path)} is no canonical field or is filled", "loses")
+    return inside and canon.required
 
 
 def _given(model: type[Payload] | None, spec: MappingSpec) -> tuple[tuple[Path, str, bool], ...]:

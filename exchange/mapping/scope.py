@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,10 @@ from exchange.mapping.fields import Canon, Path, canon_of, leaves
 from exchange.mapping.run import Places
 from exchange.mapping.scalars import Tables, said_by, steps
 from exchange.mapping.spec import EachSpec, FieldSpec
+
+
+def _stop(fault: Misconfigured) -> None:
+    raise fault
 
 
 @dataclass(slots=True)
@@ -44,6 +48,8 @@ class Builder:
 
     form: Form
     tables: Tables
+    loses: tuple[str, ...] = ()
+    report: Callable[[Misconfigured], None] = _stop
 
     def build(
         self, model: type[BaseModel] | None, fields: Sequence[FieldSpec], eaches: Sequence[EachSpec],
@@ -54,12 +60,23 @@ class Builder:
         for name, codes in (only or {}).items():
             scope.add(name, hearing.skip, saying.constant(codes[0]), True)
         for spec in fields:
-            scope.field(spec)
+            self._try(scope.field, spec)
         for group in _by_wire(eaches):
-            scope.repeated(group)
+            self._try(scope.repeated, group)
         for path in ignore:
-            scope.hear(path, hearing.skip, False)
+            self._try(scope.hear, path, hearing.skip, False)
         return scope.finish()
+
+    def lost_in(self, name: str) -> tuple[str, ...]:
+        """What the mapping loses inside the entries of the list `name`."""
+        return tuple(one.removeprefix(f"{name}.") for one in self.loses if one.startswith(f"{name}."))
+
+    def _try(self, declare: Callable[..., None], *args: object) -> None:
+        """Normally the first fault ends the reading; whoever wants all of them takes the reports."""
+        try:
+            declare(*args)
+        except Misconfigured as fault:
+            self.report(fault)
 
 
 class _Scope:
@@ -222,7 +239,7 @@ class _Scope:
                 rel, path, spec.key, spec.value
             )
         inner = self.shared.build(canon.model, spec.fields, spec.each, spec.ignore, spec.only)
-        check_filled(canon.model, inner.filled, (), spec.wire)
+        check_filled(canon.model, inner.filled, self.shared.lost_in(spec.to), spec.wire)
         self.lists[path] = (rel, inner.places)
         only = tuple((name, frozenset(codes)) for name, codes in spec.only.items())
         choice = hearing.Choice(path, only, inner.handler)
@@ -253,11 +270,19 @@ def check_filled(
     model: type[BaseModel], filled: frozenset[Path], loses: Sequence[str], wire: str | None
 ) -> None:
     """Every canonical field is on the wire, or its loss is written down."""
+    for path, canon in uncovered(model, filled, loses):
+        code = "unfilled_field" if canon.required else "unmapped_field"
+        raise Misconfigured(code, f"nothing fills {'.'.join(path)} and loses does not name it", wire)
+
+
+def uncovered(
+    model: type[BaseModel], filled: frozenset[Path], loses: Sequence[str]
+) -> Iterator[tuple[Path, Canon]]:
+    """The canonical fields that are neither on the wire nor named as lost."""
     lost = {tuple(name.split(".")) for name in loses}
     for path, canon in leaves(model).items():
         if path not in filled and not any(path[: len(one)] == one for one in lost):
-            code = "unfilled_field" if canon.required else "unmapped_field"
-            raise Misconfigured(code, f"nothing fills {'.'.join(path)} and loses does not name it", wire)
+            yield path, canon
 
 
 def _shown(wire: str) -> str:

@@ -43,7 +43,7 @@ class FieldSpec(Section):
     `wire` is a path of elements or members by `/`, `@name` an attribute, `name[]` a list that must hold
     exactly one entry.
     `when`: the value occurs exactly then. `required_when`: it must occur then. `longest`: characters,
-    refused beyond.
+    refused beyond. `todo`: what a person still has to settle here; a file with one is not loaded.
     """
 
     wire: str | None = None
@@ -63,10 +63,13 @@ class FieldSpec(Section):
     split: str | None = None
     longest: int | None = None
     instead: Instead | None = None
+    todo: str | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> FieldSpec:
         sources = [self.to, self.fill, self.constant, self.digest]
+        if self.todo is not None and not any(one is not None for one in sources):
+            return self
         if self.wire is None and (self.given is None or self.to is None):
             raise ValueError("a field without wire needs given and to")
         if self.wire is not None and sum(one is not None for one in sources) != 1:
@@ -88,6 +91,7 @@ class EachSpec(Section):
     required: bool = False
     say_empty: bool = False
     before: str | None = None
+    todo: str | None = None
     fields: tuple[FieldSpec, ...] = ()
     each: tuple[EachSpec, ...] = ()
 
@@ -95,7 +99,8 @@ class EachSpec(Section):
 class MappingSpec(Section):
     """A whole mapping. `direction` say: the document cannot be heard into a whole message; `loses` names
     every canonical
-    field the wire does not carry. `include` names files of shared fields in the same folder."""
+    field the wire does not carry (`list.field` inside a list). `include` names files of shared fields in the
+    same folder. `todo`: the mapping is unfinished and is not loaded."""
 
     message: str | None = None
     form: Literal["json", "xml"]
@@ -108,6 +113,7 @@ class MappingSpec(Section):
     fields: tuple[FieldSpec, ...] = ()
     each: tuple[EachSpec, ...] = ()
     codes: dict[str, dict[str, str]] = {}
+    todo: str | None = None
 
 
 class Fragment(Section):

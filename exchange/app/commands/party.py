@@ -179,7 +179,7 @@ def _given(facts: PartyFacts, args: argparse.Namespace) -> PartyFacts:
 
 
 def _adapters(facts: PartyFacts) -> Mapping[str, Adapter]:
-    return {} if facts.adapter == HOUSE else load_adapters()
+    return {} if facts.adapter == HOUSE else load_adapters(load_settings().adapters)
 
 
 def _pem(path: Path) -> str:

@@ -45,7 +45,8 @@ class Options:
 
 def demonstrate(options: Options) -> int:
     """The exit code: 0 when both sides agree and the ledger holds."""
-    settings, adapters, screen = load_settings(), load_adapters(), Screen()
+    settings, screen = load_settings(), Screen()
+    adapters = load_adapters(settings.adapters)
     screen.banner()
     with stopping_on_sigterm(), alone(settings.state / "demo"):
         cast = prepare(settings, screen, partners(adapters))

@@ -494,9 +494,9 @@ signing_key = cache(load_signing_key)
 
 
 @cache
-def adapters() -> Any:
+def adapters(site: Path | None = None) -> Any:
     """The shipped adapters, compiled once: they are frozen values."""
-    return load_adapters()
+    return load_adapters(site)
 
 
 def make_core(folder: Path, keys: Path, at: datetime = START) -> Core:
