@@ -4,12 +4,17 @@
 import re
 from collections.abc import Iterator
 
-NAMES = frozenset({"approver", "sent_by", "received_by", "collector", "payer", "verified_by", "clerk"})
+NAMES = frozenset(
+    {
+        "approver", "sent_by", "received_by", "collector", "payer", "verified_by", "clerk", "signed_by",
+        "complainant", "holder_name",
+    }
+)  # fmt: skip
 """Members that hold a person's name."""
-PEOPLE = frozenset({"applicant", "contact", "officer", "holders"})
-"""Members that hold people, each with a `name`."""
-OPAQUE = "fields"
-"""The content of a certificate: pairs of name and value that only the issuer understands."""
+PEOPLE = frozenset({"applicant", "contact", "officer", "holder", "holders", "sender", "receiver", "staff"})
+"""Members that hold people, each with a `name`; an `address` there is a person's."""
+OPAQUE = frozenset({"fields", "details"})
+"""Pairs of name and value that only another system understands: content of a certificate, of a verification."""
 
 _DAY = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _ID = re.compile(rf"(?<![0-9A-Za-z])[1-9][0-9]{{5}}{_DAY}[0-9]{{3}}[0-9Xx](?![0-9A-Za-z])", re.ASCII)
@@ -73,9 +78,11 @@ def _text(text: str, within: str, key: str, names: list[str]) -> str:
         return "*" * len(text)
     if key == "document_no":
         return document_masked(text)
+    if key == "address" and within in PEOPLE:
+        return text[:6] + "*" * max(len(text) - 6, 0)
     if key == "email":
         return text[:1] + "***" + text[text.rfind("@") :] if "@" in text else name_masked(text)
-    if _is_name(within, key) or (within == OPAQUE and key == "value"):
+    if _is_name(within, key) or (within in OPAQUE and key == "value"):
         return name_masked(text)
     for name in names:
         text = text.replace(name, name_masked(name))

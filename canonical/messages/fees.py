@@ -106,7 +106,7 @@ class ReconciledLine(Model):
 
 
 class FeeReconciled(Payload):
-    """The bank's file of one day (T+1); `count` and `balance` (yuan) are its first line, reversals negative."""
+    """The bank's file of one day (T+1); `count` and `balance` (yuan) are its first line."""
 
     TYPE: ClassVar[str] = "fee.reconciled.v1"
     region: RegionCode

@@ -12,7 +12,7 @@ from canonical.messages.parts import (
     Applicant,
     CasePayload,
     Count,
-    DocumentNumber,
+    Holder,
     LimitSpan,
     Model,
     Name,
@@ -101,9 +101,7 @@ class VerificationRequested(Payload):
     request_id: Reference
     case_no: CaseNumber | None = None
     subject: Annotated[str, coded("verification_subject")]
-    name: Name
-    document_type: Annotated[str, coded("document_type")]
-    document_no: DocumentNumber
+    holder: Holder
     purpose: Annotated[str, Text(200)]
 
 
