@@ -14,7 +14,7 @@ NAMES = frozenset(
 PEOPLE = frozenset({"applicant", "contact", "officer", "holder", "holders", "sender", "receiver", "staff"})
 """Members that hold people, each with a `name`; an `address` there is a person's."""
 OPAQUE = frozenset({"fields", "details"})
-"""Pairs of name and value that only another system understands: content of a certificate, of a verification."""
+"""Pairs of name and value that only another system understands (a certificate, a verification)."""
 
 _DAY = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _ID = re.compile(rf"(?<![0-9A-Za-z])[1-9][0-9]{{5}}{_DAY}[0-9]{{3}}[0-9Xx](?![0-9A-Za-z])", re.ASCII)

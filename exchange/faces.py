@@ -138,15 +138,17 @@ class Door:
 
     def _identity(self, envelope: Envelope, sealed: Sealed, tree: Any) -> str:
         rule = self.entry.message_id
-        if rule.by == "property":
-            found = envelope.properties.get(rule.path or "message_id")
+        paths = (rule.path,) if isinstance(rule.path, str) else rule.path or ("message_id",)
+        if rule.by in ("property", "row"):
+            found = [envelope.properties.get(path) for path in paths]
         elif rule.by == "field":
-            found = value_at(tree, rule.path or "")
+            found = [value_at(tree, path) for path in paths]
         else:
-            found = hashlib.sha256(sealed.body).hexdigest()
-        if not found:
-            raise Refused("missing_field", "the message has no identity", rule.path or "message_id")
-        return rule.prefix + found
+            found = [hashlib.sha256(sealed.body).hexdigest()]
+        parts = [one for one in found if one]
+        if len(parts) != len(found):
+            raise Refused("missing_field", "the message has no identity", paths[0])
+        return rule.prefix + "-".join(parts)
 
 
 def _expect_size(sealed: Sealed) -> None:

@@ -58,13 +58,25 @@ class Document(Section):
         return all(str(getattr(payload, name, None)) in values for name, values in self.when.items())
 
 
+class Wrap(Section):
+    """The document travels as text in one `member` of a JSON body; with `cipher` as base64 of a random
+    16-byte IV and the SM4-CBC ciphertext (PKCS#7) under the party's key of keys/secrets.toml [ciphers]
+    (hex)."""
+
+    member: str
+    cipher: Literal["sm4-cbc"] | None = None
+
+
 class RestCall(Section):
-    """An HTTP request; `path`, `query` and `headers` are templates. A GET has no body."""
+    """An HTTP request; `path`, `query` and `headers` are templates. A GET has no body. The answer's
+    `result_header` (name) is heard as if the body's object had it under `@header`."""
 
     method: Literal["GET", "POST"] = "POST"
     path: str
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
+    wrap: Wrap | None = None
+    result_header: str | None = None
 
 
 class SoapCall(Section):
@@ -80,6 +92,19 @@ class AmqpCall(Section):
     routing_key: str
     correlation_id: str = "{case_no}"
     headers: dict[str, str] = {}
+
+
+class TableCall(Section):
+    """Rows written into the partner's front-end database: the document's top-level members are tables (an
+    object is one row, a list several), `keys` the key column of each. A row that is there is updated in
+    place with `version` one higher; `set` are columns every written row gets; `sign` takes the row's seal.
+    """
+
+    keys: dict[str, str]
+    version: str = "dataver"
+    set: dict[str, str | int] = {}
+    sign: str = "row_sign"
+    written: str = "written_at"
 
 
 class SoapService(Section):
@@ -121,6 +146,14 @@ class Outcome(Section):
         return next((verdict for key, verdict in self.errors.items() if _like(key, code)), self.otherwise)
 
 
+class Remote(Section):
+    """An identifier the partner gives once and the hub keeps before anything else is done: `name` in the
+    call context of every later call for the same case, `path` where the answer holds it."""
+
+    name: str
+    path: str
+
+
 class Reply(Section):
     """What a synchronous answer is read with: a message of `type`, or single `values` by wire path, or
     both."""
@@ -131,9 +164,12 @@ class Reply(Section):
 
 
 class Call(Section):
-    """One thing the hub asks of the partner; exactly one of `rest`, `soap`, `amqp`.
+    """One thing the hub asks of the partner; exactly one of `rest`, `soap`, `amqp`, `table`.
 
-    `answered_by` names the inbound document that brings the answer later (AMQP receipts).
+    `answered_by` names the inbound document that brings the answer later (AMQP receipts). `first` names
+    calls that must have given their `remote` identifiers for the case before this one is made: they are
+    made when they have not, each identifier committed before the next call, so a resume never asks twice.
+    `for_each` is a list of the payload: the call is made once per entry, whose fields join the context.
     """
 
     name: str
@@ -141,15 +177,19 @@ class Call(Section):
     rest: RestCall | None = None
     soap: SoapCall | None = None
     amqp: AmqpCall | None = None
+    table: TableCall | None = None
     documents: tuple[Document, ...] = ()
     outcome: Outcome = Outcome()
     reply: Reply | None = None
     answered_by: str | None = None
+    first: tuple[str, ...] = ()
+    remote: tuple[Remote, ...] = ()
+    for_each: str | None = None
 
     @model_validator(mode="after")
     def _one_transport(self) -> Call:
-        if sum(part is not None for part in (self.rest, self.soap, self.amqp)) != 1:
-            raise ValueError("exactly one of rest, soap, amqp is needed")
+        if sum(part is not None for part in (self.rest, self.soap, self.amqp, self.table)) != 1:
+            raise ValueError("exactly one of rest, soap, amqp, table is needed")
         return self
 
     def document_for(self, type_: str, payload: Any) -> Document | None:
@@ -168,9 +208,91 @@ class Token(Section):
 
 
 class RestDoor(Section):
-    """The hub's path this partner calls; always POST."""
+    """The hub's path this partner calls; always POST. `token`: the header that must carry a token of
+    [token_door]."""
 
     path: str
+    wrap: Wrap | None = None
+    token: str | None = None
+
+
+class TokenDoor(Section):
+    """Where this partner gets a token of the hub: `path` (POST, JSON), the wire paths of its account, time
+    (yyyyMMddHHmmss) and `digest`, what the digest is over (template of account, time14, secret), life in
+    seconds, and the answers (templates over token, expires, code, detail)."""
+
+    path: str
+    account: str
+    time: str
+    digest: str
+    text: str
+    lifetime: int
+    ok: Body
+    refused: Body
+
+
+class SoapServed(Section):
+    """The SOAP service the hub serves to this partner at `path`, described by `wsdl` (in the folder)."""
+
+    wsdl: str
+    namespace: str
+    path: str
+    charset: Literal["utf-8", "gbk"] = "utf-8"
+    declaration: str | None = None
+    result: str
+
+
+class SoapDoor(Section):
+    """One operation of the served service: the string argument that holds the sealed document, and the one
+    that holds a file as base64 (its MD5, hex, stands in the document at `file_digest`)."""
+
+    operation: str
+    argument: str
+    file: str | None = None
+    file_digest: str | None = None
+
+
+class TableDoor(Section):
+    """A table of the partner's front-end database the hub polls: rows where all of `where` hold, at most
+    `limit`, in `order`. After its commit each row gets the columns of `ok`, `refused` or `unknown_case`,
+    and the reason in `reason`; only if `version` is still the one that was read."""
+
+    table: str
+    key: str
+    where: dict[str, str | int]
+    order: tuple[str, ...]
+    limit: int = 50
+    every: float = 5.0
+    version: str = "dataver"
+    sign: str = "row_sign"
+    ok: dict[str, str | int]
+    refused: dict[str, str | int]
+    unknown_case: dict[str, str | int] = {}
+    reason: str | None = None
+
+
+class FileDoor(Section):
+    """Files the partner drops into the folder of the party's account value `drop_folder`. `pattern` is a
+    regular expression of the name whose named groups are values; a file is read once its `flag` file (name
+    + suffix) is there, which holds the detached JWS bound to `file` (the name). The text is lines of
+    `separator`-separated columns: the first line `head`, the others `columns`; heard as
+    {"HEAD": {…}, "ROWS": [{…}]}."""
+
+    pattern: str
+    flag: str = ".ok"
+    charset: Literal["utf-8", "gbk"] = "gbk"
+    separator: str = "|"
+    head: tuple[str, ...]
+    columns: tuple[str, ...]
+    every: float = 5.0
+
+
+class PullRest(Section):
+    """The message only names its document: `pattern` (regular expression, named groups go into the
+    context) of the text in the body, `call` the outbound REST call whose answer is the document."""
+
+    pattern: str
+    call: str
 
 
 class AmqpDoor(Section):
@@ -187,11 +309,11 @@ class AmqpDoor(Section):
 
 
 class MessageIdRule(Section):
-    """Where a message's identity comes from: an AMQP property, a wire field behind a prefix, or the body's
-    SHA-256."""
+    """Where a message's identity comes from: an AMQP property, a wire field (several: joined by -) behind a
+    prefix, or the body's SHA-256; a table's row is its key and version."""
 
-    by: Literal["property", "field", "digest"]
-    path: str | None = None
+    by: Literal["property", "field", "digest", "row"]
+    path: str | tuple[str, ...] | None = None
     prefix: str = ""
 
 
@@ -212,27 +334,44 @@ class Answer(Section):
 
 
 class Inbound(Section):
-    """One kind of thing the partner sends; exactly one of `rest`, `amqp`. Several documents are told apart
-    by {object}."""
+    """One kind of thing the partner sends; exactly one of `rest`, `amqp`, `soap`, `table`, `file`.
+
+    Several documents are told apart by {object}: of the routing key, or the wire value at `object_path`.
+    """
 
     name: str
     seal: SealName | None = None
     rest: RestDoor | None = None
     amqp: AmqpDoor | None = None
+    soap: SoapDoor | None = None
+    table: TableDoor | None = None
+    file: FileDoor | None = None
+    object_path: str | None = None
+    pull: PullRest | None = None
     documents: tuple[Document, ...] = Field(min_length=1)
     message_id: MessageIdRule
     answer: Answer | None = None
 
     @model_validator(mode="after")
     def _one_transport(self) -> Inbound:
-        if (self.rest is None) == (self.amqp is None):
-            raise ValueError("exactly one of rest, amqp is needed")
+        if sum(part is not None for part in (self.rest, self.amqp, self.soap, self.table, self.file)) != 1:
+            raise ValueError("exactly one of rest, amqp, soap, table, file is needed")
         return self
 
     def document_for(self, object_: str | None) -> Document | None:
         """The document of this object selector; with one document only, that one."""
         only = self.documents[0] if len(self.documents) == 1 else None
         return only or next((doc for doc in self.documents if doc.object == object_), None)
+
+
+class Poll(Section):
+    """A call without a message made again and again: `every` seconds, at once while the answer names a
+    `cursor` (wire path). `position` is the wire path of what the next round begins from ({since})."""
+
+    call: str
+    every: float
+    cursor: str | None = None
+    position: str | None = None
 
 
 class Queue(Section):
@@ -257,9 +396,12 @@ class Manifest(Section):
     limits: Limits = Limits()
     digests: tuple[DigestRule, ...] = ()
     soap: SoapService | None = None
+    served: SoapServed | None = None
     token: Token | None = None
+    token_door: TokenDoor | None = None
     inbound: tuple[Inbound, ...] = ()
     outbound: tuple[Call, ...] = ()
+    polls: tuple[Poll, ...] = ()
     queues: tuple[Queue, ...] = ()
 
 
