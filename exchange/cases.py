@@ -124,6 +124,7 @@ class Cases:
             "item_version": item.version,
             "org": item.org,
             "has_fee": item.has_fee,
+            "gives_certificate": False,
             "region": payload.region,
             "origin": message.sender,
             "application": payload.model_dump(mode="json", exclude_none=True),
@@ -214,6 +215,7 @@ def context(case: Case, message: Message, work: Work) -> dict[str, Any]:
         "item_type": item_type(case["item_code"]),
         "version": getattr(message.payload, "version", 1),
         "has_fee": case["has_fee"],
+        "gives_certificate": case["gives_certificate"],
         "decision_refused": case["facts"].get("granted") is False,
     }
     if isinstance(message.payload, CertificateIssued):

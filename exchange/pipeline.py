@@ -83,7 +83,7 @@ def settle(hub: Hub, work: Work, message: Message, moved: Moved, entry: Entry) -
     """What follows from an accepted message: the case's new state, findings, reactions, deliveries,
     released messages."""
     hub.cases.store(work, moved)
-    hub.outbox.add(work, hub.routes.plan(hub, message, moved), entry.seq)
+    hub.outbox.add(work, hub.routes.plan(hub, work, message, moved), entry.seq)
     for payload in hub.reactions.run(hub, work, message, moved, entry.seq):
         submit(hub, work, payload, cause=message.message_id)
     if moved.changed:

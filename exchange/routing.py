@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import bindparam, select
+
 from canonical.messages import PAYLOADS, Message
 from exchange.errors import Misconfigured
 from exchange.parties import Party
+from exchange.store.tables import document
+from exchange.store.work import Work
 
 if TYPE_CHECKING:
     from exchange.cases import Moved
@@ -17,6 +21,18 @@ if TYPE_CHECKING:
 
 HOUSE = "house"
 DEPARTMENTS = "SYS-02"
+PORTALS = "SYS-07"
+ATTACHED = "case.attached.v1"
+_FILES = (
+    select(document.c.canonical)
+    .where(
+        document.c.case_no == bindparam("of"),
+        document.c.type == ATTACHED,
+        document.c.direction == "in",
+        document.c.state == "accepted",
+    )
+    .order_by(document.c.entry)
+)
 _SPACE = uuid.UUID("7d6a3f0e-5f5c-4b7e-9a56-0d2f8f0c7a11")
 
 
@@ -41,6 +57,7 @@ class Route:
     types: frozenset[str]
     when: Mapping[str, str] = field(default_factory=dict)
     first: str | None = None
+    accepted: bool = False
 
     def concerns(self, message: Message) -> bool:
         """Whether this message goes this way."""
@@ -60,24 +77,33 @@ class Routes:
         """The table that ships; Misconfigured for a type nobody defines."""
         return parse_routes((files("exchange") / "data" / "routes.toml").read_text("utf-8"))
 
-    def plan(self, hub: "Hub", message: Message, moved: "Moved") -> list[Plan]:
+    def plan(self, hub: "Hub", work: Work, message: Message, moved: "Moved") -> list[Plan]:
         """Every delivery this message causes."""
-        return [*self._to_systems(hub, message, moved), *_to_subscribers(hub, message, moved)]
+        return [*self._to_systems(hub, work, message, moved), *_to_subscribers(hub, message, moved)]
 
-    def _to_systems(self, hub: "Hub", message: Message, moved: "Moved") -> Iterator[Plan]:
+    def _to_systems(self, hub: "Hub", work: Work, message: Message, moved: "Moved") -> Iterator[Plan]:
         for route in self._routes:
             party = _target(hub, route, moved) if route.concerns(message) else None
             if party is None or party.name == message.sender:
                 continue
+            if route.accepted and (moved.case is None or moved.case["acceptance"] is None):
+                continue
             if route.first == "application" and moved.case is not None:
-                yield from _calls(hub, party, message, moved, "case.applied.v1", moved.case["application"])
+                for kind, payload in _handed_in(work, moved.case):
+                    yield from _calls(hub, party, message, moved, kind, payload)
             yield from _calls(hub, party, message, moved, message.type, _dump(message))
 
 
 def parse_routes(text: str) -> Routes:
     """The table from its TOML text."""
     routes = tuple(
-        Route(line["to"], frozenset(line["types"]), line.get("when", {}), line.get("first"))
+        Route(
+            line["to"],
+            frozenset(line["types"]),
+            line.get("when", {}),
+            line.get("first"),
+            line.get("accepted", False),
+        )
         for line in tomllib.loads(text)["route"]
     )
     if unknown := {kind for route in routes for kind in route.types} - PAYLOADS.keys():
@@ -87,8 +113,19 @@ def parse_routes(text: str) -> Routes:
     return Routes(routes)
 
 
+def _handed_in(work: Work, case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The application and the files that came with it, in the order they came."""
+    yield "case.applied.v1", case["application"]
+    work.flush()  # a file may have come in this very commit
+    for row in work.connection.execute(_FILES, {"of": case["case_no"]}):
+        yield ATTACHED, row.canonical
+
+
 def _target(hub: "Hub", route: Route, moved: "Moved") -> Party | None:
     adapters = hub.adapters_of(route.to)
+    if route.to == PORTALS and moved.case is not None:
+        found = hub.parties.named(moved.case["origin"])
+        return found if found is not None and found.adapter in adapters else None
     org = moved.case["org"] if route.to == DEPARTMENTS and moved.case else None
     if route.to == DEPARTMENTS and org is None:
         return None
@@ -102,7 +139,9 @@ def _calls(
     for call, _ in hub.adapters[party.adapter].outbound_for(kind, model):
         yield Plan(
             party.name,
-            _outgoing_id(message, party.name, call.name, kind),
+            _outgoing_id(
+                message, party.name, call.name, kind, payload.get("digest") if kind == ATTACHED else ""
+            ),
             call.name,
             kind,
             moved.case_no,
@@ -125,6 +164,7 @@ def _dump(message: Message) -> dict[str, Any]:
     return dumped
 
 
-def _outgoing_id(message: Message, party: str, call: str, kind: str) -> str:
+def _outgoing_id(message: Message, party: str, call: str, kind: str, part: str | None = "") -> str:
     """The same message always leaves under the same id: a retry, even after a crash, is recognised."""
-    return str(uuid.uuid5(_SPACE, "\n".join((message.sender, message.message_id, party, call, kind))))
+    words = (message.sender, message.message_id, party, call, kind, *([part] if part else []))
+    return str(uuid.uuid5(_SPACE, "\n".join(words)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import date
 from typing import Annotated, ClassVar
 
@@ -28,7 +30,7 @@ from canonical.messages.parts import (
     Title,
     needs,
 )
-from canonical.values import Money, RegionCode, Timestamp
+from canonical.values import Digest, Money, RegionCode, Timestamp
 
 
 class CaseApplied(CasePayload):
@@ -177,6 +179,28 @@ class CaseDelivered(CasePayload):
     document_no: DocumentNumber
     mode: Annotated[str, coded("delivery_mode")]
     collected_at: Timestamp
+
+
+class CaseAttached(CasePayload):
+    """附件: one file handed in for a material; `content` is base64, `digest` the SHA-256 of the file."""
+
+    TYPE: ClassVar[str] = "case.attached.v1"
+    material: Title
+    file_name: Annotated[str, Text(200)]
+    media_type: Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+\-]{1,80}$")]
+    digest: Digest
+    content: Annotated[str, StringConstraints(min_length=1, max_length=4_000_000)]
+    attached_at: Timestamp
+
+    @model_validator(mode="after")
+    def _is_the_file(self) -> CaseAttached:
+        try:
+            body = base64.b64decode(self.content, validate=True)
+        except ValueError:
+            raise ValueRefused("bad_value", "content is not base64") from None
+        if hashlib.sha256(body).hexdigest() != self.digest:
+            raise ValueRefused("bad_value", "digest is not the SHA-256 of the content")
+        return self
 
 
 class CaseEvaluated(CasePayload):
