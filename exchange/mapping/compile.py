@@ -12,7 +12,9 @@ from pydantic import BaseModel, ValidationError
 from canonical.messages import PAYLOADS, Payload
 from exchange.errors import Misconfigured
 from exchange.mapping.fields import Path, canon_of, leaves
+from exchange.mapping.inner import inner_documents
 from exchange.mapping.run import WireMapping
+from exchange.mapping.scalars import blurred
 from exchange.mapping.scope import Builder, Built, check_filled
 from exchange.mapping.spec import EachSpec, FieldSpec, Fragment, MappingSpec
 
@@ -65,7 +67,15 @@ def _compiled(name: str, spec: MappingSpec) -> WireMapping:
     return WireMapping(
         name, spec.message, spec.form, spec.root or "", spec.namespace, spec.direction, spec.loses, model,
         built.handler, built.sayer, _given(model, spec), built.places,
+        tuple(one.to for one in spec.each if one.row_wise), _blurs(spec),
+        inner_documents(spec.inner, spec.form),
     )  # fmt: skip
+
+
+def _blurs(spec: MappingSpec) -> dict[str, dict[str, str]]:
+    scopes = [("", spec.fields), *((f"{each.to}.", each.fields) for each in spec.each)]
+    fields = [(start, one) for start, below in scopes for one in below if one.to and one.coarse]
+    return {f"{start}{one.to}": blurred(one, spec.codes) for start, one in fields}
 
 
 def _check_finished(scope: MappingSpec | EachSpec) -> None:

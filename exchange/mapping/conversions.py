@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from canonical.amounts import BEIJING, Money
 from canonical.errors import ValueRefused
-from canonical.values import RegionCode
+from canonical.values import ImplementationCode, RegionCode
 from exchange.mapping.refusal import BadValue
 
 Form = Literal["json", "xml"]
@@ -52,6 +52,7 @@ def conversions(form: Form) -> dict[str, Conversion]:
         "fen": Conversion(_chain(_digits, Money.from_fen), lambda value: str(value.fen), Money),
         "region6": Conversion(_region6_hear, _region6_say, RegionCode),
         "county6": Conversion(_region6_hear, lambda value: str(value)[:6], RegionCode),
+        "code_hyphens": Conversion(_hyphens_hear, _hyphens_say, ImplementationCode),
         "hex_base64": Conversion(_base64_hear, _base64_say, str),
         "name_count": Conversion(_name_count_hear, _name_count_say, tuple),
     }
@@ -215,6 +216,23 @@ def _region6_say(value: str) -> str:
     if not value.endswith("000000"):
         raise BadValue("a town or village cannot be said in 6 digits")
     return value[:6]
+
+
+_is_hyphenated = re.compile(r"[0-9A-Z]{18}-[0-9]-[0-9A-Z]{12}", re.ASCII).fullmatch
+
+
+def _hyphens_hear(value: Any) -> ImplementationCode:
+    text = _text(value)
+    if not _is_hyphenated(text):
+        raise BadValue("must be an implementation code written 18-1-12")
+    try:
+        return ImplementationCode(text.replace("-", ""))
+    except ValueRefused as fault:
+        raise BadValue(fault.detail) from fault
+
+
+def _hyphens_say(value: str) -> str:
+    return f"{value[:18]}-{value[18]}-{value[19:]}"
 
 
 def _base64_hear(value: Any) -> str:

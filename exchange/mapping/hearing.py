@@ -11,6 +11,7 @@ from exchange.mapping.conversions import Step
 from exchange.mapping.fields import Path
 from exchange.mapping.paths import at
 from exchange.mapping.refusal import BadValue, FieldError, shown_name
+from exchange.mapping.rows import BrokenRow, broken_row
 
 Context = Mapping[str, Any]
 Out = dict[str, Any]
@@ -19,11 +20,12 @@ Out = dict[str, Any]
 @dataclass(slots=True)
 class Hearing:
     """One document being heard: what was wrong, the call context, and at which wire index each chosen entry
-    stood."""
+    stood. `broken` takes the entries of row-wise lists that cannot be read; None: they refuse the whole."""
 
     context: Context
     errors: list[FieldError] = field(default_factory=list)
     positions: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    broken: list[BrokenRow] | None = None
 
     def wrong(self, path: str, code: str, detail: str) -> None:
         """Notes one complaint."""
@@ -141,6 +143,7 @@ class Choice:
     to: Path
     only: tuple[tuple[str, frozenset[str]], ...]
     handler: Handler
+    row_wise: bool = False
 
     def takes(self, entry: Any) -> bool:
         """Whether the entry's discriminators are this choice's."""
@@ -150,6 +153,7 @@ class Choice:
 def each(rel: str, choices: Sequence[Choice], single_is_list: bool) -> Handler:
     """A repeated element or array."""
     plain = choices[0] if len(choices) == 1 and not choices[0].only else None
+    row_wise = any(choice.row_wise for choice in choices)
 
     def handle(value: Any, out: Out, run: Hearing, base: str) -> None:
         entries = [value] if single_is_list and not isinstance(value, list) else value
@@ -161,13 +165,20 @@ def each(rel: str, choices: Sequence[Choice], single_is_list: bool) -> Handler:
         for index, entry in enumerate(entries):
             chosen = plain or next((one for one in choices if one.takes(entry)), None)
             at = f"{base}{rel}[{index}]/"
-            if chosen is None:
-                run.wrong(at + choices[0].only[0][0], "unknown_code", "none of the kinds the contract knows")
-                continue
-            run.positions.setdefault((base + rel, chosen.to[-1]), []).append(index)
+            apart = Hearing(run.context) if row_wise and run.broken is not None else run
             heard: Out = {}
-            chosen.handler(entry, heard, run, at)
-            peek(out, chosen.to).append(heard)
+            if chosen is None:
+                apart.wrong(
+                    at + choices[0].only[0][0], "unknown_code", "none of the kinds the contract knows"
+                )
+            else:
+                chosen.handler(entry, heard, apart, at)
+            if apart is not run and run.broken is not None and apart.errors:
+                run.broken.append(broken_row(entry, heard, apart.errors))
+            elif chosen is not None:
+                run.positions.update(apart.positions)
+                run.positions.setdefault((base + rel, chosen.to[-1]), []).append(index)
+                peek(out, chosen.to).append(heard)
 
     return handle
 
@@ -194,6 +205,17 @@ def default(to: Path, value: Any) -> After:
     def check(tree: Any, out: Out, run: Hearing, base: str) -> None:
         if peek(out, to) is None:
             put(out, to, value)
+
+    return check
+
+
+def agreement(wire: str, rel: str, path: Path, say: Step) -> After:
+    """A value that follows from another one must be what follows."""
+
+    def check(tree: Any, out: Out, run: Hearing, base: str) -> None:
+        found, value = at(tree, wire), peek(out, path)
+        if found not in (None, "") and value is not None and found != say(value):
+            run.wrong(base + rel, "bad_value", "does not agree with the value it follows from")
 
     return check
 

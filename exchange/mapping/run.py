@@ -14,8 +14,10 @@ from exchange.mapping import json, xml
 from exchange.mapping.complaints import complaints
 from exchange.mapping.fields import Path
 from exchange.mapping.hearing import Handler, Hearing
+from exchange.mapping.inner import InnerDocument
 from exchange.mapping.paths import at
-from exchange.mapping.refusal import DocumentRefused
+from exchange.mapping.refusal import DocumentRefused, FieldError
+from exchange.mapping.rows import BrokenRow, broken_row
 from exchange.mapping.saying import Sayer, Saying
 
 
@@ -64,7 +66,8 @@ class WireMapping:
 
     `message` is the canonical type (None: a call that carries no message). `loses` are the canonical fields
     the wire does not
-    carry; with direction `say` the document cannot become a whole message again.
+    carry, `blurs` those it carries less exactly (canonical name -> the name it is heard as); with direction
+    `say` the document cannot become a whole message again.
     """
 
     name: str
@@ -79,6 +82,14 @@ class WireMapping:
     sayer: Sayer
     given: tuple[tuple[Path, str, bool], ...]
     places: Places
+    row_wise: tuple[str, ...] = ()
+    blurs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    inner: tuple[InnerDocument, ...] = ()
+
+    @property
+    def lossless(self) -> bool:
+        """Whether everything the message says is on the wire."""
+        return not self.loses and not self.blurs
 
     def read(self, document: Any, charset: str | None = None) -> Any:
         """The wire tree of bytes, of a string inside another document, or of an lxml element; Refused."""
@@ -91,15 +102,18 @@ class WireMapping:
         if self.model is None or self.direction == "say":
             raise Misconfigured("not_heard", "this mapping only says", self.name)
         run = Hearing(context or {})
+        return self._validated(self._heard(tree, run), run)
+
+    def hear_rows(
+        self, tree: Any, context: Mapping[str, Any] | None = None
+    ) -> tuple[Payload, tuple[BrokenRow, ...]]:
+        """As `hear`, without the entries of row-wise lists that cannot be read: they come apart."""
+        if self.model is None or self.direction == "say":
+            raise Misconfigured("not_heard", "this mapping only says", self.name)
+        run = Hearing(context or {}, broken=[])
         heard = self._heard(tree, run)
-        try:
-            payload = self.model.model_validate(heard)
-        except ValidationError as fault:
-            self._explain(fault, run)
-            raise DocumentRefused(run.errors) from None
-        if run.errors:
-            raise DocumentRefused(run.errors)
-        return payload
+        broken = [*(run.broken or ()), *self._invalid_rows(heard, run)]
+        return self._validated(heard, run), tuple(broken)
 
     def hear_values(self, tree: Any, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The canonical values of a wire tree before they are a message; DocumentRefused. Enough to check
@@ -118,6 +132,8 @@ class WireMapping:
         tree = self.sayer(payload, run, "")
         if run.errors:
             raise DocumentRefused(run.errors)
+        for one in reversed(self.inner):
+            tree = one.closed(tree)
         return tree
 
     def write(self, tree: Any) -> bytes:
@@ -136,10 +152,40 @@ class WireMapping:
 
     def _heard(self, tree: Any, run: Hearing) -> dict[str, Any]:
         heard: dict[str, Any] = {}
+        for one in self.inner:
+            tree = one.opened(tree)
         self.handler(tree, heard, run, "")
         for to, name, required in self.given:
             _give(heard, to, name, required, run)
         return heard
+
+    def _validated(self, heard: dict[str, Any], run: Hearing) -> Payload:
+        assert self.model is not None  # noqa: S101 - the callers looked
+        try:
+            payload = self.model.model_validate(heard)
+        except ValidationError as fault:
+            self._explain(fault, run)
+            raise DocumentRefused(run.errors) from None
+        if run.errors:
+            raise DocumentRefused(run.errors)
+        return payload
+
+    def _invalid_rows(self, heard: dict[str, Any], run: Hearing) -> list[BrokenRow]:
+        """Takes the entries the model refuses out of `heard`, with the complaints about each."""
+        assert self.model is not None  # noqa: S101 - the callers looked
+        try:
+            self.model.model_validate(heard)
+        except ValidationError as fault:
+            wrong: dict[tuple[str, int], list[FieldError]] = {}
+            for loc, code, detail in complaints(fault):
+                if len(loc) > 1 and loc[0] in self.row_wise and isinstance(loc[1], int):
+                    where = self.places.find(loc, "", run.positions)
+                    wrong.setdefault((str(loc[0]), loc[1]), []).append(FieldError(where, code, detail))
+            return [
+                broken_row(heard[name][index], heard[name].pop(index), errors)
+                for (name, index), errors in sorted(wrong.items(), reverse=True)
+            ][::-1]
+        return []
 
     def _explain(self, fault: ValidationError, run: Hearing) -> None:
         known = [error.path for error in run.errors]

@@ -16,12 +16,17 @@ from exchange.mapping.spec import FieldSpec
 
 Tables = dict[str, dict[str, str]]
 NEED_CONVERSION = (Money, bool, int, datetime, date)
+DERIVATIONS: dict[str, Step] = {
+    "text": str,
+    "organisation9": lambda credit_code: str(credit_code)[8:17],  # GB 11714, inside GB 32100
+    "basic12": lambda implementation_code: str(implementation_code)[19:31],  # GB/T 39554.1
+}
 
 
 def steps(spec: FieldSpec, canon: Canon, form: Form, tables: Tables) -> tuple[Step, Step]:
     """(hear, say) of one value; Misconfigured when conversion, codes and canonical type do not fit."""
     if spec.codes is not None or canon.codes is not None:
-        hear, say = _coded(_table(spec, canon, tables), spec.also, canon, spec.wire)
+        hear, say = _coded(_table(spec, canon, tables), spec, canon)
     else:
         hear, say = _plain(spec, canon, form)
     if spec.split is not None:
@@ -37,7 +42,27 @@ def said_by(spec: FieldSpec, form: Form) -> Step:
     known = conversions(form)
     if name not in known:
         raise Misconfigured("unknown_conversion", f"no conversion is called {name}", spec.wire)
-    return _bounded(known[name].say, spec.longest)
+    say = known[name].say
+    if spec.prefix is not None:
+        _, say = prefixed(spec.prefix, known[name].hear, say)
+    return _bounded(say, spec.longest)
+
+
+def derived_by(spec: FieldSpec, canon: Canon) -> Step:
+    """How a value that follows from a canonical text is said."""
+    derive = DERIVATIONS.get(spec.as_ or "text")
+    if derive is None:
+        raise Misconfigured("unknown_conversion", f"nothing is derived by {spec.as_}", spec.wire)
+    if canon.repeated or not issubclass(canon.base, str):
+        raise Misconfigured("bad_conversion", f"{spec.derived} is no text to derive from", spec.wire)
+    prefix, step = spec.prefix or "", derive
+    return _bounded(lambda value: prefix + step(value), spec.longest)
+
+
+def blurred(spec: FieldSpec, tables: Tables) -> dict[str, str]:
+    """Canonical names that are heard as another name after they were said."""
+    table = spec.codes if isinstance(spec.codes, dict) else tables.get(spec.codes or "", {})
+    return {name: table[code] for name, code in spec.coarse.items()}
 
 
 def _plain(spec: FieldSpec, canon: Canon, form: Form) -> tuple[Step, Step]:
@@ -73,9 +98,10 @@ def _table(spec: FieldSpec, canon: Canon, tables: Tables) -> dict[str, str]:
     return {entry.code: entry.name for entry in canon.codes.entries}
 
 
-def _coded(table: dict[str, str], also: dict[str, str], canon: Canon, wire: str | None) -> tuple[Step, Step]:
-    _check_table(table, also, canon.codes, wire)
-    hears, says = table | also, {name: code for code, name in table.items()}
+def _coded(table: dict[str, str], spec: FieldSpec, canon: Canon) -> tuple[Step, Step]:
+    _check_table(table, spec.also, canon.codes, spec.wire)
+    _check_coarse(table, spec, canon.codes)
+    hears, says = table | spec.also, {name: code for code, name in table.items()} | spec.coarse
 
     def hear(value: Any) -> str:
         if not isinstance(value, str):
@@ -103,6 +129,15 @@ def _check_table(
         raise Misconfigured("not_one_to_one", "also names a value the table does not have", wire)
     for name in table.values() if codes else ():
         _check_name(name, codes, wire)
+
+
+def _check_coarse(table: dict[str, str], spec: FieldSpec, codes: CodeList | None) -> None:
+    if set(spec.coarse) & set(table.values()) or not set(spec.coarse.values()) <= set(table):
+        raise Misconfigured(
+            "not_one_to_one", "coarse names no code of the table, or a name it has", spec.wire
+        )
+    for name in spec.coarse:
+        _check_name(name, codes, spec.wire)
 
 
 def _check_name(name: str, codes: CodeList | None, wire: str | None) -> None:

@@ -13,7 +13,7 @@ from exchange.mapping import hearing, saying
 from exchange.mapping.conversions import Form, Step
 from exchange.mapping.fields import Canon, Path, canon_of, leaves
 from exchange.mapping.run import Places
-from exchange.mapping.scalars import Tables, said_by, steps
+from exchange.mapping.scalars import Tables, derived_by, said_by, steps
 from exchange.mapping.spec import EachSpec, FieldSpec
 
 
@@ -125,6 +125,8 @@ class _Scope:
         rel = _shown(spec.wire)
         if spec.to is not None:
             self._mapped(spec, rel, spec.to)
+        elif spec.derived is not None:
+            self._derived(spec, rel, tuple(spec.derived.split(".")))
         elif spec.fill is not None:
             say = said_by(spec, self.shared.form)
             sayer = saying.fill(rel, spec.fill, say, spec.required is not False, spec.default)
@@ -154,6 +156,15 @@ class _Scope:
         self._conditional(spec, rel, hearing.leaf(rel, path, hear, self.xml), sayer, required)
         if spec.default is not None:
             self._after(hearing.default(path, spec.default))
+
+    def _derived(self, spec: FieldSpec, rel: str, path: Path) -> None:
+        canon = canon_of(self.model, path) if self.model else None
+        if canon is None:
+            raise Misconfigured("unknown_field", f"there is no canonical value {spec.derived}", spec.wire)
+        say = derived_by(spec, canon)
+        required = canon.required if spec.required is None else spec.required
+        self._after(hearing.agreement(spec.wire or "", rel, path, say))
+        self._conditional(spec, rel, hearing.skip, saying.leaf(rel, path, say, required), required)
 
     def _conditional(
         self, spec: FieldSpec, rel: str, handler: hearing.Handler, sayer: saying.Sayer, required: bool
@@ -239,10 +250,10 @@ class _Scope:
                 rel, path, spec.key, spec.value
             )
         inner = self.shared.build(canon.model, spec.fields, spec.each, spec.ignore, spec.only)
-        check_filled(canon.model, inner.filled, self.shared.lost_in(spec.to), spec.wire)
+        check_filled(canon.model, inner.filled, self.shared.lost_in(spec.to), spec.wire, self.shared.report)
         self.lists[path] = (rel, inner.places)
         only = tuple((name, frozenset(codes)) for name, codes in spec.only.items())
-        choice = hearing.Choice(path, only, inner.handler)
+        choice = hearing.Choice(path, only, inner.handler, spec.row_wise)
         return choice, saying.each(rel, path, inner.sayer, spec.required, spec.say_empty)
 
     def finish(self) -> Built:
@@ -267,12 +278,17 @@ def _close(branch: Branch, rel: str, xml: bool) -> hearing.Handler:
 
 
 def check_filled(
-    model: type[BaseModel], filled: frozenset[Path], loses: Sequence[str], wire: str | None
+    model: type[BaseModel],
+    filled: frozenset[Path],
+    loses: Sequence[str],
+    wire: str | None,
+    report: Callable[[Misconfigured], None] = _stop,
 ) -> None:
     """Every canonical field is on the wire, or its loss is written down."""
     for path, canon in uncovered(model, filled, loses):
         code = "unfilled_field" if canon.required else "unmapped_field"
-        raise Misconfigured(code, f"nothing fills {'.'.join(path)} and loses does not name it", wire)
+        detail = f"nothing fills {'.'.join(path)} and loses does not name it"
+        report(Misconfigured(code, detail, wire))
 
 
 def uncovered(

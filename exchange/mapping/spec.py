@@ -36,25 +36,29 @@ class Digest(Section):
 
 class FieldSpec(Section):
     """One wire value and where it goes: exactly one of `to` (canonical field), `fill` (said from the call
-    context, not
-    heard), `constant` (said, and must be heard). Without `wire`, `given` fills a canonical field from the
+    context, not heard), `derived` (said from a canonical field that another wire value fills; heard, it must
+    agree), `constant` (said, and must be heard). Without `wire`, `given` fills a canonical field from the
     context on hearing.
 
     `wire` is a path of elements or members by `/`, `@name` an attribute, `name[]` a list that must hold
     exactly one entry.
     `when`: the value occurs exactly then. `required_when`: it must occur then. `longest`: characters,
-    refused beyond. `todo`: what a person still has to settle here; a file with one is not loaded.
+    refused beyond. `coarse`: canonical names that share a code of the table when said; heard, the code is
+    the table's name, and the mapping `blurs` the field. `todo`: what a person still has to settle here; a
+    file with one is not loaded.
     """
 
     wire: str | None = None
     to: str | None = None
     fill: str | None = None
+    derived: str | None = None
     digest: Digest | None = None
     constant: str | int | bool | None = None
     given: str | None = None
     as_: str | None = Field(default=None, alias="as")
     codes: str | dict[str, str] | None = None
     also: dict[str, str] = {}
+    coarse: dict[str, str] = {}
     required: bool | None = None
     default: str | int | None = None
     when: Condition = {}
@@ -67,20 +71,21 @@ class FieldSpec(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> FieldSpec:
-        sources = [self.to, self.fill, self.constant, self.digest]
+        sources = [self.to, self.fill, self.derived, self.constant, self.digest]
         if self.todo is not None and not any(one is not None for one in sources):
             return self
         if self.wire is None and (self.given is None or self.to is None):
             raise ValueError("a field without wire needs given and to")
         if self.wire is not None and sum(one is not None for one in sources) != 1:
-            raise ValueError("exactly one of to, fill, constant, digest is needed")
+            raise ValueError("exactly one of to, fill, derived, constant, digest is needed")
         return self
 
 
 class EachSpec(Section):
     """Repeated data: every entry at `wire` becomes one of `to`. `only` chooses by a discriminator (wire
     name -> codes; the
-    first is said). With `key` and `value` the wire is one object whose members are the entries."""
+    first is said). With `key` and `value` the wire is one object whose members are the entries. `row_wise`:
+    a broken entry may be left out and reported where whoever listens takes the others alone."""
 
     wire: str
     to: str
@@ -91,9 +96,18 @@ class EachSpec(Section):
     required: bool = False
     say_empty: bool = False
     before: str | None = None
+    row_wise: bool = False
     todo: str | None = None
     fields: tuple[FieldSpec, ...] = ()
     each: tuple[EachSpec, ...] = ()
+
+
+class Inner(Section):
+    """The text at `wire` is a document of its own, in the form of the outer one (XML: with this `root`), and
+    the mapping's paths go on inside it."""
+
+    wire: str
+    root: str | None = None
 
 
 class MappingSpec(Section):
@@ -110,6 +124,7 @@ class MappingSpec(Section):
     loses: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    inner: tuple[Inner, ...] = ()
     fields: tuple[FieldSpec, ...] = ()
     each: tuple[EachSpec, ...] = ()
     codes: dict[str, dict[str, str]] = {}
