@@ -1,0 +1,235 @@
+"""The samples of a mapping: what they hold that nothing reads, and whether they say what was expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exchange.errors import HubError, Misconfigured, Refused
+from exchange.mapping import json, xml
+from exchange.mapping.compile import compile_mapping
+from exchange.mapping.hearing import Hearing
+from exchange.mapping.refusal import DocumentRefused, FieldError
+from exchange.mapping.run import WireMapping
+from exchange.mapping.scope import Built
+from exchange.scaffold.coverage import suggestions, unread
+from exchange.scaffold.opened import Opened, line_with, read_text
+from exchange.scaffold.points import Edit, Point
+from exchange.scaffold.shape import Leaf, Scope, shape
+
+ACCEPTED, REFUSED = "fixtures/accepted", "fixtures/refused"
+CONFIRMED = "take the line out when every value is what the contract says"
+_INDEX = re.compile(r"\[\d*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One accepted document of a mapping with the canonical value beside it."""
+
+    file: str
+    tree: Any
+    beside: str
+    expected: Mapping[str, Any] | None
+
+
+def named(path: Path) -> str:
+    """The mapping a sample's file name belongs to (`name--what.json`)."""
+    return path.name.split(".")[0].split("--")[0]
+
+
+def sample_files(folder: Path, where: str = ACCEPTED) -> list[Path]:
+    """The documents themselves, without what stands beside them."""
+    beside = (".canonical.json", ".code")
+    found = (folder / where).iterdir() if (folder / where).is_dir() else iter(())
+    return sorted(path for path in found if path.is_file() and not path.name.endswith(beside))
+
+
+def read_samples(folder: Path, opened: Opened) -> tuple[list[Sample], list[Point]]:
+    """The samples that can be read, and the points of those that cannot."""
+    samples, points = [], []
+    for path in sample_files(folder):
+        if named(path) == opened.name and opened.spec is not None:
+            try:
+                samples.append(_sample(folder, path, opened))
+            except HubError as fault:
+                file = f"{ACCEPTED}/{path.name}"
+                points.append(Point("broken", file, 1, fault.where or "/", str(fault), "correct the sample"))
+    return samples, points
+
+
+def _sample(folder: Path, path: Path, opened: Opened) -> Sample:
+    spec = opened.spec
+    assert spec is not None  # noqa: S101 - the caller looked
+    body = path.read_bytes()
+    root = spec.root or ""
+    tree = json.loads(body) if spec.form == "json" else xml.read(body, root, spec.namespace)
+    beside = f"{ACCEPTED}/{path.stem}.canonical.json"
+    expected = json.loads(read_text(folder / beside)) if (folder / beside).is_file() else None
+    if expected is not None and not (isinstance(expected, dict) and "payload" in expected):
+        raise Refused("bad_request", "a canonical value has a payload", beside)
+    return Sample(f"{ACCEPTED}/{path.name}", tree, beside, expected)
+
+
+def flat(scope: Scope, above: str = "") -> dict[str, Leaf]:
+    """Every leaf by its whole path, lists opened."""
+    found = {_join(above, leaf.path): leaf for leaf in scope.leaves}
+    for wire, below in scope.lists.items():
+        found |= flat(below, _join(above, wire))
+    return found
+
+
+def _join(above: str, path: str) -> str:
+    return "/".join(part for part in (above, path) if part)
+
+
+def leaves_of(samples: list[Sample]) -> dict[str, Leaf]:
+    """What the samples hold, by wire path."""
+    return flat(shape(sample.tree for sample in samples))
+
+
+def sample_points(
+    opened: Opened, samples: list[Sample], built: Built, faults: tuple[Misconfigured, ...]
+) -> Iterator[Point]:
+    """What stands in the samples and is not read, or not understood."""
+    known, seen = {fault.where for fault in faults}, set()
+    leaves = leaves_of(samples)
+    for sample in samples:
+        run = Hearing(dict((sample.expected or {}).get("context", {})))
+        built.handler(sample.tree, {}, run, "")
+        for error in run.errors:
+            path = _INDEX.sub("", error.path)
+            own = [one for one in known if one and (path == one or path.endswith(f"/{one}"))]
+            if not own and (path, error.code, error.code == "unknown_code" and error.path) not in seen:
+                seen.add((path, error.code, error.code == "unknown_code" and error.path))
+                yield from _said(opened, sample, error, path, leaves)
+
+
+def _said(
+    opened: Opened, sample: Sample, error: FieldError, path: str, leaves: Mapping[str, Leaf]
+) -> Iterator[Point]:
+    if error.code == "unknown_field":
+        below = [one for one in leaves if one == path or one.startswith(f"{path}/")]
+        for one in below or [path]:
+            yield _undeclared(opened, one, leaves.get(one, Leaf(one)))
+        return
+    found = next((line for line in opened.lines if line.wire == path), None)
+    file, number = (found.file, found.line) if found else (opened.file, 1)
+    where = f"{error.detail} (in {sample.file})"
+    if error.code == "unknown_code":
+        yield Point("unknown_code", file, number, error.path, where, "add the code to codes, or to also")
+    else:
+        yield Point(
+            "bad_value", file, number, error.path, where, f"{error.code}: another as, or not required"
+        )
+
+
+def _undeclared(opened: Opened, wire: str, leaf: Leaf) -> Point:
+    """A field the samples have and the mapping does not name."""
+    above = max((one for one in opened.models() if one and wire.startswith(f"{one}/")), key=len, default="")
+    at = _first_field(opened, above)
+    best = suggestions(opened, wire, leaf)
+    insert = at is not None and bool(best)
+    return unread(opened, opened.file, at or opened.line_of("form"), wire, best, leaf, opened.text, insert)
+
+
+def _first_field(opened: Opened, above: str) -> int | None:
+    """The line after which a field of this scope can be put in."""
+    own = [
+        one.line for one in opened.lines if one.wire.rpartition("/")[0] == above and one.file == opened.file
+    ]
+    start = min(own, default=0)
+    lines = opened.text.splitlines()
+    return start if start and lines[start - 1].lstrip().startswith("{") else None
+
+
+def compared(folder: Path, opened: Opened, samples: list[Sample]) -> Iterator[Point]:
+    """A finished mapping's samples against the canonical values beside them."""
+    try:
+        mapping = compile_mapping(opened.name, opened.text, lambda part: read_text(folder / part))
+    except Misconfigured as fault:
+        yield Point("broken", opened.file, 1, fault.where or "/", str(fault), "correct the file")
+        return
+    for sample in samples:
+        if sample.expected is not None:
+            yield from _differences(mapping, sample)
+
+
+def _differences(mapping: WireMapping, sample: Sample) -> Iterator[Point]:
+    expected = dict(sample.expected or {})
+    try:
+        heard = content_of(mapping, sample.tree, dict(expected.get("context", {})))
+    except DocumentRefused as refused:
+        for error in refused.errors:
+            detail = f"{error.code}: {error.detail}"
+            yield Point("bad_value", sample.file, 1, error.path, detail, "correct the mapping or the sample")
+        return
+    wanted = without(expected["payload"], mapping.loses)
+    for path, left, right in differing(heard, wanted):
+        detail = f"the mapping says {left!r}, the canonical value {right!r}"
+        do = "see in the contract who is right"
+        yield Point("sample_differs", sample.beside, 1, path or "/", detail, do)
+
+
+def content_of(mapping: WireMapping, tree: Any, context: Mapping[str, Any]) -> Any:
+    """What a document says, in the JSON form of its message; DocumentRefused."""
+    if mapping.model is None:
+        return None if not mapping.hear_values(tree, context) else {}
+    if mapping.direction == "say":
+        return plain(mapping.model, mapping.hear_values(tree, context))
+    content = mapping.hear(tree, context).model_dump(mode="json", exclude_none=True)
+    return without(content, mapping.loses)
+
+
+def plain(model: Any, values: Mapping[str, Any]) -> Any:
+    """Heard values in the JSON form of the message, whole or not."""
+    return model.model_construct(**values).model_dump(mode="json", exclude_none=True, warnings=False)
+
+
+def without(content: Any, loses: tuple[str, ...]) -> Any:
+    """The content without what the mapping says it loses."""
+    for name in loses:
+        content = _dropped(content, name.split("."))
+    return content
+
+
+def _dropped(content: Any, path: list[str]) -> Any:
+    if isinstance(content, list | tuple):
+        return [_dropped(one, path) for one in content]
+    if not isinstance(content, dict):
+        return content
+    if len(path) == 1:
+        return {name: one for name, one in content.items() if name != path[0]}
+    return {name: _dropped(one, path[1:]) if name == path[0] else one for name, one in content.items()}
+
+
+def differing(left: Any, right: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two JSON values differ."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for name in [*left, *(one for one in right if one not in left)]:
+            yield from differing(left.get(name), right.get(name), f"{path}.{name}" if path else str(name))
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, (one, other) in enumerate(zip(left, right, strict=True)):
+            yield from differing(one, other, f"{path}[{index}]")
+    elif left != right:
+        yield path, left, right
+
+
+def beside_points(opened: Opened, samples: list[Sample], folder: Path) -> Iterator[Point]:
+    """Samples that are absent, or have nothing to be compared with, or a guess beside them."""
+    spec = opened.spec
+    if spec is not None and not samples and (opened.lines or spec.todo is not None):
+        suffix = spec.form
+        do = f"put one at {ACCEPTED}/{opened.name}.{suffix} with {opened.name}.canonical.json"
+        yield Point("missing_sample", opened.file, 1, opened.name, "no sample shows this document", do)
+    for sample in samples:
+        if sample.expected is None:
+            do = f"write {sample.beside} from the contract"
+            yield Point("missing_sample", sample.file, 1, opened.name, "nothing to compare it with", do)
+        elif "todo" in sample.expected:
+            line = line_with(read_text(folder / sample.beside), r'^\s*"todo"')
+            edit = Edit(sample.beside, line, None)
+            todo = str(sample.expected["todo"])
+            yield Point("unconfirmed", sample.beside, line, opened.name, todo, CONFIRMED, edit)
