@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from mocks.partners.archive_download import DownloadFailed, DownloadRefused, dow
 from mocks.partners.archive_package import FORMAT, HELD, Finding, detection, examine
 from mocks.partners.common import jws, strictjson
 from mocks.partners.common.bus import Bus, BusError
-from mocks.partners.common.clock import Clock
+from mocks.partners.common.clock import OwnClock
 from mocks.partners.common.distort import distorted
 from mocks.partners.common.faults import Faults
 from mocks.partners.common.record import Record
+from mocks.partners.common.worker import Queries, Worker
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
@@ -34,7 +34,12 @@ CREATE TABLE IF NOT EXISTS held (
   fileno TEXT PRIMARY KEY, reqid TEXT NOT NULL, archive_no TEXT NOT NULL UNIQUE);
 """
 EXCHANGE = "gov.archive"
-IDLE = 0.5  # seconds
+QUERIES = Queries(
+    "SELECT * FROM job WHERE state != 'published' AND due <= ? ORDER BY due, id LIMIT 1",
+    "SELECT min(due) FROM job WHERE state != 'published'",
+    "UPDATE job SET due = ? WHERE id = ?",
+    "id",
+)
 
 
 @dataclass(frozen=True)
@@ -47,22 +52,21 @@ class Tools:
     trusted: Sequence[x509.Certificate]
     bus: Bus
     state: Path
-    clock: Clock
+    clock: OwnClock
     log: FilteringBoundLogger
     repeats: Sequence[float]
 
 
-class Jobs:
+class Jobs(Worker):
     """One thread; a job is waiting, then checked (its result is written down), then published."""
 
     def __init__(self, tools: Tools) -> None:
+        super().__init__("jobs", tools.record, tools.faults, tools.clock.base, QUERIES)
         self._tools = tools
-        self._wake, self._stopped = threading.Event(), False
-        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def add(self, db: sqlite3.Connection, request: dict[str, object], content: str, delay: float) -> int:
         """Keeps an accepted request inside the caller's transaction."""
-        due, text = self._tools.clock() + delay, strictjson.write(request).decode()
+        due, text = self.clock() + delay, strictjson.write(request).decode()
         done = db.execute(
             "INSERT INTO job (reqid, content, request, due, message_id) VALUES (?, ?, ?, ?, ?)",
             (request["reqid"], content, text, due, str(uuid.uuid4())),
@@ -80,44 +84,28 @@ class Jobs:
 
     def hurry(self, job: int) -> None:
         """Makes a job due now."""
-        with self._tools.record.work() as db:
+        with self.record.work() as db:
             db.execute("UPDATE job SET due = 0 WHERE id = ? AND state != 'published'", (job,))
-        self._wake.set()
+        self.wake()
 
     def attempted(self, job: int) -> bool:
         """Whether the result of a job was published or tried."""
-        with self._tools.record.work() as db:
+        with self.record.work() as db:
             row = db.execute("SELECT state, attempt FROM job WHERE id = ?", (job,)).fetchone()
         return row is None or row["state"] == "published" or row["attempt"] > 0
 
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+    def operation(self, row: sqlite3.Row) -> str:
+        return "result" if row["state"] == "checked" else ""
 
-    def stop(self, seconds: float = 1.0) -> None:
-        """Ends the thread; what is under way begins again after the restart."""
-        self._stopped = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(seconds)
+    def fresh(self, row: sqlite3.Row) -> bool:
+        return not row["attempt"]
 
-    def _run(self) -> None:
-        try:
-            self._work()
-        except sqlite3.ProgrammingError:  # the record was closed under a download that outlived `stop`
-            if not self._stopped:
-                raise
+    def overtaken(self, row: sqlite3.Row) -> None:
+        """Counts as tried: callback_before_reply does not wait for it."""
+        with self.record.work() as db:
+            db.execute("UPDATE job SET attempt = 1 WHERE id = ?", (row["id"],))
 
-    def _work(self) -> None:
-        while not self._stopped:
-            row = self._next()
-            if row is not None:
-                self._try(row)
-                continue
-            self._wake.wait(self._idle())
-            self._wake.clear()
-
-    def _try(self, row: sqlite3.Row) -> None:
+    def work(self, row: sqlite3.Row) -> None:
         try:
             self._step(row)
         except BusError as error:
@@ -136,26 +124,9 @@ class Jobs:
         findings = [Finding(FORMAT, "cannot be examined")]
         self._conclude(row, json.loads(row["request"]), "400", "", findings)
 
-    def _idle(self) -> float:
-        with self._tools.record.work() as db:
-            due = db.execute("SELECT min(due) FROM job WHERE state != 'published'").fetchone()[0]
-        return IDLE if due is None else min(IDLE, max(0.005, due - self._tools.clock()))
-
-    def _next(self) -> sqlite3.Row | None:
-        with self._tools.record.work() as db:
-            row: sqlite3.Row | None = db.execute(
-                "SELECT * FROM job WHERE state != 'published' AND due <= ? ORDER BY due, id LIMIT 1",
-                (self._tools.clock(),),
-            ).fetchone()
-        return row
-
     def _step(self, row: sqlite3.Row) -> None:
-        if row["state"] == "waiting":
-            self._examine(row, json.loads(row["request"]))
-        elif not row["attempt"] and self._tools.faults.take("result", "reorder"):
-            self._postpone(row, self._tools.clock() + 1.0)
-        else:
-            self._publish(row, json.loads(row["request"]))
+        request = json.loads(row["request"])
+        self._examine(row, request) if row["state"] == "waiting" else self._publish(row, request)
 
     def _examine(self, row: sqlite3.Row, request: dict[str, str]) -> None:
         part = self._tools.state / "incoming" / f"{row['id']}.part"
@@ -169,9 +140,9 @@ class Jobs:
             return self._conclude(row, request, "404", f"download failed: {error}", [])
         findings = examine(
             part, request["fileno"], int(request["size"]), request["aipdigest"], self._tools.trusted,
-            datetime.fromtimestamp(self._tools.clock(), UTC),
+            datetime.fromtimestamp(self._tools.clock.seals(), UTC),
         )  # fmt: skip
-        with self._tools.record.work() as db:
+        with self.record.work() as db:
             if db.execute("SELECT 1 FROM held WHERE fileno = ?", (request["fileno"],)).fetchone():
                 findings = [Finding(HELD, "file number already held"), *findings]
             self._conclude(row, request, "400" if findings else "200", "", findings)
@@ -187,14 +158,14 @@ class Jobs:
         words = "archived" if code == "200" else text or "checks failed"
         named = {name: request[name] for name in ("reqid", "unitcode", "fileno")}
         result = {**named, "retcode": code, "retdesc": words}
-        with self._tools.record.work() as db:
+        with self.record.work() as db:
             if code == "200":
                 result["archiveNo"] = self._archive_no(db, request)
                 held = (request["fileno"], request["reqid"], result["archiveNo"])
                 db.execute("INSERT INTO held VALUES (?, ?, ?)", held)
             body = strictjson.write({**result, "detectionResult": detection(findings)})
             change = "UPDATE job SET state = 'checked', result = ?, due = ?, attempt = 0 WHERE id = ?"
-            db.execute(change, (body, self._tools.clock(), row["id"]))
+            db.execute(change, (body, self.clock(), row["id"]))
 
     def _archive_no(self, db: sqlite3.Connection, request: dict[str, str]) -> str:
         """档号 in the form of DA/T 13: fonds, category and year, retention, number."""
@@ -206,26 +177,24 @@ class Jobs:
 
     def _publish(self, row: sqlite3.Row, request: dict[str, str]) -> None:
         tools = self._tools
-        if fault := tools.faults.take("result", "delay_ms"):
-            threading.Event().wait(fault.number(1000) / 1000)
-        copies = 1
-        if fault := tools.faults.take("result", "duplicate_push"):
+        self.pause("result")
+        copies = 0 if self.faults.take("result", "drop_before_reply") else 1
+        if fault := self.faults.take("result", "duplicate_push"):
             copies += max(1, int(fault.number(1)))
-        body, content_type = distorted(row["result"], "application/json", tools.faults, "result")
+        body, content_type = distorted(row["result"], "application/json", self.faults, "result")
         for _ in range(copies):
             self._send(row, request, body, content_type)
-        retcode = json.loads(row["result"])["retcode"]
+        retcode = json.loads(row["result"])["retcode"] if copies else "lost"
         with tools.record.work() as db:
             tools.record.note(
-                "sent", "result", request["reqid"], body, retcode, accepted=True, case=request["fileno"]
+                "sent", "result", request["reqid"], body, retcode, accepted=copies > 0, case=request["fileno"]
             )
             db.execute("UPDATE job SET state = 'published' WHERE id = ?", (row["id"],))
 
     def _send(self, row: sqlite3.Row, request: dict[str, str], body: bytes, content_type: str) -> None:
         key = f"result.{request['unitcode']}"
-        age = 3600 if self._tools.faults.take("result", "sig_expired") else 0
-        spoil = self._tools.faults.take("result", "sig_bad") is not None
-        seal = self._tools.signer.sign(body, {"exchange": EXCHANGE, "routing_key": key}, age=age, spoil=spoil)
+        flaws, bound = self.faults.flaws("result"), {"exchange": EXCHANGE, "routing_key": key}
+        seal = self._tools.signer.sign(body, bound, age=flaws.age, spoil=flaws.spoil)
         self._tools.bus.publish(
             EXCHANGE, key, body, message_id=row["message_id"], correlation_id=request["fileno"],
             content_type=content_type, headers={jws.HEADER: seal},
@@ -234,10 +203,6 @@ class Jobs:
     def _later(self, row: sqlite3.Row) -> None:
         waits = self._tools.repeats
         wait = waits[min(row["attempt"], len(waits) - 1)] if waits else 1.0
-        with self._tools.record.work() as db:
-            due = self._tools.clock() + wait
+        with self.record.work() as db:
+            due = self.clock() + wait
             db.execute("UPDATE job SET attempt = attempt + 1, due = ? WHERE id = ?", (due, row["id"]))
-
-    def _postpone(self, row: sqlite3.Row, due: float) -> None:
-        with self._tools.record.work() as db:
-            db.execute("UPDATE job SET due = ?, attempt = 1 WHERE id = ?", (due, row["id"]))

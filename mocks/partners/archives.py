@@ -115,7 +115,7 @@ class Archives:
         given = dict(call.query)
         if len(call.query) != 3 or given.keys() != {"appid", "time", "digest"}:
             return _said("1", "bad parameter")
-        account, now = given["appid"], self.desk.clock()
+        account, now = given["appid"], self.desk.signer.clock()
         secret, known = self.config.secret, account == self.config.account
         if not tokens.digest_holds(account, given["time"], secret, given["digest"], now) or not known:
             return _said("2", "token")
@@ -139,7 +139,7 @@ class Archives:
         match = BEARER.fullmatch(call.headers.get("authorization", ""))
         if match is None:
             return False
-        return tokens.holds(self.desk.record, match[1], self.config.account, self.desk.clock())
+        return tokens.holds(self.desk.record, match[1], self.config.account, self.desk.signer.clock())
 
     def _refused(self, call: Call, code: str, msg: str) -> Answer:
         name = hashlib.sha256(call.body).hexdigest()
@@ -181,7 +181,7 @@ def build(config: Config, log: FilteringBoundLogger) -> Archives:
     ground = open_ground(config, FAULTS, SCHEMA)
     bus = Bus.open(config.amqp_url, config.queue_path or config.state / "queue.db", GOV_ARCHIVE)
     tools = Tools(
-        ground.record, ground.faults, ground.signer, trusted, bus, config.state, ground.signer.clock, log,
+        ground.record, ground.faults, ground.signer, trusted, bus, config.state, ground.clock, log,
         config.numbers("repeat_seconds", REPEATS),
     )  # fmt: skip
     jobs = Jobs(tools)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +29,7 @@ from mocks.partners.catalogue_items import BadCode, catalogue
 from mocks.partners.catalogue_ops import OPERATIONS, PASSING, Operations
 from mocks.partners.catalogue_store import SCHEMA, Catalogue
 from mocks.partners.common import admin, soapface
-from mocks.partners.common.clock import Clock
+from mocks.partners.common.clock import Clock, OwnClock
 from mocks.partners.common.config import Config, ConfigError
 from mocks.partners.common.faults import Faults
 from mocks.partners.common.keys import load_certificates, wait_for
@@ -53,12 +52,14 @@ CONTRACT: Final = (
     Path(__file__).parents[2] / "adapters" / "provincial_catalogue" / "contract" / "catalog.wsdl"
 )
 PATH: Final = "/CatalogService"
-_SEALED = ANSWER_FAULTS | {"sig_expired"}
-_AFTER_TOKEN = _SEALED | {"maintenance", "token_expired"}
+_SEALED = ANSWER_FAULTS | {"sig_expired", "clock_skew_s", "gbk_body"}
+_AFTER_TOKEN = _SEALED | {"token_expired"}
 FAULTS: Final = dict.fromkeys(OPERATIONS, _AFTER_TOKEN) | {
-    "GetToken": _SEALED | {"maintenance"},
-    "QueryIncrement": _AFTER_TOKEN | {"version_gap", "reorder", "duplicate_push"},
-    "ReportItems": _AFTER_TOKEN | {"partial_accept"},
+    "GetToken": _SEALED,
+    "QueryIncrement": _AFTER_TOKEN
+    | {"version_gap", "reorder", "duplicate_push", "pagination_shift", "batch_limit", "missing_attachment"},
+    "GetItem": _AFTER_TOKEN | {"missing_attachment"},
+    "ReportItems": _AFTER_TOKEN | {"partial_accept", "batch_limit"},
 }
 _CODE = re.compile(r"<CODE>(\d+)</CODE>", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -86,11 +87,11 @@ class Face:
 
     def answer(self, post: Post) -> Reply:
         """A sealed answer or a sealed Fault."""
-        call_id = ""
+        call_id, skew = "", self.faults.skew(post.operation)
         try:
             envelope = soapface.read_envelope(post.content_type, post.body)
             call_id = self._claimed(envelope)
-            payload = self._work(post, envelope)
+            payload = self._work(post, envelope, skew)
         except SealError as error:
             self.log.info("seal_refused", reason=str(error))
             payload = self._refused(post, call_id, "seal")
@@ -98,7 +99,7 @@ class Face:
             payload = self._refused(post, call_id, str(error))
         except soapface.ServiceFailed:
             payload = soapface.fault("internal error", "Server")
-        return self._sealed(post.operation, payload, call_id)
+        return self._sealed(post.operation, payload, call_id, skew)
 
     def _claimed(self, envelope: Element) -> str:
         """The callId to repeat, also to an unsigned call; "" when it is none."""
@@ -107,8 +108,8 @@ class Face:
         )
         return str(texts[0]) if len(texts) == 1 and _UUID.fullmatch(texts[0]) else ""
 
-    def _work(self, post: Post, envelope: Element) -> Element:
-        now = datetime.fromtimestamp(self.clock(), UTC)
+    def _work(self, post: Post, envelope: Element, skew: float) -> Element:
+        now = datetime.fromtimestamp(self.clock() + skew, UTC)
         verified = verify_soap(envelope, f"{{{self.contract.namespace}}}CallHeader", self.trusted, now)
         soapface.valid(verified.header, self.contract)
         payload = soapface.valid(verified.payload, self.contract)
@@ -154,13 +155,13 @@ class Face:
         self.record.note("received", post.operation or "unknown", id, post.body, reason, accepted=False)
         return soapface.fault(reason)
 
-    def _sealed(self, operation: str, payload: Element, call_id: str) -> Reply:
+    def _sealed(self, operation: str, payload: Element, call_id: str, skew: float) -> Reply:
         header = etree.Element(
             f"{{{self.contract.namespace}}}CallHeader", nsmap={"c": self.contract.namespace}
         )
         etree.SubElement(header, f"{{{self.contract.namespace}}}callId").text = call_id
         envelope = soapface.envelope_with(payload, header)
-        now = datetime.fromtimestamp(self.clock(), UTC)
+        now = datetime.fromtimestamp(self.clock() + skew, UTC)
         late = timedelta(hours=2) if self.faults.take(operation, "sig_expired") else timedelta(0)
         sign_soap(envelope, header, self.signer, now - late)
         if self.faults.take(operation, "sig_bad"):
@@ -192,17 +193,18 @@ def build(config: Config, log: FilteringBoundLogger) -> Province:
         first = catalogue(config.seed, config.text("department_uscc", ""))
     except BadCode as error:
         raise ConfigError("department_uscc: not a credit code") from error
-    record = Record(config.state / "record.db", time.time, SCHEMA)
-    store, faults, contract = Catalogue(record, first), Faults(FAULTS, config.seed), Contract.read(CONTRACT)
-    operations = Operations(config, record, store, faults, time.time)
+    clock = OwnClock()
+    record, contract = Record(config.state / "record.db", clock.base, SCHEMA), Contract.read(CONTRACT)
+    store, faults = Catalogue(record, first), Faults(FAULTS, config.seed, clock)
+    operations = Operations(config, record, store, faults, clock.seals)
     service = soapface.build_service(
         contract, ("appId", "token", "requestXml"), "resultXml", operations.table(), log
     )
-    face = Face(contract, service, record, store, faults, signer, trusted, time.time, log)
+    face = Face(contract, service, record, store, faults, signer, trusted, clock.seals, log)
     app = new_app()
-    admin.mount(app, record, faults)
+    admin.mount(app, record, faults, clock)
     catalogue_admin.mount(app, record, store)
-    SoapDesk(PATH, contract, OPERATIONS, faults, face.answer).mount(app)
+    SoapDesk(PATH, contract, OPERATIONS, faults, face.answer, own_maintenance=True).mount(app)
     return Province(app, record)
 
 

@@ -19,7 +19,7 @@ from mocks.partners.common.clock import Clock, compact, parse_compact
 from mocks.partners.common.config import Config
 from mocks.partners.common.faults import Faults
 from mocks.partners.common.record import Record
-from mocks.partners.common.soapdesk import distort
+from mocks.partners.common.soapdesk import distort, wrapped
 from mocks.partners.common.xmlsig import Element, XmlError, canonical, parse
 
 OPERATIONS: Final = (
@@ -86,7 +86,8 @@ class Operations:
             result = _result(error.code)
             etree.SubElement(result, "MSG").text = str(error)
         distort(result, self.faults, name)
-        return '<?xml version="1.0" encoding="GBK"?>' + str(etree.tostring(result, encoding="unicode"))
+        text = '<?xml version="1.0" encoding="GBK"?>' + str(etree.tostring(result, encoding="unicode"))
+        return wrapped(text, self.faults, name)
 
     def _require_token(self, name: str, app_id: str, token: str) -> None:
         with self.record.work() as db:
@@ -131,16 +132,31 @@ class Operations:
         if not _REGION.fullmatch(asked["REGION"]) or not 1 <= size <= MOST_PER_PAGE:
             raise BusinessError("70", "REGION 或者 PAGE_SIZE")
         self._require_version(since)
+        size, shift = min(size, self._limit("QueryIncrement", size)), self._shift(asked["CURSOR"])
         try:
-            page = self.catalogue.page(Question(since, asked["REGION"]), size, asked["CURSOR"])
+            page = self.catalogue.page(Question(since, asked["REGION"]), size, asked["CURSOR"], shift)
         except BadCursor as error:
             raise BusinessError("70", "CURSOR") from error
         changes = self._disorder(list(page.changes))
         result = _result("0")
         attributes = {"total": str(page.total), "next": page.next, "to_version": str(page.to_version)}
         listing = etree.SubElement(result, "LIST", attributes)
-        listing.extend(item_element(change) for change in changes)
+        listing.extend(item_element(self._stripped("QueryIncrement", change)) for change in changes)
         return result
+
+    def _limit(self, name: str, most: int) -> int:
+        fault = self.faults.take(name, "batch_limit")
+        return most if fault is None else int(fault.number(1))
+
+    def _shift(self, cursor: str) -> int:
+        fault = self.faults.take("QueryIncrement", "pagination_shift") if cursor else None
+        return 0 if fault is None else int(fault.number(1))
+
+    def _stripped(self, name: str, change: Change) -> Change:
+        """Fault missing_attachment: an item without its materials."""
+        if not change.item.get("MATERIALS") or not self.faults.take(name, "missing_attachment"):
+            return change
+        return Change(change.op, {key: value for key, value in change.item.items() if key != "MATERIALS"})
 
     def _require_version(self, since: int) -> None:
         if since > self.catalogue.version():
@@ -163,11 +179,11 @@ class Operations:
         if item is None:
             raise BusinessError("71", "没有这个事项")
         result = _result("0")
-        result.append(item_element(Change("I", item)))
+        result.append(item_element(self._stripped("GetItem", Change("I", item))))
         return result
 
     def _report(self, root: Element) -> Element:
-        batch_id, items = _batch(root)
+        batch_id, items = _batch(root, self._limit("ReportItems", MOST_ROWS))
         digest = hashlib.sha256(canonical(root)).hexdigest()
         earlier = self.catalogue.batch(batch_id)
         if earlier is not None and earlier[0] != digest:
@@ -257,12 +273,12 @@ def _number(asked: Mapping[str, str], name: str) -> int:
     return int(asked[name])
 
 
-def _batch(root: Element) -> tuple[str, list[Element]]:
+def _batch(root: Element, most: int) -> tuple[str, list[Element]]:
     items = list(root)
     if root.tag != "BATCH" or set(root.attrib) != {"id", "count"} or {node.tag for node in items} != {"ITEM"}:
         raise BusinessError("70", "BATCH 的内容")
     if not _BATCH.fullmatch(root.get("id")) or root.get("count") != str(len(items)):
         raise BusinessError("70", "BATCH 的 id 或者 count")
-    if len(items) > MOST_ROWS:
-        raise BusinessError("70", f"超过 {MOST_ROWS} 条")
+    if len(items) > most:
+        raise BusinessError("70", f"超过 {most} 条")
     return root.get("id"), items

@@ -122,9 +122,13 @@ class Catalogue:
             ).fetchone()
         return None if row is None else _change(row).item
 
-    def page(self, question: Question, size: int, cursor: str) -> Page:
-        """A page; a cursor keeps to the version at which its first page was read."""
+    def page(self, question: Question, size: int, cursor: str, shift: int = 0) -> Page:
+        """A page; a cursor keeps to the version at which its first page was read.
+
+        `shift`: entries by which a following page begins too early.
+        """
         to, offset = _read_cursor(cursor, question) if cursor else (self.version(), 0)
+        offset = max(0, offset - shift) if cursor else 0
         prefix = _prefix(question.region)
         bound = {"since": question.since, "to": to, "prefix": prefix, "length": len(prefix)}
         query = _SINCE if question.since else _ALL

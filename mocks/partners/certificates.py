@@ -106,7 +106,7 @@ class Library:
             return
         if head.accessId != self.config.account:
             raise Refused(PERMISSION, "no permission")
-        if not tokens.holds(self.desk.record, head.accessToken, head.accessId, self.desk.clock()):
+        if not tokens.holds(self.desk.record, head.accessToken, head.accessId, self.desk.signer.clock()):
             raise Refused(TOKEN, "token wrong or expired")
 
     def _refused(self, call: Call, refused: Refused) -> Answer:
@@ -118,7 +118,7 @@ class Library:
 
     def token(self, call: Call, envelope: Envelope) -> Answer:
         """Two hours for the right digest."""
-        given, head, now = parsed(TokenRequest, envelope.data), envelope.head, self.desk.clock()
+        given, head, now = parsed(TokenRequest, envelope.data), envelope.head, self.desk.signer.clock()
         if head.accessToken:
             raise Refused(FIELD, "head.accessToken")
         secret, known = self.config.secret, head.accessId == self.config.account

@@ -21,14 +21,14 @@ from mocks.partners.common import strictjson
 from mocks.partners.common.assemble import open_ground
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Answer, Call, Manners, Operation
-from mocks.partners.common.faults import ANSWER_FAULTS
+from mocks.partners.common.faults import ANSWER_FAULTS, SEAL_FAULTS
 from mocks.partners.common.server import main
 from mocks.partners.counter_desk import Clerks, Habits, Items
 from mocks.partners.counter_flow import NEEDED, heard_state, reaction
 from mocks.partners.counter_post import Post
 from mocks.partners.counter_store import SCHEMA, Cases
 
-FAULTS = {"inbox": ANSWER_FAULTS, "send": frozenset({"delay_ms", "duplicate_push", "sig_bad", "sig_expired"})}
+FAULTS = {"inbox": ANSWER_FAULTS, "send": SEAL_FAULTS | {"delay_ms", "duplicate_push", "maintenance"}}
 MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 MEMBERS = frozenset({"message_id", "type", "sender", "sent_at", "payload"})
 MOST_CASES = 900_000  # a serial has six digits
@@ -215,7 +215,7 @@ def build(config: Config, log: FilteringBoundLogger) -> Counter:
     post = Post(client, config.hub_url, ground.trusted, ground.signer.clock)
     items = Items(config.state.parent / config.text("items_file", "items.json"))
     app = ground.app()
-    clerks = Clerks(cases, post, ground.signer, ground.faults, items, habits, workers, log)
+    clerks = Clerks(cases, post, ground.signer, ground.faults, items, habits, workers, log, ground.clock.base)
     counter = Counter(cases, clerks, app)
     ground.desk(MANNERS, NoPushes()).mount(app, Operation("inbox", "POST", "/inbox", counter.inbox))
     app.add_api_route("/admin/progress", counter.progress, methods=["GET"])

@@ -16,7 +16,7 @@ from structlog.types import FilteringBoundLogger
 
 from mocks.partners.common import jws
 from mocks.partners.common.clock import BEIJING, Clock
-from mocks.partners.common.faults import Faults
+from mocks.partners.common.faults import Faults, Flaws
 from mocks.partners.counter_flow import SENT_STATE, after_receipt
 from mocks.partners.counter_papers import File, Item, Plan
 from mocks.partners.counter_people import case_number, people
@@ -112,11 +112,11 @@ class Clerks:
 
     def __init__(
         self, cases: Cases, post: Post, signer: jws.Signer, faults: Faults, items: Items, habits: Habits,
-        workers: int, log: FilteringBoundLogger,
+        workers: int, log: FilteringBoundLogger, clock: Clock,
     ) -> None:  # fmt: skip
         self._cases, self._post, self._signer, self._faults = cases, post, signer, faults
         self.items, self._habits, self._log = items, habits, log
-        self.clock: Clock = signer.clock
+        self.clock = clock
         self._turn, self._busy, self._stopped = threading.Condition(), set[int](), threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name=f"clerk {place}", daemon=True) for place in range(workers)
@@ -154,6 +154,8 @@ class Clerks:
 
     def _work(self) -> bool:
         """One message, or one new case; False if there is nothing to do."""
+        if self._faults.take("send", "maintenance"):
+            return False
         row = self._take()
         if row is None:
             return self._open()
@@ -195,15 +197,14 @@ class Clerks:
 
     def _letter(self, row: sqlite3.Row) -> tuple[Letter, bool]:
         """The message under a seal; one that is young enough is used again. True if a fault spoilt it."""
-        age = 3600 if self._faults.take("send", "sig_expired") else 0
-        spoil = self._faults.take("send", "sig_bad") is not None
+        flaws = self._faults.flaws("send")
         seal, now = row["seal"], self.clock()
-        if not seal or now - row["sealed_at"] > SEAL_LIFE or age or spoil:
+        if not seal or now - row["sealed_at"] > SEAL_LIFE or flaws != Flaws():
             bound = {"method": "POST", "path": self._post.path}
-            seal = self._signer.sign(row["body"], bound, age=age, spoil=spoil)
+            seal = self._signer.sign(row["body"], bound, age=flaws.age, spoil=flaws.spoil)
             self._cases.sealed(row, seal, now)
         letter = Letter(row["message_id"], row["kind"], self._cases.party, row["body"], seal)
-        return letter, bool(age or spoil)
+        return letter, flaws != Flaws()
 
     def _settle(self, row: sqlite3.Row, outcome: Outcome) -> None:
         with self._cases.record.work():

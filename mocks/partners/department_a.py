@@ -22,7 +22,9 @@ from structlog.types import FilteringBoundLogger
 
 from mocks.partners.common import jws, strictjson
 from mocks.partners.common.amqpdesk import (
+    LATER_FAULTS,
     SEND_FAULTS,
+    TAKE_FAULTS,
     Checked,
     Mouth,
     Parcel,
@@ -48,11 +50,12 @@ CREATE TABLE IF NOT EXISTS push (
 CREATE TABLE IF NOT EXISTS answered (
   message_id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, case_no TEXT, receipt BLOB NOT NULL) WITHOUT ROWID;
 """
+CERTIFICATE = frozenset({"ZJGZMC", "ZJBH", "ZJYXQX"})  # what names the certificate of a conclusion
 RECEIPT = frozenset({"message_id", "code", "msg"})
 FAULTS = {
-    "push": frozenset({"delay_ms", "callback_before_reply"}),
+    "push": TAKE_FAULTS | {"callback_before_reply"},
     "receipt": SEND_FAULTS,
-    "feedback": SEND_FAULTS | {"reorder", "version_gap"},
+    "feedback": LATER_FAULTS | {"version_gap", "missing_attachment"},
 }
 
 
@@ -72,7 +75,7 @@ class Office:
 
     def __post_init__(self) -> None:
         outgoing = Outgoing(
-            self.ground.record, self.mouth, self.ground.faults, self.mouth.clock,
+            self.ground.record, self.mouth, self.ground.faults, self.ground.clock.base,
             operation="feedback", resend=self.resend, held_back=self._advance,
         )  # fmt: skip
         object.__setattr__(self, "outgoing", outgoing)
@@ -81,10 +84,9 @@ class Office:
         """One message of the hub; what cannot be answered is rejected."""
         if not is_uuid(delivery.message_id):
             raise Reject("70")
-        if fault := self.ground.faults.take("push", "delay_ms"):
-            self.mouth.stop.wait(fault.number(1000) / 1000)
+        now = self.mouth.ear("push").hear() + self.mouth.signer.clock()
         try:
-            checked = verified(delivery, self.ground.trusted, self.mouth.clock())
+            checked = verified(delivery, self.ground.trusted, now)
         except jws.BadSeal as error:
             self._unauthorised(delivery, f"seal: {error}")
         receipt = self._work(delivery, checked)
@@ -176,6 +178,8 @@ class Office:
 
     def _parcel(self, step: str, scene: Scene) -> Parcel:
         said, number = body(step, scene), step[0]
+        if number == "4" and self.ground.faults.take("feedback", "missing_attachment"):
+            said = {name: value for name, value in said.items() if name not in CERTIFICATE}
         if self.ground.faults.take("feedback", "version_gap"):
             said["SJBBH"] = int(str(said["SJBBH"])) + 2
         headers = {"x-obj": number, "x-ver": str(said["SJBBH"])}
@@ -190,7 +194,7 @@ class Office:
     def receipt(self, delivery: Delivery) -> None:
         """A receipt of the hub; a replayed one settles nothing twice."""
         try:
-            checked = verified(delivery, self.ground.trusted, self.mouth.clock())
+            checked = verified(delivery, self.ground.trusted, self.mouth.signer.clock())
             said = strictjson.read_object(delivery.body)
         except (jws.BadSeal, strictjson.BadJson) as error:
             raise Reject("60" if isinstance(error, jws.BadSeal) else "70") from error
@@ -221,7 +225,7 @@ class Office:
             for (case,) in db.execute("SELECT case_no FROM push WHERE object = '2'").fetchall():
                 self._plan(db, case)
         self.outgoing.start()
-        self.mouth.bus.consume(f"dept.{self.department.uscc}.in", self.handle)
+        self.mouth.bus.consume(f"dept.{self.department.uscc}.in", self.handle, self.mouth.ear("push").open)
         self.mouth.bus.consume(f"dept.{self.department.uscc}.receipt", self.receipt)
 
     def stop(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,13 +20,14 @@ from structlog.types import FilteringBoundLogger
 from mocks.partners import fees_admin
 from mocks.partners.common import admin, soapface
 from mocks.partners.common.callback import REPEATS, Callbacks, JwsSealer
+from mocks.partners.common.clock import OwnClock
 from mocks.partners.common.config import Config
 from mocks.partners.common.faults import PUSH_FAULTS, Faults
 from mocks.partners.common.jws import Signer as JwsSigner
 from mocks.partners.common.keys import load_certificates, wait_for
 from mocks.partners.common.record import Record
 from mocks.partners.common.server import main, new_app
-from mocks.partners.common.soapdesk import ANSWER_FAULTS, Post, Reply, SoapDesk, serialise
+from mocks.partners.common.soapdesk import ANSWER_FAULTS, Post, Reply, SoapDesk, serialise, unwrapped
 from mocks.partners.common.soapface import Contract, SoapRefusal
 from mocks.partners.common.xmlsig import Element, load_signer, parse
 from mocks.partners.fees_bank import Bank
@@ -83,7 +83,7 @@ class Face:
         if post.operation != "CreateNotice":
             return ()
         self.bank.wake()
-        msg_id = parse(payload[0].text).findtext("MSGID")
+        msg_id = parse(unwrapped(payload[0].text)).findtext("MSGID")
         with self.record.work() as db:
             row = db.execute("SELECT notice FROM answered WHERE msg_id = ?", (msg_id,)).fetchone()
         return () if row is None or row["notice"] is None else (row["notice"],)
@@ -115,20 +115,22 @@ def build(config: Config, log: FilteringBoundLogger) -> FeeSystem:
     trusted = list(load_certificates(wait_for(config.hub_rsa_certificate)).values())
     answers = load_certificates(wait_for(config.hub_ec_certificate))
     signer = load_signer(config.key.read_bytes(), config.certificate.read_bytes())
-    record, faults = Record(config.state / "record.db", time.time, SCHEMA), Faults(FAULTS, config.seed)
-    sealer = JwsSealer(JwsSigner(signer.key, signer.certificate, time.time), answers, faults, time.time)
+    clock = OwnClock()
+    record = Record(config.state / "record.db", clock.base, SCHEMA)
+    faults = Faults(FAULTS, config.seed, clock)
+    sealer = JwsSealer(JwsSigner(signer.key, signer.certificate, clock.seals), answers, faults)
     callbacks = Callbacks(
-        record, config.hub_url, sealer, faults, time.time,
+        record, config.hub_url, sealer, faults, clock.base,
         repeats=config.numbers("repeat_seconds", REPEATS), for_ever=True, timeout=TIMEOUT,
     )  # fmt: skip
-    notices = Notices(record, time.time, config.integer("pay_delay_ms", 2000) / 1000)
+    notices = Notices(record, clock, config.integer("pay_delay_ms", 2000) / 1000)
     automatic = config.own.get("auto_pay", True) is True
-    bank = Bank(record, notices, callbacks, time.time, config.text("bank_code", "102"), automatic)
+    bank = Bank(record, notices, callbacks, clock, config.text("bank_code", "102"), automatic)
     contract = Contract.read(CONTRACT)
-    operations = Operations(config.account, record, notices, faults, time.time, signer, trusted)
+    operations = Operations(config.account, record, notices, faults, clock.seals, signer, trusted)
     service = soapface.build_service(contract, ("xml",), "result", operations.table(), log)
     app = new_app()
-    admin.mount(app, record, faults)
+    admin.mount(app, record, faults, clock)
     fees_admin.mount(app, record, bank)
     face = Face(contract, service, record, bank)
     SoapDesk(PATH, contract, tuple(BODIES), faults, face.answer, bank.pay_first).mount(app)

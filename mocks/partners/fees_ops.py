@@ -17,7 +17,7 @@ from mocks.partners.catalogue_items import read
 from mocks.partners.common.clock import Clock, is_date, parse_compact
 from mocks.partners.common.faults import Faults
 from mocks.partners.common.record import Record
-from mocks.partners.common.soapdesk import distort, spoil_signature
+from mocks.partners.common.soapdesk import distort, spoil_signature, wrapped
 from mocks.partners.common.xmlseal import sign_enveloped, verify_enveloped
 from mocks.partners.common.xmlsig import Element, SealError, Signer, XmlError, canonical, parse
 from mocks.partners.fees_store import Notices, RuleBroken, fen, yuan
@@ -191,7 +191,8 @@ class Operations:
         sign_enveloped(root, self.signer)
         if self.faults.take(name, "sig_bad"):
             spoil_signature(root)
-        return '<?xml version="1.0" encoding="GBK"?>' + str(etree.tostring(root, encoding="unicode"))
+        text = '<?xml version="1.0" encoding="GBK"?>' + str(etree.tostring(root, encoding="unicode"))
+        return wrapped(text, self.faults, name)
 
 
 def read_document(name: str, bare: Element, account: str) -> Work:

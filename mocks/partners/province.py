@@ -20,6 +20,7 @@ from structlog.types import FilteringBoundLogger
 from mocks.partners.common import jws, strictjson
 from mocks.partners.common.amqpdesk import (
     SEND_FAULTS,
+    TAKE_FAULTS,
     Checked,
     Mouth,
     Parcel,
@@ -45,7 +46,7 @@ SAME = "SELECT sha256 FROM report WHERE case_no = ? AND object = ? AND step = ? 
 LAST = "SELECT max(version) FROM report WHERE case_no = ? AND object = ? AND step = ?"
 KEY = "receipt.441400"
 FAULTS = {
-    "report": frozenset({"delay_ms", "http500", "rate_limit"}),
+    "report": TAKE_FAULTS | {"http500", "rate_limit", "partial_accept", "version_gap"},
     "receipt": SEND_FAULTS,
 }
 BUSY, SYSTEM = "110", "101"  # of 100-199, bus internal: try later
@@ -72,10 +73,9 @@ class Province:
         """One message of prov.report; what cannot be answered is rejected."""
         if not is_uuid(delivery.message_id):
             raise Reject("70")
-        if fault := self.ground.faults.take("report", "delay_ms"):
-            self.mouth.stop.wait(fault.number(1000) / 1000)
+        now = self.mouth.ear("report").hear() + self.mouth.signer.clock()
         try:
-            checked = verified(delivery, self.ground.trusted, self.mouth.clock())
+            checked = verified(delivery, self.ground.trusted, now)
         except jws.BadSeal as error:
             name, body = str(delivery.message_id), delivery.body
             self.ground.record.note("received", "unsealed", name, body, "60", accepted=False)
@@ -88,12 +88,22 @@ class Province:
             return Verdict(SYSTEM, "system error")
         if self.ground.faults.take("report", "rate_limit"):
             return Verdict(BUSY, "busy")
+        if row := self._invented_row():
+            return Verdict("10" if row.field == "SJBBH" else "70", row.msg, [row])
         with self.ground.record.work() as db:
             report = Report.read(delivery)
             known = None if report is None else self._accepted_before(db, report)
             verdict = Verdict("0") if known else self._judge(db, delivery, report, checked)
             self._note(delivery, report, verdict)
             return verdict
+
+    def _invented_row(self) -> Finding | None:
+        """The faults that refuse a good report by a row error; VALUE names the member."""
+        if fault := self.ground.faults.take("report", "partial_accept"):
+            return Finding(fault.text("SXBM"), "数据项与事项目录不一致")
+        if self.ground.faults.take("report", "version_gap"):
+            return Finding("SJBBH", "2 is next")
+        return None
 
     def _accepted_before(self, db: sqlite3.Connection, report: Report) -> bool:
         row = db.execute(SAME, report.key).fetchone()
@@ -163,7 +173,7 @@ class Province:
 
     def start(self) -> None:
         """Starts hearing reports."""
-        self.mouth.bus.consume("prov.report", self.handle)
+        self.mouth.bus.consume("prov.report", self.handle, self.mouth.ear("report").open)
 
     def stop(self) -> None:
         """Ends the bus and closes the record."""

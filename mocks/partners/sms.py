@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS sms (
 CREATE TABLE IF NOT EXISTS account (one INTEGER PRIMARY KEY CHECK (one = 1), segments INTEGER NOT NULL);
 """
 FAULTS = {
-    "submit": ANSWER_FAULTS | {"callback_before_reply", "partial_accept"},
+    "submit": ANSWER_FAULTS | {"callback_before_reply", "partial_accept", "batch_limit"},
     "balance": ANSWER_FAULTS,
     "report": PUSH_FAULTS,
 }
@@ -176,6 +176,9 @@ class Gateway:
             return self._refused(call, 2, "mac")
         if submission.sign != self.rules.sign:
             return self._refused(call, 1, "bad parameter: sign")
+        limit = self.desk.faults.take("submit", "batch_limit")
+        if limit is not None and len(submission.messages) > limit.number(1):
+            return self._refused(call, 1, "bad parameter: messages")
         if self.pace.too_fast(self.desk.clock()):
             return REFUSALS["busy"]
         with self.desk.record.work() as db:

@@ -17,7 +17,7 @@ from mocks.partners.common.assemble import Ground
 from mocks.partners.common.bus import Bus, Delivery, Route
 from mocks.partners.common.clock import Clock
 from mocks.partners.common.distort import distorted
-from mocks.partners.common.faults import Faults
+from mocks.partners.common.faults import Faults, Flaws
 from mocks.partners.common.keys import Certificates
 from mocks.partners.common.processobjects import Finding
 
@@ -25,9 +25,13 @@ SPACED = re.compile(r"(\d{4})-(\d{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2})", re.ASCII
 BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})", re.ASCII)
 SEND_FAULTS = frozenset({
     "delay_ms", "drop_before_reply", "sig_bad", "sig_expired", "duplicate_push", "truncate_800b", "null_text",
-    "bom", "wrong_charset_label", "bad_date_pattern",
+    "bom", "wrong_charset_label", "bad_date_pattern", "gbk_body", "schema_new_field", "clock_skew_s",
 })  # fmt: skip
 """Faults of a sealed message on its way out; drop_before_reply: it is never sent."""
+LATER_FAULTS = SEND_FAULTS | {"reorder", "maintenance"}
+"""Faults of messages that wait in a table (Outgoing): they can be held back too."""
+TAKE_FAULTS = frozenset({"delay_ms", "half_open", "maintenance", "clock_skew_s"})
+"""Faults of taking messages: in a maintenance none is taken; half_open leaves one unanswered for a second."""
 
 
 def is_uuid(text: str | None) -> bool:
@@ -44,6 +48,31 @@ class Checked:
 
     nonce: str
     fresh: bool
+
+
+class Withheld(Exception):
+    """The message is taken and not answered (fault half_open)."""
+
+
+@dataclass(frozen=True)
+class Ear:
+    """What a consumer is told by the faults of its operation."""
+
+    faults: Faults
+    operation: str
+    stop: threading.Event
+
+    def open(self) -> bool:
+        """Whether messages are taken now."""
+        return self.faults.take(self.operation, "maintenance") is None
+
+    def hear(self) -> float:
+        """Before a message is read: waits, or raises Withheld; the skew of the clock it is judged by."""
+        if fault := self.faults.take(self.operation, "delay_ms"):
+            self.stop.wait(fault.number(1000) / 1000)
+        if self.faults.take(self.operation, "half_open"):
+            raise Withheld
+        return self.faults.skew(self.operation)
 
 
 def verified(delivery: Delivery, trusted: Certificates, now: float) -> Checked:
@@ -98,6 +127,10 @@ class Mouth:
     clock: Clock
     stop: threading.Event
 
+    def ear(self, operation: str) -> Ear:
+        """Takes messages with the faults of an operation."""
+        return Ear(self.faults, operation, self.stop)
+
     def say(self, operation: str, parcel: Parcel) -> bool:
         """True if a fault spoilt what was sent; BusError if it was not taken over."""
         if fault := self.faults.take(operation, "delay_ms"):
@@ -108,16 +141,15 @@ class Mouth:
         if self.faults.take(operation, "bad_date_pattern"):
             body = _other_dates(body)
         body, content_type = distorted(body, "application/json", self.faults, operation)
-        age = 3600 if self.faults.take(operation, "sig_expired") else 0
-        spoil = self.faults.take(operation, "sig_bad") is not None
+        flaws = self.faults.flaws(operation)
         copies = self.faults.take(operation, "duplicate_push")
         for _ in range(1 + (max(1, int(copies.number(1))) if copies else 0)):
-            self._one(parcel, body, content_type, age, spoil)
-        return body != parcel.body or content_type != "application/json" or spoil or age > 0
+            self._one(parcel, body, content_type, flaws)
+        return body != parcel.body or content_type != "application/json" or flaws != Flaws()
 
-    def _one(self, parcel: Parcel, body: bytes, content_type: str, age: int, spoil: bool) -> None:
+    def _one(self, parcel: Parcel, body: bytes, content_type: str, flaws: Flaws) -> None:
         bound = {"exchange": parcel.exchange, "routing_key": parcel.routing_key}
-        seal = self.signer.sign(body, bound, age=age, spoil=spoil)
+        seal = self.signer.sign(body, bound, age=flaws.age, spoil=flaws.spoil)
         self.bus.publish(
             parcel.exchange, parcel.routing_key, body, message_id=parcel.message_id,
             correlation_id=parcel.correlation_id, content_type=content_type,
@@ -134,7 +166,7 @@ def open_mouth(ground: Ground, routes: Iterable[Route], log: FilteringBoundLogge
 
     config = ground.config
     bus = Bus.open(config.amqp_url, config.queue_path, routes, consumer=config.name, tell=tell)
-    return Mouth(bus, ground.signer, ground.faults, ground.signer.clock, threading.Event())
+    return Mouth(bus, ground.signer, ground.faults, ground.clock, threading.Event())
 
 
 def headers_text(headers: Mapping[str, str]) -> str:

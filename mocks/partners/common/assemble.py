@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from fastapi import FastAPI
 
 from mocks.partners.common import admin
 from mocks.partners.common.callback import REPEATS, Callbacks, JwsSealer
+from mocks.partners.common.clock import OwnClock
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Desk, Manners, Pushes
 from mocks.partners.common.faults import Faults
@@ -29,24 +29,25 @@ class Ground:
     faults: Faults
     signer: Signer
     trusted: Certificates
+    clock: OwnClock
 
     def callbacks(self, *, for_ever: bool = False) -> Callbacks:
         """Calls to the hub under X-Gov-Signature, not yet started."""
-        sealer = JwsSealer(self.signer, self.trusted, self.faults, time.time)
+        sealer = JwsSealer(self.signer, self.trusted, self.faults)
         repeats = self.config.numbers("repeat_seconds", REPEATS)
         return Callbacks(
-            self.record, self.config.hub_url, sealer, self.faults, time.time,
+            self.record, self.config.hub_url, sealer, self.faults, self.clock.base,
             repeats=repeats, for_ever=for_ever,
         )  # fmt: skip
 
     def desk(self, manners: Manners, pushes: Pushes) -> Desk:
         """What its operations need."""
-        return Desk(self.record, self.faults, self.signer, self.trusted, time.time, manners, pushes)
+        return Desk(self.record, self.faults, self.signer, self.trusted, self.clock, manners, pushes)
 
     def app(self) -> FastAPI:
         """An application with the admin API."""
         app = new_app()
-        admin.mount(app, self.record, self.faults)
+        admin.mount(app, self.record, self.faults, self.clock)
         return app
 
 
@@ -54,9 +55,10 @@ def open_ground(config: Config, faults: Mapping[str, Iterable[str]], schema: str
     """Record, keys and faults; waits up to 30 s for the hub's EC certificate."""
     trusted = load_certificates(wait_for(config.hub_ec_certificate))
     own = load_certificates(config.certificate)
-    signer = Signer(load_key(config.key), next(iter(own.values())), time.time)
-    record = Record(config.state / "record.db", time.time, schema)
-    return Ground(config, record, Faults(faults, config.seed), signer, trusted)
+    clock = OwnClock()
+    signer = Signer(load_key(config.key), next(iter(own.values())), clock.seals)
+    record = Record(config.state / "record.db", clock.base, schema)
+    return Ground(config, record, Faults(faults, config.seed, clock), signer, trusted, clock)
 
 
 def draw(seed: int, *words: str) -> float:

@@ -79,6 +79,14 @@ Tell = Callable[[str], None]
 """Hears the name of an event for the log: never a body, never an address."""
 
 
+Taking = Callable[[], bool]
+
+
+def always() -> bool:
+    """A consumer that takes what comes."""
+    return True
+
+
 class Bus(ABC):
     """One partner's connection to the exchange of messages; safe to use from any thread."""
 
@@ -112,8 +120,11 @@ class Bus(ABC):
         """Persistent, mandatory, confirmed; Unroutable or BusError otherwise."""
 
     @abstractmethod
-    def consume(self, queue: str, handler: Handler) -> None:
-        """Starts a thread that hands over what comes, one message at a time, acknowledged afterwards."""
+    def consume(self, queue: str, handler: Handler, taking: Taking = always) -> None:
+        """Starts a thread that hands over what comes, one message at a time, acknowledged afterwards.
+
+        `taking` is asked now and then; while it says no, messages stay in the queue.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -21,8 +21,10 @@ from mocks.partners.common.bus import (
     Handler,
     Reject,
     Route,
+    Taking,
     Tell,
     Unroutable,
+    always,
 )  # fmt: skip
 
 TABLES = (
@@ -147,8 +149,8 @@ class QueueBus(Bus):
         if not queues:
             raise Unroutable(routing_key)
 
-    def consume(self, queue: str, handler: Handler) -> None:
-        thread = threading.Thread(target=self._run, args=(queue, handler), name=f"queue {queue}", daemon=True)
+    def consume(self, queue: str, handler: Handler, taking: Taking = always) -> None:
+        thread = threading.Thread(target=self._run, args=(queue, handler, taking), daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -159,7 +161,7 @@ class QueueBus(Bus):
         with self._lock:
             self._db.close()
 
-    def _run(self, queue: str, handler: Handler) -> None:
+    def _run(self, queue: str, handler: Handler, taking: Taking) -> None:
         me, fresh = f"{self._name}/{queue}", True
         while not self._stop.is_set():
             try:
@@ -167,14 +169,19 @@ class QueueBus(Bus):
                     if fresh:  # what a killed process of this name had claimed
                         db.execute("UPDATE message SET claimed_until = NULL WHERE claimed_by = ?", (me,))
                         fresh = False
-                    self._serve(db, queue, me, handler)
+                    self._serve(db, queue, me, handler, taking)
             except sqlite3.Error:
                 self._tell("queue_lost")
                 self._stop.wait(AGAIN)
 
-    def _serve(self, db: sqlite3.Connection, queue: str, me: str, handler: Handler) -> None:
+    def _serve(
+        self, db: sqlite3.Connection, queue: str, me: str, handler: Handler, taking: Taking
+    ) -> None:  # fmt: skip
         wait = SHORTEST
         while not self._stop.is_set():
+            if not taking():
+                self._stop.wait(LONGEST)
+                continue
             rows = self._claim(db, queue, me)
             for row in rows:
                 if self._stop.is_set() or row["claimed_until"] < time.time() + 1:

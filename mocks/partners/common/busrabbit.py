@@ -18,8 +18,10 @@ from mocks.partners.common.bus import (
     Handler,
     Reject,
     Route,
+    Taking,
     Tell,
     Unroutable,
+    always,
 )  # fmt: skip
 from mocks.partners.common.config import ConfigError
 
@@ -133,8 +135,8 @@ class RabbitBus(Bus):
             self._drop()
             raise BusError(type(error).__name__) from error
 
-    def consume(self, queue: str, handler: Handler) -> None:
-        thread = threading.Thread(target=self._run, args=(queue, handler), name=f"amqp {queue}", daemon=True)
+    def consume(self, queue: str, handler: Handler, taking: Taking = always) -> None:
+        thread = threading.Thread(target=self._run, args=(queue, handler, taking), daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -146,23 +148,27 @@ class RabbitBus(Bus):
             self._drop()
             self._lock.release()
 
-    def _run(self, queue: str, handler: Handler) -> None:
+    def _run(self, queue: str, handler: Handler, taking: Taking) -> None:
         while not self._stop.is_set():
             connection = None
+            if not taking():
+                self._stop.wait(IDLE)
+                continue
             try:
                 connection = BlockingConnection(self._parameters)
-                self._serve(connection.channel(), queue, handler)
+                self._serve(connection.channel(), queue, handler, taking)
             except LOST as error:
                 self._tell(f"broker_lost {type(error).__name__}")
                 self._stop.wait(AGAIN / 2)
             finally:
                 _close(connection)
 
-    def _serve(self, channel: BlockingChannel, queue: str, handler: Handler) -> None:
+    def _serve(self, channel: BlockingChannel, queue: str, handler: Handler, taking: Taking) -> None:
+        """Until stopped, or until nothing is taken: what was not acknowledged goes back as it ends."""
         declare(channel, self._routes)
         channel.basic_qos(prefetch_count=PREFETCH)
         for method, properties, body in channel.consume(queue, inactivity_timeout=IDLE):
-            if self._stop.is_set():
+            if self._stop.is_set() or not taking():
                 return
             if method is not None and properties is not None and body is not None:
                 self._one(channel, method.delivery_tag, _delivery(queue, method, properties, body), handler)

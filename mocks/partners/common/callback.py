@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,11 +17,17 @@ from mocks.partners.common.distort import distorted
 from mocks.partners.common.faults import Faults
 from mocks.partners.common.keys import Certificates
 from mocks.partners.common.record import Record
+from mocks.partners.common.worker import Queries, Worker
 
 REPEATS = (1.0, 5.0, 30.0)  # seconds, of the contracts
 TIMEOUT = 10.0
 LARGEST_ANSWER = 1 << 20
-IDLE = 0.5  # seconds between looks at the table when nothing wakes the thread
+QUERIES = Queries(
+    "SELECT * FROM callback WHERE state = 'waiting' AND due <= ? ORDER BY due, id LIMIT 1",
+    "SELECT min(due) FROM callback WHERE state = 'waiting'",
+    "UPDATE callback SET due = ? WHERE id = ?",
+    "id",
+)
 
 
 @dataclass(frozen=True)
@@ -54,25 +59,24 @@ class JwsSealer:
     signer: jws.Signer
     trusted: Certificates
     faults: Faults
-    clock: Clock
 
     def seal(self, operation: str, path: str, body: bytes) -> tuple[bytes, Mapping[str, str], str]:
         nonce = jws.new_nonce()
-        age = 3600 if self.faults.take(operation, "sig_expired") else 0
-        spoil = self.faults.take(operation, "sig_bad") is not None
+        flaws = self.faults.flaws(operation)
         bound = {"method": "POST", "path": path}
-        return body, {jws.HEADER: self.signer.sign(body, bound, nonce=nonce, age=age, spoil=spoil)}, nonce
+        seal = self.signer.sign(body, bound, nonce=nonce, age=flaws.age, spoil=flaws.spoil)
+        return body, {jws.HEADER: seal}, nonce
 
     def holds(self, sealed: str, status: int, headers: Mapping[str, str], body: bytes) -> bool:
         bound: jws.Bound = {"status": status, "req": sealed}
         try:
-            jws.verify(headers.get(jws.HEADER), body, self.trusted, now=self.clock(), bound=bound)
+            jws.verify(headers.get(jws.HEADER), body, self.trusted, now=self.signer.clock(), bound=bound)
         except jws.BadSeal:
             return False
         return True
 
 
-class Callbacks:
+class Callbacks(Worker):
     """One thread that sends what is due and repeats what was not answered 200."""
 
     def __init__(
@@ -84,12 +88,12 @@ class Callbacks:
 
         `timeout`: seconds the hub has to answer.
         """
-        self._record, self._sealer, self._faults, self._clock = record, sealer, faults, clock
-        self._repeats, self._for_ever, self._timeout = tuple(repeats), for_ever, timeout
+        super().__init__("callbacks", record, faults, clock, QUERIES)
+        self._sealer = sealer
+        self._repeats, self._for_ever = tuple(repeats), for_ever
         self._hub = hub_url.rstrip("/")
         self._prefix = urlsplit(self._hub).path
-        self._wake, self._stopped = threading.Event(), False
-        self._thread = threading.Thread(target=self._run, name="callbacks", daemon=True)
+        self._client = httpx2.Client(timeout=timeout, trust_env=False, follow_redirects=False)
 
     def schedule(
         self, db: sqlite3.Connection, operation: str, path: str, body: bytes, notes: Sequence[Note],
@@ -97,7 +101,7 @@ class Callbacks:
     ) -> int:  # fmt: skip
         """Keeps a call inside the caller's transaction; returns its number. Delay in seconds."""
         lines = json.dumps([[note.kind, note.id, note.case, note.content] for note in notes])
-        row = (operation, path, body, content_type, lines, self._clock() + delay)
+        row = (operation, path, body, content_type, lines, self.clock() + delay)
         done = db.execute(
             "INSERT INTO callback (operation, path, body, content_type, notes, due)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -107,77 +111,51 @@ class Callbacks:
 
     def hurry(self, job: int) -> None:
         """Makes a waiting call due now."""
-        with self._record.work() as db:
+        with self.record.work() as db:
             db.execute("UPDATE callback SET due = 0 WHERE id = ? AND state = 'waiting'", (job,))
-        self._wake.set()
+        self.wake()
 
     def attempted(self, job: int) -> bool:
         """Whether a call was tried at least once, to the end of the try."""
-        with self._record.work() as db:
+        with self.record.work() as db:
             row = db.execute("SELECT attempt, state FROM callback WHERE id = ?", (job,)).fetchone()
         return row is None or row["attempt"] > 0 or row["state"] != "waiting"
 
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+    def loop(self) -> None:
+        with self._client:
+            super().loop()
 
-    def stop(self, seconds: float = 1.0) -> None:
-        """Ends the thread; a call under way is repeated after the restart."""
-        self._stopped = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(seconds)
+    def operation(self, row: sqlite3.Row) -> str:
+        return str(row["operation"])
 
-    def _run(self) -> None:
-        try:
-            self._work()
-        except sqlite3.ProgrammingError:  # the record was closed under a call that outlived `stop`
-            if not self._stopped:
-                raise
+    def fresh(self, row: sqlite3.Row) -> bool:
+        return not row["attempt"]
 
-    def _work(self) -> None:
-        with httpx2.Client(timeout=self._timeout, trust_env=False, follow_redirects=False) as client:
-            while not self._stopped:
-                row = self._next()
-                if row is None:
-                    self._wake.wait(self._idle())
-                    self._wake.clear()
-                else:
-                    self._one(client, row)
-
-    def _idle(self) -> float:
-        with self._record.work() as db:
-            due = db.execute("SELECT min(due) FROM callback WHERE state = 'waiting'").fetchone()[0]
-        return IDLE if due is None else min(IDLE, max(0.005, due - self._clock()))
-
-    def _next(self) -> sqlite3.Row | None:
-        with self._record.work() as db:
-            row: sqlite3.Row | None = db.execute(
-                "SELECT * FROM callback WHERE state = 'waiting' AND due <= ? ORDER BY due, id LIMIT 1",
-                (self._clock(),),
-            ).fetchone()
-            if row is None or row["attempt"] or not self._faults.take(row["operation"], "reorder"):
-                return row
-            db.execute("UPDATE callback SET due = ? WHERE id = ?", (self._clock() + 1.0, row["id"]))
-        return None
-
-    def _one(self, client: httpx2.Client, row: sqlite3.Row) -> None:
+    def work(self, row: sqlite3.Row) -> None:
         operation = row["operation"]
-        if fault := self._faults.take(operation, "delay_ms"):
-            threading.Event().wait(fault.number(1000) / 1000)
-        body, content_type = distorted(row["body"], row["content_type"], self._faults, operation)
+        self.pause(operation)
+        if self.faults.take(operation, "drop_before_reply"):
+            self._lost(row)
+            return
+        body, content_type = distorted(row["body"], row["content_type"], self.faults, operation)
         path = self._prefix + row["path"]
         body, headers, sealed = self._sealer.seal(operation, path, body)
         headers = {**headers, "Content-Type": content_type}
-        code = self._post(client, self._hub + row["path"], body, headers, sealed)
-        self._settle(row, body, code)
+        self._settle(row, body, self._post(self._hub + row["path"], body, headers, sealed))
 
-    def _post(
-        self, client: httpx2.Client, url: str, body: bytes, headers: Mapping[str, str], sealed: str
-    ) -> str:  # fmt: skip
+    def _lost(self, row: sqlite3.Row) -> None:
+        """Nobody will hear of it: the partner believes that it was sent."""
+        with self.record.work() as db:
+            for kind, id, case, content in json.loads(row["notes"]):
+                self.record.note(
+                    "sent", kind, id, row["body"], "lost", accepted=False, case=case, content=content
+                )
+            db.execute("UPDATE callback SET attempt = 1, state = 'given_up' WHERE id = ?", (row["id"],))
+
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str], sealed: str) -> str:
         """ "200" if the hub answered that with a good seal, else what happened."""
         try:
-            with client.stream("POST", url, content=body, headers=dict(headers)) as answer:
+            with self._client.stream("POST", url, content=body, headers=dict(headers)) as answer:
                 data = b""
                 for chunk in answer.iter_bytes():
                     data += chunk
@@ -192,17 +170,17 @@ class Callbacks:
     def _settle(self, row: sqlite3.Row, body: bytes, code: str) -> None:
         done, attempt = code == "200", row["attempt"] + 1
         copies, due, state = row["copies"], 0.0, "done"
-        if done and (fault := self._faults.take(row["operation"], "duplicate_push")):
+        if done and (fault := self.faults.take(row["operation"], "duplicate_push")):
             copies += max(1, int(fault.number(1)))
         if done and copies > 0:
-            copies, due, state = copies - 1, self._clock() + 0.05, "waiting"
+            copies, due, state = copies - 1, self.clock() + 0.05, "waiting"
         elif not done and (wait := self._wait(attempt)) is not None:
-            due, state = self._clock() + wait, "waiting"
+            due, state = self.clock() + wait, "waiting"
         elif not done:
             state = "given_up"
-        with self._record.work() as db:
+        with self.record.work() as db:
             for kind, id, case, content in json.loads(row["notes"]):
-                self._record.note("sent", kind, id, body, code, accepted=done, case=case, content=content)
+                self.record.note("sent", kind, id, body, code, accepted=done, case=case, content=content)
             db.execute(
                 "UPDATE callback SET attempt = ?, copies = ?, due = ?, state = ? WHERE id = ?",
                 (attempt, copies, due, state, row["id"]),

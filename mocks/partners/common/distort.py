@@ -42,12 +42,24 @@ def bad_dates(body: bytes) -> bytes:
     return write(_each_text(json.loads(body), _other_date))
 
 
+def new_field(body: bytes, name: str = "newField") -> bytes:
+    """A member nobody knows, in the object (or in each object of the list) of the JSON."""
+    value, more = json.loads(body), {name: "新增字段"}
+    if isinstance(value, list):
+        return write([one | more if isinstance(one, dict) else one for one in value])
+    return write(value | more) if isinstance(value, dict) else body
+
+
 def distorted(body: bytes, content_type: str, faults: Faults, operation: str) -> tuple[bytes, str]:
     """Body and content type after the armed body faults of an operation."""
     if body and faults.take(operation, "null_text"):
         body = null_text(body)
     if body and faults.take(operation, "bad_date_pattern"):
         body = bad_dates(body)
+    if body and (fault := faults.take(operation, "schema_new_field")):
+        body = new_field(body, fault.text("newField"))
+    if faults.take(operation, "gbk_body"):
+        body = body.decode().encode("gb18030")
     if faults.take(operation, "truncate_800b"):
         body = body[:800]
     if faults.take(operation, "bom"):

@@ -19,6 +19,7 @@ from mocks.partners.common.strictjson import write
 
 LARGEST = 4 << 20  # bytes of a request
 DROP = "x-mock-drop"  # read and removed by server.Droppable, never sent
+MAINTENANCE = "<html><body>系统维护中</body></html>"
 GIVE_UP = 600.0  # seconds a half-open connection is held
 
 
@@ -56,10 +57,14 @@ class Operation:
 
 @dataclass(frozen=True)
 class Manners:
-    """How a contract words what is not business: seal, media_type, too_large, busy; an error as HTTP 200."""
+    """How a contract words what is not business: seal, media_type, too_large, busy; an error as HTTP 200.
+
+    `maintenance`: its answer while it is down, if it has one; else HTTP 503 without a seal.
+    """
 
     refusal: Callable[[str], Answer]
     error_body: object = field(default_factory=dict)
+    maintenance: Answer | None = None
 
 
 class Pushes(Protocol):
@@ -102,16 +107,17 @@ class Desk:
         nonce = jws.claimed_nonce(request.headers.get(jws.HEADER))
         early = await self._before(operation, request)
         if early is not None:
-            return early if isinstance(early, Response) else self._sealed(operation, early, nonce)
+            return early if isinstance(early, Response) else self._sealed(operation, early, nonce, None)
+        skew = self.faults.skew(operation.name)
         try:
-            answer = operation.handler(await self._call(operation, request))
+            answer = operation.handler(await self._call(operation, request, skew))
         except Refusal as refused:
             answer = self.manners.refusal(str(refused))
         if answer.jobs and (answer.push_first or self.faults.take(operation.name, "callback_before_reply")):
             await self._push_first(answer.jobs)
         if self.faults.take(operation.name, "drop_before_reply"):
             return Response(headers={DROP: "1"})
-        return self._sealed(operation, answer, nonce)
+        return self._sealed(operation, answer, nonce, skew)
 
     async def _before(self, operation: Operation, request: Request) -> Response | Answer | None:
         """The faults in which no work is done."""
@@ -121,6 +127,10 @@ class Desk:
         if take(operation.name, "half_open"):
             await _until_given_up(request)
             return Response(headers={DROP: "1"})
+        if take(operation.name, "maintenance"):
+            return self.manners.maintenance or Response(
+                MAINTENANCE, 503, {"Retry-After": "60"}, "text/html; charset=utf-8"
+            )
         if take(operation.name, "http500"):
             return Response("Internal Server Error", 500, media_type="text/plain")
         if take(operation.name, "http200_error_body"):
@@ -129,20 +139,20 @@ class Desk:
             return self.manners.refusal("busy")
         return None
 
-    async def _call(self, operation: Operation, request: Request) -> Call:
+    async def _call(self, operation: Operation, request: Request, skew: float) -> Call:
         body = await _bounded(request)
         if operation.method == "POST" and not _is_json(request.headers.get("content-type", "")):
             raise Refusal("media_type")
         value = request.headers.get(jws.HEADER)
         if operation.sealed or value is not None:
-            self._verify(request, value, body)
+            self._verify(request, value, body, skew)
         query = tuple(request.query_params.multi_items())
         return Call(operation.name, body, request.headers, query, request.path_params)
 
-    def _verify(self, request: Request, value: str | None, body: bytes) -> None:
+    def _verify(self, request: Request, value: str | None, body: bytes, skew: float) -> None:
         bound = {"method": request.method, "path": _path_as_sent(request)}
         try:
-            seal = jws.verify(value, body, self.trusted, now=self.clock(), bound=bound)
+            seal = jws.verify(value, body, self.trusted, now=self.signer.clock() + skew, bound=bound)
         except jws.BadSeal as error:
             raise Refusal("seal") from error
         if len(request.headers.getlist(jws.HEADER)) != 1 or not self.record.use_nonce(seal.nonce):
@@ -157,16 +167,17 @@ class Desk:
                 return
             await asyncio.sleep(0.02)
 
-    def _sealed(self, operation: Operation, answer: Answer, nonce: str | None) -> Response:
+    def _sealed(
+        self, operation: Operation, answer: Answer, nonce: str | None, skew: float | None
+    ) -> Response:  # fmt: skip
         """The answer as it leaves; without a readable nonce there is nothing to bind a seal to."""
         name = operation.name
         body, content_type = distorted(write(answer.value), "application/json", self.faults, name)
         headers = {"Content-Type": content_type}
         if nonce is not None:
-            age = 3600 if self.faults.take(name, "sig_expired") else 0
-            spoil = self.faults.take(name, "sig_bad") is not None
+            flaws = self.faults.flaws(name, skew)
             bound: jws.Bound = {"status": answer.status, "req": nonce}
-            headers[jws.HEADER] = self.signer.sign(body, bound, age=age, spoil=spoil)
+            headers[jws.HEADER] = self.signer.sign(body, bound, age=flaws.age, spoil=flaws.spoil)
         return Response(body, answer.status, headers)
 
 

@@ -1,85 +1,57 @@
-"""Fault switches: what a partner can be told to do wrong, how often, and on which operation."""
+"""Fault switches: what a partner can be told to do wrong, how often, when, and on which operation."""
 
 from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-ANSWER_FAULTS = frozenset({
-    "delay_ms", "drop_before_reply", "half_open", "http500", "http200_error_body", "rate_limit",
-    "sig_bad", "sig_expired", "truncate_800b", "null_text", "wrong_charset_label", "bom", "bad_date_pattern",
+from mocks.partners.common.clock import Clock
+from mocks.partners.common.faultform import BadFault, Fault, read
+
+__all__ = ["ANSWER_FAULTS", "PUSH_FAULTS", "BadFault", "Fault", "Faults", "Flaws"]
+
+SEAL_FAULTS = frozenset({"sig_bad", "sig_expired", "clock_skew_s"})
+BODY_FAULTS = frozenset({
+    "truncate_800b", "null_text", "wrong_charset_label", "bom", "bad_date_pattern", "gbk_body",
+    "schema_new_field",
 })  # fmt: skip
+ANSWER_FAULTS = SEAL_FAULTS | BODY_FAULTS | {
+    "delay_ms", "drop_before_reply", "half_open", "http500", "http200_error_body", "rate_limit",
+    "maintenance",
+}  # fmt: skip
 """Faults of an answer, possible on every sealed JSON operation."""
 
-PUSH_FAULTS = frozenset({
-    "delay_ms", "sig_bad", "sig_expired", "duplicate_push", "reorder", "truncate_800b", "null_text",
-    "wrong_charset_label", "bom", "bad_date_pattern",
-})  # fmt: skip
-"""Faults of a message the partner sends by itself."""
+PUSH_FAULTS = SEAL_FAULTS | BODY_FAULTS | {
+    "delay_ms", "duplicate_push", "reorder", "maintenance", "drop_before_reply",
+}  # fmt: skip
+"""Faults of a message the partner sends by itself over HTTP."""
 
-MEMBERS = frozenset({"operation", "fault", "times", "probability", "value"})
-
-
-class BadFault(Exception):
-    """The switch asked for does not exist here; the text names those that do."""
+GOLDEN = 0.618033988749895  # multiples of it, modulo 1, are never in order for more than two
 
 
-@dataclass
-class Fault:
-    """One armed switch; `times` counts down."""
+@dataclass(frozen=True)
+class Flaws:
+    """What is wrong with a seal: `age` in seconds, and whether its value is."""
 
-    operation: str
-    fault: str
-    times: int | None
-    probability: float | None
-    value: int | float | str | None
-
-    def number(self, default: float) -> float:
-        """The value as a number, for delays (ms) and counts."""
-        return float(self.value) if isinstance(self.value, int | float) else default
-
-
-def _number(raw: Mapping[str, object], name: str, least: float, most: float) -> float | None:
-    value = raw.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise BadFault(f"{name}: a number from {least} to {most} is needed")
-    return value
-
-
-def _value(raw: Mapping[str, object]) -> int | float | str | None:
-    value = raw.get("value")
-    if value is None or (isinstance(value, int | float | str) and not isinstance(value, bool)):
-        return value
-    raise BadFault("value: a number or a text is needed")
-
-
-def _parse(raw: object) -> Fault:
-    if not isinstance(raw, dict) or not raw.keys() <= MEMBERS:
-        raise BadFault("members: operation, fault, times or probability, value")
-    operation, fault = raw.get("operation", "*"), raw.get("fault")
-    if not isinstance(operation, str) or not isinstance(fault, str):
-        raise BadFault("operation and fault are texts")
-    times, probability = _number(raw, "times", 1, 1_000_000), _number(raw, "probability", 0, 1)
-    if times is not None and (probability is not None or times != int(times)):
-        raise BadFault("times is a whole number, and not together with probability")
-    if times is None and probability is None:
-        times = 1
-    return Fault(operation, fault, None if times is None else int(times), probability, _value(raw))
+    age: int = 0
+    spoil: bool = False
 
 
 class Faults:
     """The armed switches; in memory only, a restarted partner behaves."""
 
-    def __init__(self, supported: Mapping[str, Iterable[str]], seed: int = 0) -> None:
-        """`supported`: the faults each operation can show."""
+    def __init__(
+        self, supported: Mapping[str, Iterable[str]], seed: int = 0, clock: Clock = time.time
+    ) -> None:  # fmt: skip
+        """`supported`: the faults each operation can show; `clock`: that of the partner's business."""
         self._supported = {operation: frozenset(names) for operation, names in supported.items()}
         self._armed: list[Fault] = []
         self._lock = threading.Lock()
         self._random = random.Random(seed)  # noqa: S311  # repeatable behaviour, not a secret
+        self._clock, self._seen, self._late = clock, clock(), 0
 
     def supported(self) -> dict[str, list[str]]:
         """Fault names by operation."""
@@ -87,38 +59,84 @@ class Faults:
 
     def add(self, raw: object) -> Fault:
         """Arms a switch given as JSON; BadFault if it is unknown here."""
-        fault = _parse(raw)
-        wanted = self._supported.keys() if fault.operation == "*" else [fault.operation]
-        if not any(fault.fault in self._supported.get(operation, ()) for operation in wanted):
-            raise BadFault(f"supported: {self.supported()}")
+        now = self._clock()
+        fault = read(raw, now)
+        for one in (fault, *(read(inner, now, inner=True) for inner in fault.then)):
+            self._require(one)
         with self._lock:
+            self._refresh()
             self._armed.append(fault)
         return fault
+
+    def _require(self, fault: Fault) -> None:
+        wanted = self._supported.keys() if fault.operation == "*" else [fault.operation]
+        if not any(fault.fault in self._supported.get(operation, ()) for operation in wanted):
+            raise BadFault(f"{fault.fault}: supported: {self.supported()}")
 
     def take(self, operation: str, name: str) -> Fault | None:
         """The switch that acts now, if any; one of its times is used up."""
         if name not in self._supported.get(operation, frozenset()):
             return None
         with self._lock:
+            self._refresh()
             for fault in self._armed:
                 if fault.fault == name and fault.operation in ("*", operation) and self._acts(fault):
                     return fault
         return None
 
+    def late(self, operation: str) -> float | None:
+        """Seconds by which the fault `reorder` holds a message back; of several no two the same."""
+        fault = self.take(operation, "reorder")
+        if fault is None:
+            return None
+        with self._lock:
+            self._late += 1
+            return fault.number(1) * (1 - 0.5 * ((self._late - 1) * GOLDEN % 1))
+
+    def skew(self, operation: str) -> float:
+        """Seconds by which the clock of this call's seals is wrong."""
+        fault = self.take(operation, "clock_skew_s")
+        return 0.0 if fault is None else fault.number(400)
+
+    def flaws(self, operation: str, skew: float | None = None) -> Flaws:
+        """What the seal faults do to the next seal; `skew`: that of the same call, if already taken."""
+        late = 3600 if self.take(operation, "sig_expired") else 0
+        skew = self.skew(operation) if skew is None else skew
+        return Flaws(late - round(skew), self.take(operation, "sig_bad") is not None)
+
     def _acts(self, fault: Fault) -> bool:
+        if not fault.holds(self._seen):
+            return False
         if fault.times is None:
             return self._random.random() < (fault.probability or 0)
         fault.times -= 1
         if fault.times == 0:
-            self._armed = [other for other in self._armed if other is not fault]
+            self._end(fault)
         return True
+
+    def _refresh(self) -> None:
+        """Ends what is over by now; the lock is held."""
+        since, self._seen = self._seen, self._clock()
+        for fault in list(self._armed):
+            if fault.ends is not None and fault.ends <= self._seen:
+                self._end(fault)
+            elif fault.window is not None and fault.window.ended(since, self._seen):
+                self._follow(fault)
+
+    def _end(self, fault: Fault) -> None:
+        self._armed = [other for other in self._armed if other is not fault]
+        self._follow(fault)
+
+    def _follow(self, fault: Fault) -> None:
+        self._armed += [read(raw, self._seen, inner=True) for raw in fault.then]
 
     def armed(self) -> list[Fault]:
         """The switches still armed."""
         with self._lock:
+            self._refresh()
             return list(self._armed)
 
     def clear(self) -> None:
-        """Disarms all."""
+        """Disarms all; nothing follows."""
         with self._lock:
             self._armed.clear()

@@ -13,6 +13,7 @@ from mocks.partners.common.bus import BusError
 from mocks.partners.common.clock import Clock
 from mocks.partners.common.faults import Faults
 from mocks.partners.common.record import Record
+from mocks.partners.common.worker import Queries, Worker
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outgoing (
@@ -28,12 +29,16 @@ SENT = (
     "UPDATE outgoing SET attempts = attempts + ?, due = ?, spoilt = ?"
     " WHERE seq = ? AND state = 'waiting' AND message_id = ?"
 )
-IDLE = 0.5  # seconds between looks at the table when nothing wakes the thread
+QUERIES = Queries(
+    "SELECT * FROM outgoing WHERE state = 'waiting' AND due <= ? ORDER BY due, seq LIMIT 1",
+    "SELECT min(due) FROM outgoing WHERE state = 'waiting'",
+    "UPDATE outgoing SET due = ? WHERE seq = ?",
+    "seq",
+)
 SEAL_TRIES = 3  # times a message refused for its seal is sealed afresh
-LATE = 1.0  # seconds by which the fault `reorder` holds a message back
 
 
-class Outgoing:
+class Outgoing(Worker):
     """One thread that sends what is due; state waiting, receipted or refused."""
 
     def __init__(
@@ -41,11 +46,10 @@ class Outgoing:
         held_back: Callable[[str], None],
     ) -> None:  # fmt: skip
         """`resend`: seconds without a receipt; `held_back` hears the case of a message the fault delays."""
-        self._record, self._mouth, self._faults, self._clock = record, mouth, faults, clock
+        super().__init__("outgoing", record, faults, clock, QUERIES)
+        self._mouth = mouth
         self._operation, self._resend, self._held_back = operation, resend, held_back
-        self._wake, self._stopped = threading.Event(), False
         self._turn = threading.Lock()  # a receipt is read after what its message suffered is written down
-        self._thread = threading.Thread(target=self._run, name="outgoing", daemon=True)
 
     def add(self, db: sqlite3.Connection, step: str, parcel: Parcel, delay: float) -> None:
         """Keeps a message inside the caller's transaction; a step of a case is kept once."""
@@ -55,12 +59,12 @@ class Outgoing:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 parcel.message_id, parcel.correlation_id, step, parcel.exchange, parcel.routing_key,
-                headers_text(parcel.headers), parcel.body, self._clock() + delay,
+                headers_text(parcel.headers), parcel.body, self.clock() + delay,
             ),
         )  # fmt: skip
         if done.rowcount:
             name, case = parcel.message_id, parcel.correlation_id or ""
-            self._record.note("sent", step, name, parcel.body, "", accepted=False, case=case)
+            self.record.note("sent", step, name, parcel.body, "", accepted=False, case=case)
 
     def steps(self, db: sqlite3.Connection, case: str) -> dict[str, sqlite3.Row]:
         """The rows of a case by step."""
@@ -69,7 +73,7 @@ class Outgoing:
 
     def settle(self, message_id: str, code: str) -> str | None:
         """Reads a receipt; the case of the message if it was waited for, else None."""
-        with self._turn, self._record.work() as db:
+        with self._turn, self.record.work() as db:
             row: sqlite3.Row | None = db.execute(
                 "SELECT * FROM outgoing WHERE message_id = ? AND state = 'waiting'", (message_id,)
             ).fetchone()
@@ -93,58 +97,26 @@ class Outgoing:
         name = row["message_id"] if code == "60" else str(uuid4())
         db.execute(
             "UPDATE outgoing SET message_id = ?, spoilt = 0, due = ? WHERE seq = ?",
-            (name, self._clock(), row["seq"]),
+            (name, self.clock(), row["seq"]),
         )
 
     def _note(self, row: sqlite3.Row, code: str, accepted: bool) -> None:
         kind, name = row["step"], row["message_id"]
-        self._record.note("sent", kind, name, row["body"], code, accepted=accepted, case=row["case_no"])
+        self.record.note("sent", kind, name, row["body"], code, accepted=accepted, case=row["case_no"])
 
-    def wake(self) -> None:
-        """Something may be due."""
-        self._wake.set()
+    def operation(self, row: sqlite3.Row) -> str:
+        return self._operation
 
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+    def fresh(self, row: sqlite3.Row) -> bool:
+        return not row["attempts"] and not row["late"]
 
-    def stop(self, seconds: float = 1.0) -> None:
-        """Ends the thread; what is waiting is sent after a restart."""
-        self._stopped = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while not self._stopped:
-            row = self._next()
-            if row is not None:
-                self._one(row)
-                continue
-            self._wake.wait(self._idle())
-            self._wake.clear()
-
-    def _idle(self) -> float:
-        with self._record.work() as db:
-            due = db.execute("SELECT min(due) FROM outgoing WHERE state = 'waiting'").fetchone()[0]
-        return IDLE if due is None else min(IDLE, max(0.005, due - self._clock()))
-
-    def _next(self) -> sqlite3.Row | None:
-        with self._record.work() as db:
-            row: sqlite3.Row | None = db.execute(
-                "SELECT * FROM outgoing WHERE state = 'waiting' AND due <= ? ORDER BY due, seq LIMIT 1",
-                (self._clock(),),
-            ).fetchone()
-            if row is None or row["attempts"] or row["late"]:
-                return row
-            if not self._faults.take(self._operation, "reorder"):
-                return row
-            due = self._clock() + LATE
-            db.execute("UPDATE outgoing SET late = 1, due = ? WHERE seq = ?", (due, row["seq"]))
+    def overtaken(self, row: sqlite3.Row) -> None:
+        """The case goes on as if the message had been sent."""
+        with self.record.work() as db:
+            db.execute("UPDATE outgoing SET late = 1 WHERE seq = ?", (row["seq"],))
         self._held_back(row["case_no"])
-        return None
 
-    def _one(self, row: sqlite3.Row) -> None:
+    def work(self, row: sqlite3.Row) -> None:
         headers = json.loads(row["headers"])
         parcel = Parcel(
             row["exchange"], row["routing_key"], row["body"], row["message_id"], row["case_no"], headers
@@ -154,5 +126,5 @@ class Outgoing:
                 spoilt, wait, tries = self._mouth.say(self._operation, parcel), self._resend, 1
             except BusError:
                 spoilt, wait, tries = False, 1.0, 0
-            with self._record.work() as db:
-                db.execute(SENT, (tries, self._clock() + wait, int(spoilt), row["seq"], row["message_id"]))
+            with self.record.work() as db:
+                db.execute(SENT, (tries, self.clock() + wait, int(spoilt), row["seq"], row["message_id"]))

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from lxml import etree
 from starlette.concurrency import run_in_threadpool
 
-from mocks.partners.common.endpoint import DROP
+from mocks.partners.common.endpoint import DROP, MAINTENANCE
 from mocks.partners.common.faults import Faults
 from mocks.partners.common.soapface import Contract
 from mocks.partners.common.xmlsig import Element
@@ -22,9 +22,11 @@ LARGEST: Final = 4 << 20  # bytes of a request
 GIVE_UP: Final = 600.0  # seconds a half-open connection is held
 ANSWER_FAULTS: Final = frozenset({
     "delay_ms", "drop_before_reply", "half_open", "http500", "http200_error_body", "rate_limit", "sig_bad",
-    "truncate_800b", "null_text", "wrong_charset_label", "bom", "bad_date_pattern",
+    "truncate_800b", "null_text", "wrong_charset_label", "bom", "bad_date_pattern", "maintenance",
+    "cdata_in_cdata", "schema_new_field",
 })  # fmt: skip
-"""Faults that every SOAP answer can show; sig_expired only where the seal has a time."""
+"""Faults that every SOAP answer can show. sig_expired and clock_skew_s need a seal with a time, gbk_body a
+contract in UTF-8."""
 _STAMP = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})(?: ?(\d{2}):?(\d{2}):?(\d{2}))?", re.ASCII)
 
 
@@ -59,6 +61,8 @@ class SoapDesk:
     answer: Callable[[Post], Reply]
     push_first: Callable[[int], None] = field(default=lambda _job: None)
     """Sends a scheduled callback now and returns when it was tried (fault callback_before_reply)."""
+    own_maintenance: bool = False
+    """The contract has a code for it: the partner itself takes the fault."""
 
     def mount(self, app: FastAPI) -> None:
         """Serves the address."""
@@ -105,10 +109,12 @@ class SoapDesk:
         if take(operation, "half_open"):
             await _until_given_up(request)
             return Response(headers={DROP: "1"})
+        if not self.own_maintenance and take(operation, "maintenance"):
+            return Response(MAINTENANCE, 503, {"Retry-After": "60"}, "text/html; charset=utf-8")
         if take(operation, "http500"):
             return Response("Internal Server Error", 500, media_type="text/plain")
         if take(operation, "http200_error_body"):
-            return Response("<html><body>系统维护中</body></html>", media_type="text/html")
+            return Response(MAINTENANCE, media_type="text/html")
         if take(operation, "rate_limit"):
             return Response("too many requests", 429, {"Retry-After": "1"}, "text/plain")
         return None
@@ -116,6 +122,8 @@ class SoapDesk:
     def _spoiled(self, operation: str, reply: Reply) -> Response:
         """The faults of the bytes, after the seal."""
         body, content_type = reply.body, reply.content_type
+        if self.faults.take(operation, "gbk_body"):
+            body = body.decode().encode("gb18030")
         if self.faults.take(operation, "truncate_800b"):
             body = body[:800]
         if self.faults.take(operation, "bom"):
@@ -127,7 +135,7 @@ class SoapDesk:
 
 
 def distort(root: Element, faults: Faults, operation: str) -> None:
-    """null_text and bad_date_pattern on an inner document, before its seal."""
+    """null_text, bad_date_pattern and schema_new_field on an inner document, before its seal."""
     leaves = [node for node in root.iter() if not len(node) and node.tag not in ("CODE", "MSGID")]
     if faults.take(operation, "null_text"):
         for node in leaves:
@@ -135,6 +143,18 @@ def distort(root: Element, faults: Faults, operation: str) -> None:
     if faults.take(operation, "bad_date_pattern"):
         for node in leaves:
             node.text = garbled_date(node.text or "")
+    if fault := faults.take(operation, "schema_new_field"):
+        etree.SubElement(root, fault.text("NEW_FIELD")).text = "新增字段"
+
+
+def wrapped(text: str, faults: Faults, operation: str) -> str:
+    """cdata_in_cdata: the string of an inner document inside CDATA marks that are part of the text."""
+    return f"<![CDATA[{text}]]>" if faults.take(operation, "cdata_in_cdata") else text
+
+
+def unwrapped(text: str) -> str:
+    """The inner document of a string that may be wrapped."""
+    return text.removeprefix("<![CDATA[").removesuffix("]]>")
 
 
 def garbled_date(text: str) -> str:
