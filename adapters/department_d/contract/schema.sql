@@ -78,11 +78,18 @@ CREATE TABLE PRE_FILE (                -- hub writes: one file of a case
   row_key TEXT NOT NULL PRIMARY KEY,
   dataver INTEGER NOT NULL DEFAULT 1,
   projid TEXT NOT NULL,
-  attrname TEXT NOT NULL,
-  taketype TEXT NOT NULL,              -- 纸质收取, 附件上传, 电子证照库
-  filesize INTEGER NOT NULL,
-  sha256 TEXT NOT NULL,
-  entitypath TEXT NOT NULL,            -- https address of the file, expiring
+  areacode TEXT NOT NULL,
+  itemno TEXT NOT NULL,
+  attrname TEXT NOT NULL,              -- name of the material
+  taketype TEXT NOT NULL,              -- 附件上传
+  filename TEXT NOT NULL,
+  filetype TEXT NOT NULL,              -- media type
+  sha256 TEXT NOT NULL,                -- of the file, hex
+  filebody TEXT NOT NULL,              -- the file, base64
+  uploadtime TEXT NOT NULL,
+  power_source TEXT,
+  queue_no TEXT,
+  remark TEXT,
   row_sign TEXT NOT NULL,
   written_at TEXT NOT NULL,
   signstate INTEGER NOT NULL DEFAULT 0,
