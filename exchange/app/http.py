@@ -17,6 +17,8 @@ from starlette.requests import ClientDisconnect
 
 from exchange import archiving, cases, faces
 from exchange.answers import partner_answer
+from exchange.app.partnersoap import Served, partner_services
+from exchange.app.contractsface import PATHS, Published
 from exchange.app.soapface import soap_face
 from exchange.envelope import Envelope
 from exchange.errors import TryLater
@@ -51,6 +53,7 @@ def build_app(hub: Hub) -> FastAPI:
                 _door(app, entry.rest.path, gate.door(functools.partial(_partner, hub, door)))
     _soap(app, hub, gate)
     _reading(app, hub)
+    _publishing(app, hub)
     return app
 
 
@@ -67,12 +70,12 @@ class Gate:
         self._limiter: anyio.CapacityLimiter | None = None
         self._inside = 0
 
-    def door(self, handle: Handle) -> Endpoint:
+    def door(self, handle: Handle, largest: int = LARGEST) -> Endpoint:
         """An endpoint that turns a request into an envelope and hands it to `handle` in a worker."""
 
         async def endpoint(request: Request) -> Response:
             try:
-                body = await self.body(request)
+                body = await self.body(request, largest)
             except ClientDisconnect:  # else every cut line is a traceback in the log; nobody reads the answer
                 return problem("bad_request", "the line was cut before the body's end")
             if body is None:
@@ -81,16 +84,16 @@ class Gate:
 
         return endpoint
 
-    async def body(self, request: Request) -> bytes | None:
+    async def body(self, request: Request, largest: int = LARGEST) -> bytes | None:
         """The request's body, None when it is too large or too slow."""
         declared = request.headers.get("content-length", "0")
-        if not declared.isdigit() or int(declared) > LARGEST:
+        if not declared.isdigit() or int(declared) > largest:
             return None
         parts, size = [], 0
         with anyio.move_on_after(SLOWEST_BODY) as scope:
             async for part in request.stream():
                 size += len(part)
-                if size > LARGEST:
+                if size > largest:
                     return None
                 parts.append(part)
         return None if scope.cancelled_caught else b"".join(parts)
@@ -253,6 +256,26 @@ def _soap(app: FastAPI, hub: Hub, gate: Gate) -> None:
 
     _door(app, "/soap/hub", gate.door(handle))
     app.add_api_route("/soap/hub", wsdl, methods=["GET"])
+    for served in partner_services(hub):
+        _partner_soap(app, hub, gate, served)
+
+
+def _partner_soap(app: FastAPI, hub: Hub, gate: Gate, served: Served) -> None:
+    """A partner's own service, described by the WSDL of its contract."""
+
+    def handle(envelope: Envelope) -> Response:
+        status, media, body = served.service.handle(envelope.body, envelope.media_type)
+        return Response(body, status, media_type=media)
+
+    async def wsdl(request: Request) -> Response:
+        if "wsdl" not in {key.lower() for key in request.query_params}:
+            return problem("not_found", "the service description is at ?wsdl")
+        return Response(
+            served.service.wsdl(hub.public_url + served.path), media_type="text/xml; charset=utf-8"
+        )
+
+    _door(app, served.path, gate.door(handle, served.largest))
+    app.add_api_route(served.path, wsdl, methods=["GET"])
 
 
 def _reading(app: FastAPI, hub: Hub) -> None:
@@ -298,3 +321,13 @@ def _reading(app: FastAPI, hub: Hub) -> None:
     }
     for path, endpoint in endpoints.items():
         app.add_api_route(path, endpoint, methods=["GET"])
+
+
+def _publishing(app: FastAPI, hub: Hub) -> None:
+    published = Published(hub)
+
+    def contract(request: Request) -> Response:
+        return published.answer(request) or problem("not_found", "no contract is called that")
+
+    for path in PATHS:
+        app.router.add_route(path, contract, methods=["GET", "HEAD"])

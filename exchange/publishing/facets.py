@@ -14,7 +14,16 @@ XS = "http://www.w3.org/2001/XMLSchema"
 Schema = dict[str, Any]
 
 _ONE = r"[^\r]"
-FREE_TEXT = rf"{_ONE}{{0,3}}|{_ONE}{{5,}}|[^n\r]{_ONE}{{3}}|{_ONE}[^u\r]{_ONE}{{2}}|{_ONE}{{2}}[^l\r]{_ONE}|{_ONE}{{3}}[^l\r]"
+FREE_TEXT = "|".join(
+    [
+        rf"{_ONE}{{0,3}}",
+        rf"{_ONE}{{5,}}",
+        rf"[^n\r]{_ONE}{{3}}",
+        rf"{_ONE}[^u\r]{_ONE}{{2}}",
+        rf"{_ONE}{{2}}[^l\r]{_ONE}",
+        rf"{_ONE}{{3}}[^l\r]",
+    ]
+)
 """Any text without a carriage return that is not the literal `null`, in a language without negation."""
 INTEGER = "0|-?[1-9][0-9]{0,17}"
 _BASES = {"date-time": "xs:dateTime", "date": "xs:date"}

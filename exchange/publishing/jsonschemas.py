@@ -63,10 +63,9 @@ def envelope_schema() -> Schema:
 
 def receipt_schema() -> Schema:
     """The hub's signed receipt (docs/wire.md §7)."""
-    ledger = _closed(
-        "The ledger entry that proves it",
-        {"origin": _SHORT, "entry": {"type": "integer", "minimum": 0}, "leaf_hash": _SHORT, "checkpoint": {"type": "string"}},
-    )  # fmt: skip
+    position = {"type": "integer", "minimum": 0}
+    proof = {"origin": _SHORT, "entry": position, "leaf_hash": _SHORT, "checkpoint": {"type": "string"}}
+    ledger = _closed("The ledger entry that proves it", proof)
     error = _closed("One fault", {"path": {"type": "string"}, "code": _SHORT, "detail": {"type": "string"}})
     members: Schema = {
         "v": {"const": 1, "type": "integer"},
@@ -93,9 +92,13 @@ def code_list_document(key: str) -> Schema:
     found = code_list(key)
     entries = [{"code": one.code, "name": one.name, "label": one.label} for one in found.entries]
     return {
-        "key": key, "title": found.title, "source": found.source, "date": found.date,
-        "checked": found.checked, "entries": entries,
-    }  # fmt: skip
+        "key": key,
+        "title": found.title,
+        "source": found.source,
+        "date": found.date,
+        "checked": found.checked,
+        "entries": entries,
+    }
 
 
 def named(name: str, schema: Schema) -> Schema:

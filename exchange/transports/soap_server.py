@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,13 +89,11 @@ class SoapFace:
         clock: Callable[[], datetime], hub: str = "hub", turned_away: TurnedAway = lambda body, refusal: None,
     ) -> None:  # fmt: skip
         """`turned_away` hears of every refusal made before `submit`: framing, seal or schema."""
-        _silence_spyne()
-        _spare_the_collector()
+        quiet()
         self._turned_away = turned_away
         self._submit, self._key, self._keyring, self._clock, self._hub = submit, key, keyring, clock, hub
         self._wsgi = spyne_wsgi.WsgiApplication(_application(), max_content_length=LONGEST_BODY)
-        self._wsgi.doc.wsdl11.build_interface_document(public_url.rstrip("/") + PATH)
-        self._wsdl = _open_headers(self._wsgi.doc.wsdl11.get_interface_document())
+        self._wsdl = _described(self._wsgi, public_url)
 
     def wsdl(self) -> bytes:
         """The service description with the public address."""
@@ -120,17 +118,27 @@ class SoapFace:
         return status, CONTENT_TYPE, etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
 
     def _answer(self, turn: _Turn, content_type: str | None) -> Element:
-        envelope = parse(turn.body, charset=_charset(content_type))
+        envelope = parse(turn.body, charset=charset_of(content_type))
         turn.message_id = _claimed_id(envelope)
         _guard(envelope)
         turn.signed = wssec.verify(envelope, self._keyring, header=HEADER, now=self._clock())
         turn.message_id, turn.message_type, _ = _members(turn.signed.header)
-        status, answer = _run(self._wsgi, wssec.bare(turn.signed.body), turn)
+        status, answer = run(self._wsgi, wssec.bare(turn.signed.body), {TURN: turn})
         if turn.refusal is not None:
             raise turn.refusal
         if not status.startswith("200"):
-            raise _spyne_fault(answer)
+            raise spyne_fault(answer)
         return answer
+
+
+def service_description(public_url: str) -> bytes:
+    """The WSDL, its XSD inline, of the face at this public address."""
+    return _described(spyne_wsgi.WsgiApplication(_application()), public_url)
+
+
+def _described(wsgi: Any, public_url: str) -> bytes:
+    wsgi.doc.wsdl11.build_interface_document(public_url.rstrip("/") + PATH)
+    return _open_headers(wsgi.doc.wsdl11.get_interface_document())
 
 
 def _as_told(refusal: HubError) -> HubError:
@@ -138,7 +146,7 @@ def _as_told(refusal: HubError) -> HubError:
     return Refused("replay", refusal.detail, refusal.where) if refusal.code == "stale" else refusal
 
 
-def _charset(content_type: str | None) -> str | None:
+def charset_of(content_type: str | None) -> str | None:
     """The character set of text/xml; Refused bad_media_type for anything else, multipart included."""
     found = MEDIA_TYPE.fullmatch((content_type or "").strip())
     if found is None:
@@ -148,14 +156,19 @@ def _charset(content_type: str | None) -> str | None:
 
 def _guard(envelope: Element) -> None:
     """Refuses what spyne would resolve, ignore or stumble over."""
-    header, body = wssec.check_envelope(envelope)
-    if body[0].tag == f"{{{wssec.SOAP}}}Fault":
+    _, body = wssec.check_envelope(envelope)
+    refuse_unsafe(envelope, body[0], frozenset({wssec.SECURITY, HEADER}))
+
+
+def refuse_unsafe(envelope: Element, payload: Element, understood: frozenset[str]) -> None:
+    """A Fault as request, href attributes, header blocks that must be understood and are not."""
+    if payload.tag == f"{{{wssec.SOAP}}}Fault":
         raise Refused("bad_request", "a request cannot be a Fault")
     if ALL_HREF(envelope):
         raise Refused("bad_request", "href is not accepted")
-    for block in header:
+    for block in envelope[0] if len(envelope) > 1 else ():
         must = block.get(f"{{{wssec.SOAP}}}mustUnderstand", "0")
-        if must != "0" and block.tag not in {wssec.SECURITY, HEADER}:
+        if must != "0" and block.tag not in understood:
             raise Refused("bad_request", "a header that must be understood is not", str(block.tag)[:100])
 
 
@@ -179,20 +192,20 @@ def _claimed_id(envelope: Element) -> str:
     return text if MESSAGE_ID.fullmatch(text) else ""
 
 
-def _run(application: Any, body: bytes, turn: _Turn) -> tuple[str, Element]:
+def run(application: Any, body: bytes, turn: Mapping[str, Any]) -> tuple[str, Element]:
     """Calls spyne in process: (HTTP status, answer envelope)."""
     environ = {
         "REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": PATH, "QUERY_STRING": "",
         "SERVER_NAME": "hub", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http",
         "CONTENT_TYPE": CONTENT_TYPE, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
-        TURN: turn,
+        **turn,
     }  # fmt: skip
     status: list[str] = []
     answer = b"".join(application(environ, lambda line, headers, error=None: status.append(line)))
     return status[0], again(answer)
 
 
-def _spyne_fault(envelope: Element) -> HubError:
+def spyne_fault(envelope: Element) -> HubError:
     """What spyne itself refused: the schema of the Body, or an unknown operation."""
     fault = envelope.find(f"{{{wssec.SOAP}}}Body/{{{wssec.SOAP}}}Fault")
     if fault is not None and (fault.findtext("faultcode") or "").rpartition(":")[2].startswith("Client"):
@@ -219,7 +232,7 @@ def _fault(refusal: HubError, turn: _Turn) -> Element:
 def _add(parent: Element, namespace: str, members: Any) -> None:
     for name, text in members:
         tag = f"{{{namespace}}}{name}" if namespace else name
-        etree.SubElement(parent, tag).text = NOT_XML.sub("\ufffd", text)
+        etree.SubElement(parent, tag).text = shown(text)
 
 
 def _application() -> Any:
@@ -240,11 +253,12 @@ def _application() -> Any:
     members = {"__in_header__": exchange, "__out_header__": exchange, "Submit": operation}
     service = type(Service)("HubService", (Service,), members)
     return Application(
-        [service], NAMESPACE, name="Hub", in_protocol=_protocol(validator="lxml"), out_protocol=_protocol()
+        [service], NAMESPACE, name="Hub", in_protocol=protocol(validator="lxml"), out_protocol=protocol()
     )
 
 
-def _protocol(**options: Any) -> Any:
+def protocol(**options: Any) -> Any:
+    """SOAP 1.1 with everything off that reaches outside the document."""
     return Soap11(
         resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, polymorphic=False,
         parse_xsi_type=False, **options,
@@ -277,6 +291,17 @@ def _open_headers(wsdl: bytes) -> bytes:
             etree.SubElement(kind, f"{xs}anyAttribute", namespace="##other", processContents="lax")
     data: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return data
+
+
+def quiet() -> None:
+    """Silences spyne and spares the collector; done once is enough."""
+    _silence_spyne()
+    _spare_the_collector()
+
+
+def shown(text: str) -> str:
+    """Text as XML can hold it."""
+    return NOT_XML.sub("\ufffd", text)
 
 
 def _silence_spyne() -> None:
