@@ -13,17 +13,20 @@ def partner_answer(answer: Answer | None, receipt: Receipt, values: Mapping[str,
     own code."""
     if answer is None:
         return b"", receipt.http_status
+    tree = partner_tree(answer, receipt, values)
+    body = json.dumps(tree, ensure_ascii=False, separators=(",", ":")).encode()
+    return body, 200 if receipt.status != "refused" else answer.status or receipt.http_status
+
+
+def partner_tree(answer: Answer, receipt: Receipt, values: Mapping[str, Any]) -> Any:
+    """The answer before it is bytes: JSON, or the tree of an XML document whose root is the one member."""
     facts = json.loads(receipt.body) if receipt.body else dict(receipt.facts)
     if receipt.status != "refused":
-        return _rendered(answer.ok, {**facts, **values, "code": "0", "detail": ""}), 200
+        return filled(answer.ok, {**facts, **values, "code": "0", "hub_code": "0", "detail": ""})
     detail = (facts.get("errors") or [{}])[0].get("detail", receipt.code)
     code = answer.codes.get(receipt.code, answer.codes.get("*", receipt.code))
-    body = _rendered(answer.refused, {**facts, **values, "code": code, "detail": detail})
-    return body, answer.status or receipt.http_status
-
-
-def _rendered(template: Any, values: Mapping[str, Any]) -> bytes:
-    return json.dumps(filled(template, values), ensure_ascii=False, separators=(",", ":")).encode()
+    told = {"code": code, "hub_code": receipt.code, "detail": detail}
+    return filled(answer.refused, {**facts, **values, **told})
 
 
 def filled(template: Any, values: Mapping[str, Any]) -> Any:

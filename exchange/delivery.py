@@ -5,25 +5,29 @@ import hashlib
 import secrets
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from canonical.messages import PAYLOADS, Payload
+from canonical.messages import PAYLOADS, CaseAttached, Payload
 from exchange.adapterfolder import Adapter
 from exchange.errors import HubError, Misconfigured, Refused, Tampered, TryLater
 from exchange.manifest import AmqpCall, Call, Document, Reply, RestCall, Token
 from exchange.mapping import json
+from exchange.mapping.rows import BrokenRow
 from exchange.mapping.run import value_at
 from exchange.parties import Party
 from exchange.receipts import BEIJING
+from exchange.registrations import Registrations, once_id
 from exchange.seals import jws
 from exchange.seals.keys import SigningKey
 from exchange.transports.queues import Post, Queues
 from exchange.transports.rest import Answer, RestClient
 from exchange.transports.soap_client import SoapClient
+from exchange.transports.wrapped import wrap
 
 EARLY = 60.0  # seconds before its end at which a token is renewed
 
@@ -42,6 +46,8 @@ class Sent:
     answer: bytes | None = None
     detail: str | None = None
     reply: tuple[str, Payload] | None = None
+    broken: tuple[BrokenRow, ...] = ()  # rows of the reply that could not be read
+    tree: Any = None  # the answer as read, of a pull
     post: Post | None = None  # still to be published
 
 
@@ -57,6 +63,8 @@ class Channel:
     rest: RestClient
     soap: Callable[[], SoapClient]
     queues: Queues | None
+    registrations: Registrations | None = None
+    cipher: bytes | None = None  # the key agreed for encrypted bodies
     tokens: "TokenBook" = field(default_factory=lambda: TokenBook())
 
     def context(self, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,19 +123,41 @@ def deliver(
     document = call.document_for(kind, model)
     if document is None:
         raise Misconfigured("no_document", f"{call.name} sends no {kind}", channel.adapter.name)
-    return _made(channel, call, document, model, facts)
+    tree, sent, context = _made(channel, call, document, model, {**_said_by(model), **facts})
+    return _with_reply(channel, call.reply, tree, sent, context)
 
 
 def pull(channel: Channel, name: str, facts: Mapping[str, Any]) -> Sent:
-    """Make a call that carries no message and brings one back."""
+    """Make a call that carries no message and brings one back; an answer that cannot be read at all is
+    `refused` with its code."""
     call = channel.adapter.call(name)
-    return _made(channel, call, call.documents[0], None, facts)
+    tree, sent, context = _made(channel, call, call.documents[0], None, facts)
+    try:
+        return replace(_with_reply(channel, call.reply, tree, sent, context), tree=tree)
+    except Refused as fault:
+        return replace(sent, verdict="refused", code=fault.code, detail=str(fault)[:2000])
+
+
+def _said_by(model: Payload) -> dict[str, str | int]:
+    """`said_NAME`: each single value of the message, for what an answer does not repeat; `said_NAME_count`:
+    how long each of its lists is."""
+    values = {f"said_{name}": getattr(model, name) for name in type(model).model_fields}
+    lists = {f"{name}_count": len(value) for name, value in values.items() if isinstance(value, tuple)}
+    plain = {name: value for name, value in values.items() if isinstance(value, str | int)}
+    return plain | lists | ({"file_md5": _md5(model)} if isinstance(model, CaseAttached) else {})
+
+
+def _md5(model: CaseAttached) -> str:
+    """Of the file, as some partners ask for beside the digest."""
+    return hashlib.md5(b64decode(model.content), usedforsecurity=False).hexdigest()
 
 
 def _made(
     channel: Channel, call: Call, document: Document, model: Payload | None, facts: Mapping[str, Any]
-) -> Sent:
-    """With a valid token; a token the partner no longer takes is renewed once."""
+) -> tuple[Any, Sent, dict[str, Any]]:
+    """After the registrations it builds on, with a valid token; a token the partner no longer takes is
+    renewed once."""
+    facts = {**facts, **_registered(channel, call, facts)}
     for attempt in (1, 2):
         context = channel.context({**facts, "object": document.object, **_token(channel, call)})
         tree, sent = exchange(channel, call, document, model, context)
@@ -136,8 +166,36 @@ def _made(
         channel.tokens.drop()
     if sent.verdict in ("try_later", "token"):
         raise TryLater(sent.code, sent.detail or "the partner asks to wait")
-    reply = _reply(channel, call.reply, tree, context) if sent.verdict == "ok" else None
-    return sent if reply is None else replace(sent, reply=reply)
+    if sent.verdict == "ok":
+        _keep_remote(channel, call, str(facts.get("case_no") or ""), tree)
+    return tree, sent, context
+
+
+def _registered(channel: Channel, call: Call, facts: Mapping[str, Any]) -> dict[str, str]:
+    """What the partner has registered for the case; what `first` names and is not there is registered now."""
+    case_no = str(facts.get("case_no") or "")
+    if channel.registrations is None or not case_no or not (call.first or call.remote):
+        return {}
+    known = channel.registrations.known(case_no)
+    for name in call.first:
+        before = channel.adapter.call(name)
+        if any(one.name not in known for one in before.remote):
+            own = {**facts, **known, "once_id": once_id(channel.party.name, case_no, name)}
+            _, done, _ = _made(channel, before, before.documents[0], None, own)
+            if done.verdict != "ok":
+                raise Refused(done.code, done.detail or "the partner does not register the case", name)
+            known = channel.registrations.known(case_no)
+    return {**known, "once_id": once_id(channel.party.name, case_no, call.name)}
+
+
+def _keep_remote(channel: Channel, call: Call, case_no: str, tree: Any) -> None:
+    """Committed before anything else is done with the answer."""
+    if channel.registrations is None or not call.remote or not case_no:
+        return
+    given = {one.name: value_at(tree, one.path) for one in call.remote}
+    if lacking := [name for name, value in given.items() if not value]:
+        raise TryLater("answer_unreadable", "the answer lacks an identifier", lacking[0])
+    channel.registrations.keep(case_no, {name: str(value) for name, value in given.items()})
 
 
 def exchange(
@@ -168,6 +226,8 @@ def _rest(
     context: dict[str, Any],
 ) -> tuple[Any, Sent]:
     body = _said(channel, document, payload, context) if document else b""
+    if rest.wrap is not None and document is not None:
+        body = wrap(body, rest.wrap, channel.cipher)
     path, nonce = _path(rest, context), secrets.token_urlsafe(24)
     headers = {name: _fill(value, context) for name, value in rest.headers.items()}
     seal = jws.sign_request(
@@ -177,6 +237,8 @@ def _rest(
     answer = channel.rest.send(rest.method, _origin(channel) + path, body or None, headers)
     _check_answer(channel, answer, nonce)
     tree = _tree(channel, answer.body)
+    if rest.result_header is not None and isinstance(tree, dict):
+        tree["@header"] = answer.headers.get(rest.result_header, "")
     code, verdict, detail = _judged(call, tree)
     if verdict == "ok" and answer.status >= 400:
         code, verdict = str(answer.status), "refused"
@@ -236,11 +298,13 @@ def _soap(
     assert call.soap is not None and channel.adapter.soap is not None  # noqa: S101 - the manifest was checked on loading
     service = channel.adapter.soap
     text = _inner(channel, service.declaration, document, payload, context)
-    arguments = {
-        name: _fill(value, {**context, "document": text}) for name, value in service.arguments.items()
-    }
+    templates = call.soap.arguments or service.arguments
+    arguments = {name: _fill(value, {**context, "document": text}) for name, value in templates.items()}
+    documents = frozenset(name for name, value in templates.items() if value == "{document}")
     try:
-        done = channel.soap().exchange(call.soap.operation, arguments, call_id=str(context["call_id"]))
+        done = channel.soap().exchange(
+            call.soap.operation, arguments, call_id=str(context["call_id"]), documents=documents
+        )
     except Tampered as fault:  # what became of the call is unknown: ask again under the same ids
         raise TryLater("answer_" + fault.code, fault.detail) from fault
     tree = _reply_mapping(channel, call).read(done.result)
@@ -279,12 +343,14 @@ def _reply_mapping(channel: Channel, call: Call) -> Any:
     return channel.adapter.mappings[call.reply.mapping]
 
 
-def _reply(
-    channel: Channel, reply: Reply | None, tree: Any, context: dict[str, Any]
-) -> tuple[str, Payload] | None:
-    if reply is None or reply.type is None or reply.mapping is None:
-        return None
-    return reply.type, channel.adapter.mappings[reply.mapping].hear(tree, context)
+def _with_reply(
+    channel: Channel, reply: Reply | None, tree: Any, sent: Sent, context: dict[str, Any]
+) -> Sent:
+    """The message of a good answer; of a row-wise list the rows that can be read, the others apart."""
+    if sent.verdict != "ok" or reply is None or reply.type is None or reply.mapping is None:
+        return sent
+    payload, broken = channel.adapter.mappings[reply.mapping].hear_rows(tree, context)
+    return replace(sent, reply=(reply.type, payload), broken=broken)
 
 
 def _said(channel: Channel, document: Document, payload: Payload | None, context: dict[str, Any]) -> bytes:

@@ -13,13 +13,14 @@ from exchange.parties import Party
 class Envelope:
     """Bytes as they arrived and what surrounds them; nothing in it is trusted yet."""
 
-    protocol: str  # rest, soap, amqp
+    protocol: str  # rest, soap, amqp, table, file
     body: bytes
     media_type: str
     received_at: float  # Unix seconds
     seal: str | None = None  # detached signature (X-Gov-Signature)
     bound: Mapping[str, str] = field(default_factory=dict)  # what a detached signature must be bound to
     properties: Mapping[str, str] = field(default_factory=dict)  # AMQP properties and headers
+    file: bytes | None = None  # what travels beside the document, bound by a digest in it
 
 
 @dataclass(frozen=True)

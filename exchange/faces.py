@@ -19,9 +19,11 @@ from exchange.parties import Party, fingerprint_id
 from exchange.receipts import moment
 from exchange.routing import HOUSE
 from exchange.seals import jws, xmldsig
-from exchange.seals.safexml import parse
+from exchange.seals.safexml import codec, parse, parse_text
 from exchange.transports.queues import LONGEST_BODY
+from exchange.transports.wrapped import unwrap
 
+IN_STRING = xmldsig.XmlDsigProfile("")
 WINDOW = 300.0  # seconds a document without a detached signature may be off by its sent_at
 
 
@@ -61,6 +63,16 @@ def open_xml(hub: Hub, envelope: Envelope) -> Sealed:
     return Sealed(_holder(hub, key), key, body, digest, digest, "xmldsig")
 
 
+def open_document(hub: Hub, envelope: Envelope) -> Sealed:
+    """An enveloped XML signature over a document that came as a string inside an envelope without a seal."""
+    text = envelope.body.decode(codec(charset(envelope.media_type)) or "utf-8")
+    signed = xmldsig.verify(
+        parse_text(text), hub.parties.by_fingerprint, now=_at(envelope), profile=IN_STRING
+    )
+    key, digest = fingerprint_id(signed.fingerprint), signed.signature_digest.hex()
+    return Sealed(_holder(hub, key), key, house.bytes_of(signed.root), digest, digest, "xmldsig")
+
+
 def read_json(hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
     """A house document as JSON."""
     del hub, envelope
@@ -86,10 +98,15 @@ class Door:
 
     def open(self, hub: Hub, envelope: Envelope) -> Sealed:
         """The seal of a party of this adapter."""
-        sealed = open_request(hub, envelope) if envelope.protocol == "rest" else open_post(hub, envelope)
+        sealed = self._opened(hub, envelope)
         if sealed.party.adapter != self.adapter.name:
             raise Tampered("not_allowed", "this door is another partner's")
         return sealed
+
+    def _opened(self, hub: Hub, envelope: Envelope) -> Sealed:
+        if envelope.protocol == "rest":
+            return open_request(hub, envelope)
+        return open_post(hub, envelope) if envelope.protocol == "amqp" else open_document(hub, envelope)
 
     def read(self, hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
         """The wire document as a message of this party, speaking for its own organisation."""
@@ -97,11 +114,13 @@ class Door:
         values = self._values(hub, sealed.party, envelope)
         if self.entry.amqp is not None and values.get("org") not in (None, sealed.party.org):
             raise Tampered("not_allowed", "the routing key names another organisation", "routing_key")
-        document = self.entry.document_for(values.get("object"))
+        body = self._unwrapped(hub, sealed)
+        document = self.entry.document_for(self._object(body, values))
         if document is None or document.type is None:
-            raise Refused("unknown_type", "no such document is agreed", "object")
+            raise Refused("unknown_type", "no such document is agreed", self.entry.object_path or "object")
         mapping = self.adapter.mapping(document)
-        tree = mapping.read(sealed.body)
+        tree = mapping.read(body)
+        self._expect_file(envelope, tree)
         payload = mapping.hear(tree, values)
         self._expect_headers(envelope, {**values, "version": getattr(payload, "version", 1)})
         ident = self._identity(envelope, sealed, tree)
@@ -115,6 +134,25 @@ class Door:
                 payload=payload,
             )
         )
+
+    def _unwrapped(self, hub: Hub, sealed: Sealed) -> bytes:
+        rule = self.entry.rest.wrap if self.entry.rest else None
+        return unwrap(sealed.body, rule, hub.ciphers.get(sealed.party.name)) if rule else sealed.body
+
+    def _object(self, body: bytes, values: Mapping[str, Any]) -> str | None:
+        """Which of the entry's documents it is: the routing key says it, or a value in the document."""
+        if self.entry.object_path is None:
+            return values.get("object")
+        tree = self.adapter.mapping(self.entry.documents[0]).read(body)
+        return value_at(tree, self.entry.object_path)
+
+    def _expect_file(self, envelope: Envelope, tree: Any) -> None:
+        door = self.entry.soap
+        if door is None or door.file_digest is None:
+            return
+        said = value_at(tree, door.file_digest) or ""
+        if hashlib.sha256(envelope.file or b"").hexdigest() != said.lower():
+            raise Refused("bad_value", "the file and its digest differ", door.file)
 
     def document_type(self, envelope: Envelope) -> str:
         """The message type, as far as it is known before reading."""

@@ -51,6 +51,7 @@ class Hub:
     rsa_key: SigningKey
     pseudonym_key: bytes
     secrets: Mapping[str, str]  # by party
+    ciphers: Mapping[str, bytes] = field(default_factory=dict)  # by party: keys agreed for encrypted bodies
     cases: Cases = field(default_factory=Cases)
     outbox: Outbox = field(default_factory=Outbox)
     strangers: Strangers = field(default_factory=Strangers)

@@ -80,9 +80,11 @@ class RestCall(Section):
 
 
 class SoapCall(Section):
-    """One operation of the adapter's `soap` service."""
+    """One operation of the adapter's `soap` service; `arguments` where they are not those of all
+    operations."""
 
     operation: str
+    arguments: dict[str, str] | None = None
 
 
 class AmqpCall(Section):
@@ -95,16 +97,13 @@ class AmqpCall(Section):
 
 
 class TableCall(Section):
-    """Rows written into the partner's front-end database: the document's top-level members are tables (an
-    object is one row, a list several), `keys` the key column of each. A row that is there is updated in
-    place with `version` one higher; `set` are columns every written row gets; `sign` takes the row's seal.
-    """
+    """Rows written into the partner's front-end database [database]: the document's members are its tables
+    (an object is one row, a list several), their members columns, the key among them; signed is what the
+    contract signs, in its order. A row that is there and says something else is updated in place, with the
+    version one higher; then also `set` columns get their values and `clear` columns become NULL."""
 
-    keys: dict[str, str]
-    version: str = "dataver"
     set: dict[str, str | int] = {}
-    sign: str = "row_sign"
-    written: str = "written_at"
+    clear: tuple[str, ...] = ()
 
 
 class SoapService(Section):
@@ -168,8 +167,8 @@ class Call(Section):
 
     `answered_by` names the inbound document that brings the answer later (AMQP receipts). `first` names
     calls that must have given their `remote` identifiers for the case before this one is made: they are
-    made when they have not, each identifier committed before the next call, so a resume never asks twice.
-    `for_each` is a list of the payload: the call is made once per entry, whose fields join the context.
+    made when they have not, under an id that never changes ({once_id}), each identifier committed before
+    the next call, so a resume never registers twice.
     """
 
     name: str
@@ -184,7 +183,6 @@ class Call(Section):
     answered_by: str | None = None
     first: tuple[str, ...] = ()
     remote: tuple[Remote, ...] = ()
-    for_each: str | None = None
 
     @model_validator(mode="after")
     def _one_transport(self) -> Call:
@@ -208,27 +206,10 @@ class Token(Section):
 
 
 class RestDoor(Section):
-    """The hub's path this partner calls; always POST. `token`: the header that must carry a token of
-    [token_door]."""
+    """The hub's path this partner calls; always POST."""
 
     path: str
     wrap: Wrap | None = None
-    token: str | None = None
-
-
-class TokenDoor(Section):
-    """Where this partner gets a token of the hub: `path` (POST, JSON), the wire paths of its account, time
-    (yyyyMMddHHmmss) and `digest`, what the digest is over (template of account, time14, secret), life in
-    seconds, and the answers (templates over token, expires, code, detail)."""
-
-    path: str
-    account: str
-    time: str
-    digest: str
-    text: str
-    lifetime: int
-    ok: Body
-    refused: Body
 
 
 class SoapServed(Section):
@@ -238,13 +219,13 @@ class SoapServed(Section):
     namespace: str
     path: str
     charset: Literal["utf-8", "gbk"] = "utf-8"
-    declaration: str | None = None
     result: str
+    max_bytes: int = 4 * 1024 * 1024
 
 
 class SoapDoor(Section):
     """One operation of the served service: the string argument that holds the sealed document, and the one
-    that holds a file as base64 (its MD5, hex, stands in the document at `file_digest`)."""
+    that holds a file as base64 (its SHA-256, hex, stands in the document at `file_digest`)."""
 
     operation: str
     argument: str
@@ -252,19 +233,33 @@ class SoapDoor(Section):
     file_digest: str | None = None
 
 
+class Database(Section):
+    """The partner's front-end database at the party's address, its password in keys/secrets.toml.
+
+    `create` (a file of the folder) makes its tables, which whoever comes first does; its columns but `key`,
+    `sign`, `written` and `unsigned`, in its order, are a row's signed text, `version` among them. The seal is
+    bound to `table` and `row` (key:version).
+    """
+
+    create: str
+    key: str = "row_key"
+    version: str = "dataver"
+    sign: str = "row_sign"
+    written: str = "written_at"
+    unsigned: tuple[str, ...] = ()
+
+
 class TableDoor(Section):
-    """A table of the partner's front-end database the hub polls: rows where all of `where` hold, at most
-    `limit`, in `order`. After its commit each row gets the columns of `ok`, `refused` or `unknown_case`,
-    and the reason in `reason`; only if `version` is still the one that was read."""
+    """A table of [database] the hub polls: rows where all of `where` hold, at most `limit` at once, in
+    `order`, every `every` seconds. After its commit each row gets the columns of `ok`, `refused` or (the case
+    is not known) `unknown_case`, texts being templates over {now}, and in `reason` what was wrong
+    (`column: text`, at most 500 characters): only if version and seal are still those that were read."""
 
     table: str
-    key: str
     where: dict[str, str | int]
     order: tuple[str, ...]
     limit: int = 50
     every: float = 5.0
-    version: str = "dataver"
-    sign: str = "row_sign"
     ok: dict[str, str | int]
     refused: dict[str, str | int]
     unknown_case: dict[str, str | int] = {}
@@ -276,7 +271,9 @@ class FileDoor(Section):
     regular expression of the name whose named groups are values; a file is read once its `flag` file (name
     + suffix) is there, which holds the detached JWS bound to `file` (the name). The text is lines of
     `separator`-separated columns: the first line `head`, the others `columns`; heard as
-    {"HEAD": {…}, "ROWS": [{…}]}."""
+    {"HEAD": {…}, "ROWS": [{…}]}. `count` is the head's number of rows, `sum` (head, column) its total of a
+    column in yuan: a file that says something else is refused. A file without its flag after `flag_within`
+    seconds is refused too. What was read goes to the folder `done` or `refused` below."""
 
     pattern: str
     flag: str = ".ok"
@@ -284,6 +281,9 @@ class FileDoor(Section):
     separator: str = "|"
     head: tuple[str, ...]
     columns: tuple[str, ...]
+    count: str | None = None
+    sum: tuple[str, str] | None = None
+    flag_within: float = 3600.0
     every: float = 5.0
 
 
@@ -318,8 +318,8 @@ class MessageIdRule(Section):
 
 
 class Answer(Section):
-    """The contract's answer; bodies are templates over {message_id}, {code}, {detail} ({code} keeps its
-    type).
+    """The contract's answer; bodies are templates over {message_id}, {code}, {hub_code}, {detail} ({code}
+    keeps its type). To a SOAP operation it is an XML document: the body's one member is its root.
 
     `codes` turns the hub's error codes into the partner's (`*`: any other). `status` is the HTTP status of a
     refusal (None: the hub's own). `exchange`/`routing_key` say where an AMQP answer goes.
@@ -397,8 +397,8 @@ class Manifest(Section):
     digests: tuple[DigestRule, ...] = ()
     soap: SoapService | None = None
     served: SoapServed | None = None
+    database: Database | None = None
     token: Token | None = None
-    token_door: TokenDoor | None = None
     inbound: tuple[Inbound, ...] = ()
     outbound: tuple[Call, ...] = ()
     polls: tuple[Poll, ...] = ()

@@ -14,7 +14,7 @@ from canonical.form import canonical_bytes
 from canonical.messages import Message
 from exchange.envelope import Envelope, Heard, Sealed
 from exchange.errors import HubError
-from exchange.store.tables import document, finding
+from exchange.store.tables import attachment, document, finding
 from exchange.store.work import Work
 from ledger.log import Draft, Entry
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exchange.cases import Moved
     from exchange.hub import Hub
 
-_DOCUMENT, _FINDING = insert(document), insert(finding)
+_DOCUMENT, _FINDING, _ATTACHMENT = insert(document), insert(finding), insert(attachment)
 UNKNOWN = "?"
 
 
@@ -48,6 +48,7 @@ class Record:
     suite: str | None = None
     media_type: str | None = None
     answer: bytes | None = None
+    file: bytes | None = None
     canonical: Mapping[str, Any] | None = None
     change: tuple[str | None, str] | None = None
     note: str | None = None
@@ -74,6 +75,7 @@ class Record:
             suite=sealed.suite,
             media_type=envelope.media_type,
             canonical=understood.canonical if understood else None,
+            file=envelope.file,
         )
 
     @classmethod
@@ -151,6 +153,8 @@ def keep(hub: "Hub", work: Work, record: Record) -> Entry:
     """One ledger line, one row of bytes, its findings."""
     entry = work.append(draft(hub, record))
     work.later(_DOCUMENT, _row(record, entry.seq, work.now))
+    if record.file is not None:
+        work.later(_ATTACHMENT, {"entry": entry.seq, "case_no": record.case_no, "body": record.file})
     for found in record.findings:
         add_finding(work, record.case_no, found, entry.seq)
     return entry
@@ -172,7 +176,7 @@ def add_finding(work: Work, case_no: str | None, found: tuple[str, str, str], en
 
 def draft(hub: "Hub", record: Record) -> Draft:
     """The ledger line of a record: salted commitments to the bytes, nothing that names a person."""
-    values = {"payload": record.body, "sig": record.seal, "answer": record.answer}
+    values = {"payload": record.body, "sig": record.seal, "answer": record.answer, "file": record.file}
     note = {"code": record.code, **({"finding": record.findings[0][1]} if record.findings else {})}
     return Draft(
         record.kind,

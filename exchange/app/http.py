@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect
 
 from exchange import archiving, cases, faces
 from exchange.answers import partner_answer
-from exchange.app.partnersoap import Served, partner_services
 from exchange.app.contractsface import PATHS, Published
+from exchange.app.partnersoap import Served, partner_services
 from exchange.app.soapface import soap_face
 from exchange.envelope import Envelope
 from exchange.errors import TryLater

@@ -30,6 +30,7 @@ from exchange.parties import Parties, Party, fingerprint_id
 from exchange.pipeline import accept_overdue
 from exchange.pulling import Puller
 from exchange.reactions import STANDARD
+from exchange.registrations import Registrations
 from exchange.routing import Routes
 from exchange.seals.xmldsig import XmlDsigProfile
 from exchange.store.work import Store, Work
@@ -129,18 +130,29 @@ def build_hub(settings: Settings, store: Store) -> Hub:
         rsa_key=opening.rsa_key(settings),
         pseudonym_key=opening.pseudonym_key(settings),
         secrets=read_secrets(settings.state / "keys" / "secrets.toml"),
+        ciphers=read_ciphers(settings.state / "keys" / "secrets.toml"),
     )
 
 
 def read_secrets(path: Path) -> Mapping[str, str]:
     """Shared secrets by party, for the digests some contracts ask for."""
+    return _secret_table(path, "secrets")
+
+
+def read_ciphers(path: Path) -> Mapping[str, bytes]:
+    """Keys agreed for encrypted bodies, by party (hex in the file)."""
+    try:
+        return {name: bytes.fromhex(value) for name, value in _secret_table(path, "ciphers").items()}
+    except ValueError as fault:
+        raise Misconfigured("secrets_unreadable", "a key of [ciphers] is not hex", str(path)) from fault
+
+
+def _secret_table(path: Path, table: str) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return {
-            str(name): str(value)
-            for name, value in tomllib.loads(path.read_text("utf-8")).get("secrets", {}).items()
-        }
+        found = tomllib.loads(path.read_text("utf-8")).get(table, {})
+        return {str(name): str(value) for name, value in found.items()}
     except (OSError, ValueError) as fault:
         raise Misconfigured("secrets_unreadable", str(fault), str(path)) from fault
 
@@ -180,6 +192,8 @@ class Channels:
             RestClient(adapter.limits.timeout),
             _Once(partial(self._soap, party, adapter)),
             self._queues,
+            Registrations(self._hub.store, party.name),
+            self._hub.ciphers.get(party.name),
         )
 
     def _certificate(self, name: str, key: str) -> Any:

@@ -19,8 +19,9 @@ from sqlalchemy import (
 from ledger.tables import metadata
 
 __all__ = [
-    "act", "calendar_year", "case_record", "document", "finding", "inbox", "item", "metadata", "nonce",
-    "outbox", "package", "party", "party_certificate", "reference", "stream",
+    "act", "attachment", "calendar_year", "case_record", "catalogue_change", "catalogue_load",
+    "catalogue_report", "catalogue_row", "document", "finding", "inbox", "item", "item_content", "metadata",
+    "nonce", "outbox", "package", "party", "party_certificate", "reference", "registration", "stream",
 ]  # fmt: skip
 
 
@@ -104,6 +105,14 @@ document = Table(
     Index("document_case", "case_no"),
 )  # fmt: skip
 
+attachment = Table(
+    "attachment", metadata,                          # a file that travelled beside a document
+    _entry(primary_key=True),
+    Column("case_no", String(50)),
+    Column("body", LargeBinary, nullable=False),
+    Index("attachment_case", "case_no"),
+)  # fmt: skip
+
 case_record = Table(
     "case_record", metadata,
     Column("case_no", String(50), primary_key=True),
@@ -114,6 +123,7 @@ case_record = Table(
     Column("org", String(18), nullable=False),
     Column("region", String(12), nullable=False),
     Column("has_fee", Boolean, nullable=False),
+    Column("gives_certificate", Boolean, nullable=False, default=False),
     Column("origin", String(40), nullable=False),    # the party that opened it
     Column("application", JSON, nullable=False),     # payload of case.applied
     Column("acceptance", JSON),                      # payload of case.accepted
@@ -133,6 +143,15 @@ reference = Table(
     Column("value", String(128), primary_key=True),
     Column("case_no", String(50), nullable=False),
     Column("data", JSON),
+)  # fmt: skip
+
+registration = Table(
+    "registration", metadata,                        # an identifier a partner gave for a case, once
+    Column("party", String(40), primary_key=True),
+    Column("case_no", String(50), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("value", String(128), nullable=False),
+    Column("at", Float, nullable=False),
 )  # fmt: skip
 
 finding = Table(
@@ -187,9 +206,9 @@ item = Table(
     Column("org", String(18)),
     Column("name", Text),
     Column("has_fee", Boolean, nullable=False, default=False),
-    Column("data", JSON, nullable=False),
+    Column("digest", LargeBinary),                   # SHA-256 of the content
+    Column("content", Integer),                      # item_content.id
     Column("current", Boolean, nullable=False),
-    Column("loaded", Integer, nullable=False, default=0),  # catalogue version of the load that last held it
     Column("effective_on", String(10)),
     Column("cancelled_on", String(10)),
     Index("item_current", "code", "current"),
@@ -215,4 +234,85 @@ act = Table(
     "act", metadata,                                 # what an act that is no document committed to
     _entry(primary_key=True),
     Column("body", LargeBinary, nullable=False),
+)  # fmt: skip
+
+item_content = Table(
+    "item_content", metadata,                        # one version of an item as the province told it, kept for ever
+    Column("id", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),     # canonical bytes (RFC 8785) of the ServiceItem
+)  # fmt: skip
+
+catalogue_load = Table(
+    "catalogue_load", metadata,                      # one list of the province: collected, compared, then in force
+    Column("id", Integer, primary_key=True),
+    Column("party", String(40), nullable=False),
+    # loading, held, applied, failed (started again), discarded
+    Column("state", String(10), nullable=False),
+    Column("since", Integer, nullable=False),        # 0: everything
+    Column("to_version", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("cursor", String(200)),                   # of the page to ask for next; NULL: the last has come
+    Column("pages", Integer, nullable=False),
+    Column("reason", Text),                          # why it is held or failed
+    Column("difference", JSON),                      # effect -> how many
+    Column("started_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("entry", Integer, ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED")),
+    Index("catalogue_load_state", "party", "state"),
+)  # fmt: skip
+
+catalogue_row = Table(
+    "catalogue_row", metadata,                       # the staging area: rows of loads that are not in force yet
+    Column("id", Integer, primary_key=True),
+    Column("load", Integer, ForeignKey("catalogue_load.id"), nullable=False),
+    Column("page", Integer, nullable=False),
+    Column("op", String(4), nullable=False),         # put, gone, bad
+    Column("code", String(31)),
+    Column("version", Integer),
+    Column("row_id", String(64)),
+    Column("digest", LargeBinary, nullable=False),   # of the content; of a bad row, of what came
+    Column("content", Integer),                      # item_content.id
+    Column("fresh", Boolean, nullable=False),        # nothing else holds this content yet
+    Column("state", String(12)),
+    Column("org", String(18)),
+    Column("name", Text),
+    Column("has_fee", Boolean),
+    Column("effective_on", String(10)),
+    Column("cancelled_on", String(10)),
+    Column("effect", String(12)),                    # what it does to the items in force, once compared
+    Column("path", Text),                            # of a bad row: where, which code and why
+    Column("error", String(40)),
+    Column("detail", Text),
+    Index("catalogue_row_code", "load", "code"),
+    Index("catalogue_row_effect", "load", "effect"),
+)  # fmt: skip
+
+catalogue_change = Table(
+    "catalogue_change", metadata,                    # the stream given to subscribers: numbered, hash-linked
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("operation", String(10), nullable=False),
+    Column("code", String(31), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("content", Integer),                      # item_content.id; NULL: withdrawn
+    Column("changed_at", String(25), nullable=False),
+    Column("hash", LargeBinary, nullable=False),     # SHA-256(hash before || canonical bytes of the change)
+    Column("load", Integer, ForeignKey("catalogue_load.id"), nullable=False),
+    Column("effect", String(12), nullable=False),
+    Index("catalogue_change_load", "load"),
+)  # fmt: skip
+
+catalogue_report = Table(
+    "catalogue_report", metadata,                    # town and village items reported upward, row by row
+    Column("party", String(40), primary_key=True),
+    Column("batch_id", String(64), primary_key=True),
+    Column("row_id", String(64), primary_key=True),
+    Column("code", String(31), nullable=False),
+    Column("name", Text, nullable=False),
+    # sent, done, refused, abnormal (by the overnight audit)
+    Column("state", String(10), nullable=False),
+    Column("told", String(64)),                      # the province's code or error type
+    Column("message", Text),
+    Column("changed_at", Float, nullable=False),
+    Column("audit_at", Float),                       # when to ask for the audit's result; NULL: it is known
+    Index("catalogue_report_audit", "audit_at"),
 )  # fmt: skip

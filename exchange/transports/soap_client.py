@@ -75,13 +75,17 @@ class SoapClient:
         """As `exchange`, only what the operation returned."""
         return self.exchange(operation, arguments, call_id=call_id).result
 
-    def exchange(self, operation: str, arguments: Mapping[str, str], *, call_id: str) -> Exchanged:
-        """One call with its bytes. TryLater: not answered; Refused: a Client Fault, or arguments that do not
-        fit the WSDL; Tampered: an answer that cannot be read or is not the partner's."""
+    def exchange(
+        self, operation: str, arguments: Mapping[str, str], *, call_id: str,
+        documents: frozenset[str] | None = None,
+    ) -> Exchanged:  # fmt: skip
+        """One call with its bytes; `documents` names the arguments with a seal of their own (None: all).
+        TryLater: not answered; Refused: a Client Fault, or arguments that do not fit the WSDL; Tampered: an
+        answer that cannot be read or is not the partner's."""
         call = _Call(call_id)
         token = _CALL.set(call)
         try:
-            sealed = self._seal.arguments(arguments)
+            sealed = self._seal.arguments(arguments, documents if documents is not None else arguments.keys())
             found = self._service[operation](**sealed, _soapheaders=self._seal.headers(call_id) or None)
             text = _only_string(found)
             return Exchanged(_verified(self._seal, text), call.request, call.answer, sealed, text)

@@ -1,6 +1,6 @@
 """The two ways a partner's SOAP service is sealed: WS-Security around it, or XML-DSig on what it carries."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -21,8 +21,8 @@ class SoapSeal(Protocol):
     def charset(self) -> str:
         """The label of the HTTP bodies both ways."""
 
-    def arguments(self, given: Mapping[str, str]) -> dict[str, str]:
-        """The strings the operation is called with."""
+    def arguments(self, given: Mapping[str, str], documents: Collection[str]) -> dict[str, str]:
+        """The strings the operation is called with; `documents` names those that are documents."""
 
     def headers(self, call_id: str) -> list[Element]:
         """The SOAP header blocks of the call."""
@@ -48,7 +48,7 @@ class WssSeal:
     id_member: str  # local name of its id, in the same namespace
     charset: str = "utf-8"
 
-    def arguments(self, given: Mapping[str, str]) -> dict[str, str]:
+    def arguments(self, given: Mapping[str, str], documents: Collection[str]) -> dict[str, str]:
         """Unchanged: the envelope is sealed, not its strings."""
         return dict(given)
 
@@ -86,9 +86,9 @@ class DocumentSeal:
     profile: XmlDsigProfile
     charset: str = "utf-8"
 
-    def arguments(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Every argument is a document and is signed; its declaration names the charset of the HTTP body."""
-        return {name: self._signed(text) for name, text in given.items()}
+    def arguments(self, given: Mapping[str, str], documents: Collection[str]) -> dict[str, str]:
+        """Each document is signed; its declaration names the charset of the HTTP body."""
+        return {name: self._signed(text) if name in documents else text for name, text in given.items()}
 
     def headers(self, call_id: str) -> list[Element]:
         """None: the document carries its own id."""
