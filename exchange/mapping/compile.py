@@ -13,8 +13,8 @@ from canonical.messages import PAYLOADS, Payload
 from exchange.errors import Misconfigured
 from exchange.mapping.fields import Path, canon_of, leaves
 from exchange.mapping.inner import inner_documents
-from exchange.mapping.run import WireMapping
-from exchange.mapping.scalars import blurred
+from exchange.mapping.run import Given, WireMapping
+from exchange.mapping.scalars import blurred, steps
 from exchange.mapping.scope import Builder, Built, check_filled
 from exchange.mapping.spec import EachSpec, FieldSpec, Fragment, MappingSpec
 
@@ -115,10 +115,11 @@ def _lost(model: type[Payload], path: Path, built: Built) -> bool:
     return inside and canon.required
 
 
-def _given(model: type[Payload] | None, spec: MappingSpec) -> tuple[tuple[Path, str, bool], ...]:
+def _given(model: type[Payload] | None, spec: MappingSpec) -> tuple[Given, ...]:
     found = []
     for one in spec.fields:
-        if one.wire is None and one.to and one.given and model is not None:
-            canon = canon_of(model, (one.to,))
-            found.append(((one.to,), one.given, canon is not None and canon.required))
+        canon = canon_of(model, (one.to,)) if one.wire is None and one.to and model is not None else None
+        if canon is not None and one.to and one.given:
+            hear = steps(one, canon, spec.form, spec.codes)[0] if one.as_ else None
+            found.append(Given((one.to,), one.given, canon.required, hear))
     return tuple(found)

@@ -39,6 +39,7 @@ def conversions(form: Form) -> dict[str, Conversion]:
         "text": Conversion(_text, str, str),
         "int": whole,
         "int_text": Conversion(_digits, str, int),
+        "bool": _json_bool if form == "json" else _xml_bool,
         "bool01": Conversion(_bool01, lambda value: "1" if value else "0", bool),
         "datetime_space": _moment(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", lambda text: text, "%Y-%m-%d %H:%M:%S"),
         "datetime14": _moment(r"\d{14}", _from14, "%Y%m%d%H%M%S"),
@@ -46,12 +47,15 @@ def conversions(form: Form) -> dict[str, Conversion]:
         "epoch_ms": Conversion(_epoch_hear(whole.hear), _epoch_say(whole.say), datetime),
         "date8": _day(r"\d{8}", "%Y%m%d"),
         "date_dash": _day(r"\d{4}-\d\d-\d\d", "%Y-%m-%d"),
+        "date_slash": _day(r"\d{4}/\d\d/\d\d", "%Y/%m/%d"),
         "date_t": _day(r"\d{8}T000000", "%Y%m%dT000000"),
         "yuan2": Conversion(_yuan2, str, Money),
         "yuan_int": Conversion(_chain(whole.hear, Money.from_yuan), _chain(_whole_yuan, whole.say), Money),
         "fen": Conversion(_chain(_digits, Money.from_fen), lambda value: str(value.fen), Money),
         "region6": Conversion(_region6_hear, _region6_say, RegionCode),
         "county6": Conversion(_region6_hear, lambda value: str(value)[:6], RegionCode),
+        "town9": Conversion(_divisions(9), lambda value: str(value)[:9], RegionCode),
+        "county12": Conversion(_divisions(12, 6), lambda value: f"{str(value)[:6]}000000", RegionCode),
         "code_hyphens": Conversion(_hyphens_hear, _hyphens_say, ImplementationCode),
         "hex_base64": Conversion(_base64_hear, _base64_say, str),
         "name_count": Conversion(_name_count_hear, _name_count_say, tuple),
@@ -119,6 +123,22 @@ def _digits(value: Any) -> int:
     return int(text)
 
 
+def _true_or_false(value: Any) -> bool:
+    if type(value) is not bool:
+        raise BadValue("must be true or false")
+    return value
+
+
+def _true_or_false_text(value: Any) -> bool:
+    if value not in ("true", "false"):
+        raise BadValue("must be true or false")
+    return bool(value == "true")
+
+
+_json_bool = Conversion(_true_or_false, bool, bool)
+_xml_bool = Conversion(_true_or_false_text, lambda value: "true" if value else "false", bool)
+
+
 def _bool01(value: Any) -> bool:
     if value not in ("0", "1"):
         raise BadValue("must be 0 or 1")
@@ -161,7 +181,7 @@ def _day(pattern: str, spelled: str) -> Conversion:
         if not fits(text):
             raise BadValue("not a date of the agreed form")
         try:
-            return date.fromisoformat(text.removesuffix("T000000"))
+            return date.fromisoformat(text.removesuffix("T000000").replace("/", "-"))
         except ValueError:
             raise BadValue("the calendar has no such day") from None
 
@@ -202,14 +222,22 @@ def _whole_yuan(value: Decimal) -> int:
     return int(value)
 
 
-def _region6_hear(value: Any) -> RegionCode:
-    text = _text(value)
-    if len(text) != 6:
-        raise BadValue("must be a region of 6 digits")
-    try:
-        return RegionCode(f"{text}000000")
-    except ValueRefused as fault:
-        raise BadValue(fault.detail) from fault
+def _divisions(written: int, said: int | None = None) -> Step:
+    """A region of so many digits; those beyond `said` must be zeros: the partner names no lower division."""
+
+    def hear(value: Any) -> RegionCode:
+        text = _text(value)
+        if len(text) != written or (said is not None and text[said:].strip("0")):
+            raise BadValue(f"must be a region of {said or written} digits")
+        try:
+            return RegionCode(text.ljust(12, "0"))
+        except ValueRefused as fault:
+            raise BadValue(fault.detail) from fault
+
+    return hear
+
+
+_region6_hear = _divisions(6)
 
 
 def _region6_say(value: str) -> str:

@@ -12,11 +12,12 @@ from canonical.messages import Payload
 from exchange.errors import Misconfigured
 from exchange.mapping import json, xml
 from exchange.mapping.complaints import complaints
+from exchange.mapping.conversions import Step
 from exchange.mapping.fields import Path
 from exchange.mapping.hearing import Handler, Hearing
 from exchange.mapping.inner import InnerDocument
 from exchange.mapping.paths import at
-from exchange.mapping.refusal import DocumentRefused, FieldError
+from exchange.mapping.refusal import BadValue, DocumentRefused, FieldError
 from exchange.mapping.rows import BrokenRow, broken_row
 from exchange.mapping.saying import Sayer, Saying
 
@@ -61,6 +62,28 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A canonical field that comes from the call context: as it is, or read from the partner's form."""
+
+    to: Path
+    name: str
+    required: bool
+    hear: Step | None = None
+
+    def put(self, heard: dict[str, Any], run: Hearing) -> None:
+        """Sets it, or complains of the context's name in brackets."""
+        value = run.context.get(self.name)
+        if value is None:
+            if self.required:
+                run.wrong(f"({self.name})", "missing_field", "the call gives no such value")
+            return
+        try:
+            heard[self.to[0]] = self.hear(value) if self.hear else value
+        except BadValue as bad:
+            run.wrong(f"({self.name})", bad.code, bad.detail)
+
+
+@dataclass(frozen=True, slots=True)
 class WireMapping:
     """One kind of wire document, both ways.
 
@@ -80,7 +103,7 @@ class WireMapping:
     model: type[Payload] | None
     handler: Handler
     sayer: Sayer
-    given: tuple[tuple[Path, str, bool], ...]
+    given: tuple[Given, ...]
     places: Places
     row_wise: tuple[str, ...] = ()
     blurs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -155,8 +178,8 @@ class WireMapping:
         for one in self.inner:
             tree = one.opened(tree)
         self.handler(tree, heard, run, "")
-        for to, name, required in self.given:
-            _give(heard, to, name, required, run)
+        for one in self.given:
+            one.put(heard, run)
         return heard
 
     def _validated(self, heard: dict[str, Any], run: Hearing) -> Payload:
@@ -198,13 +221,6 @@ class WireMapping:
 def _within(path: str, other: str) -> bool:
     """Whether a complaint at `path` follows from one at `other`, itself or around it."""
     return other == "/" or path == other or path.startswith((f"{other}/", f"{other}["))
-
-
-def _give(heard: dict[str, Any], to: Path, name: str, required: bool, run: Hearing) -> None:
-    if run.context.get(name) is not None:
-        heard[to[0]] = run.context[name]
-    elif required:
-        run.wrong(f"({name})", "missing_field", "the call gives no such value")
 
 
 def value_at(tree: Any, path: str) -> str | None:

@@ -138,12 +138,28 @@ class _Scope:
             self._constant(spec, rel)
 
     def _constant(self, spec: FieldSpec, rel: str) -> None:
+        if isinstance(spec.constant, dict):
+            self._empty_object(spec)
+            return
         value = str(spec.constant).lower() if self.xml and isinstance(spec.constant, bool) else spec.constant
         value = str(value) if self.xml else value
         handler = hearing.constant(rel, value)
         self._conditional(
             spec, rel, handler, saying.constant(value), spec.required is not False and not spec.when
         )
+
+    def _empty_object(self, spec: FieldSpec) -> None:
+        """An object that must be there and holds nothing."""
+        if spec.constant or self.xml:
+            raise Misconfigured("bad_constant", "only {} of a JSON document is an object", spec.wire)
+        *way, last = (spec.wire or "").split("/")
+        branch = self.top
+        for name in [*way, last]:
+            if name in branch.handlers:
+                raise Misconfigured("duplicate_wire", "a value cannot also hold members", spec.wire)
+            branch.required += [] if name in branch.required else [name]
+            branch = branch.branches.setdefault(name, Branch())
+        self.said.append(((*way, last), lambda source, run, base: {}))
 
     def _mapped(self, spec: FieldSpec, rel: str, to: str) -> None:
         canon, path = self._canon(spec), tuple(to.split("."))

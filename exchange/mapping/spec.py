@@ -37,8 +37,8 @@ class Digest(Section):
 class FieldSpec(Section):
     """One wire value and where it goes: exactly one of `to` (canonical field), `fill` (said from the call
     context, not heard), `derived` (said from a canonical field that another wire value fills; heard, it must
-    agree), `constant` (said, and must be heard). Without `wire`, `given` fills a canonical field from the
-    context on hearing.
+    agree), `constant` (said, and must be heard; {} is an object without members). Without `wire`, `given`
+    fills a canonical field from the context on hearing, read by `as` where it is text of the partner's form.
 
     `wire` is a path of elements or members by `/`, `@name` an attribute, `name[]` a list that must hold
     exactly one entry.
@@ -53,7 +53,7 @@ class FieldSpec(Section):
     fill: str | None = None
     derived: str | None = None
     digest: Digest | None = None
-    constant: str | int | bool | None = None
+    constant: str | int | bool | dict[str, str] | None = None
     given: str | None = None
     as_: str | None = Field(default=None, alias="as")
     codes: str | dict[str, str] | None = None

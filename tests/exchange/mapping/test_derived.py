@@ -219,3 +219,49 @@ def test_wrong_declaration_is_not_loaded(change: tuple[str, str], code: str) -> 
     with pytest.raises(Misconfigured) as fault:
         compile_mapping("delivered", text if "nobody" in text else text.replace(', 414 = "9"', ""))
     assert fault.value.code == code
+
+
+RECONCILED = """
+message = "fee.reconciled.v1"
+form = "json"
+loses = ["lines"]
+fields = [
+  { wire = "common", constant = {} },
+  { given = "region6", to = "region", as = "region6" },
+  { given = "day", to = "day", as = "date8" },
+  { wire = "count", to = "count" },
+  { wire = "balance", to = "balance" },
+]
+"""
+
+
+def test_what_the_call_gives_is_read_in_the_partners_form() -> None:
+    mapping = compile_mapping("reconciled", RECONCILED)
+    tree = {"common": {}, "count": 0, "balance": "0.00"}
+    heard = mapping.hear(tree, {"region6": "441400", "day": "20261120"}).model_dump(mode="json")
+    assert (heard["region"], heard["day"]) == ("441400000000", "2026-11-20")
+    with pytest.raises(DocumentRefused) as refused:
+        mapping.hear(tree, {"region6": "441400", "day": "20260230"})
+    assert [(error.path, error.code) for error in refused.value.errors] == [("(day)", "bad_value")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [({"common": {"x": "1"}}, ("common/x", "unknown_field")), ({"common": ""}, ("common", "bad_value"))],
+)
+def test_an_object_without_members_stays_without(changed: dict[str, Any], found: tuple[str, str]) -> None:
+    mapping = compile_mapping("reconciled", RECONCILED)
+    tree = {"common": {}, "count": 0, "balance": "0.00", **changed}
+    with pytest.raises(DocumentRefused) as refused:
+        mapping.hear(tree, {"region6": "441400", "day": "20261120"})
+    assert [(error.path, error.code) for error in refused.value.errors] == [found]
+    payload = mapping.hear({**tree, "common": {}}, {"region6": "441400", "day": "20261120"})
+    assert mapping.say(payload)["common"] == {}
+
+
+def test_only_json_has_empty_objects() -> None:
+    with pytest.raises(Misconfigured):
+        compile_mapping("reconciled", RECONCILED.replace("constant = {}", 'constant = { x = "1" }'))
+    xml = RECONCILED.replace('form = "json"', 'form = "xml"\nroot = "R"')
+    with pytest.raises(Misconfigured):
+        compile_mapping("reconciled", xml)
