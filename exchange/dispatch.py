@@ -201,21 +201,8 @@ def take_pulled(hub: Hub, party: str, sent: Sent, ident: str) -> None:
     def act(work: Work) -> None:
         assert sent.reply is not None  # noqa: S101 - the caller looked
         kind, payload = sent.reply
-        asked = Record(
-            "exchange.sent",
-            ident,
-            hub.name,
-            party,
-            party,
-            "out",
-            sent.protocol,
-            f"{kind.removesuffix('.v1')}.query",
-            sent.body,
-            state="sent",
-            media_type=sent.media_type,
-            answer=sent.answer,
-        )
-        keep(hub, work, asked)
+        asked = _asked(hub, party, sent, ident, kind)
+        keep(hub, work, replace(asked, answer=None))  # the answer is the next record's own body
         message = Message(
             message_id=f"re-{ident}",
             type=kind,
@@ -227,6 +214,39 @@ def take_pulled(hub: Hub, party: str, sent: Sent, ident: str) -> None:
         _take_answer(hub, work, message, sent, None)
 
     hub.store.write(act)
+
+
+def record_pulled(hub: Hub, party: str, sent: Sent, ident: str, kind: str) -> None:
+    """A pull whose answer is no message: a refusal, a list of codes, or what could not be read."""
+    asked = _asked(hub, party, sent, ident, kind)
+    if sent.verdict != "ok":
+        found = (("procedure", "pull_refused", f"{party} {sent.code}: {sent.detail or ''}"[:500]),)
+        asked = replace(
+            asked,
+            kind="exchange.send_refused",
+            state="refused",
+            code=sent.code,
+            note=sent.detail,
+            findings=found,
+        )
+    hub.store.write(lambda work: keep(hub, work, asked))
+
+
+def _asked(hub: Hub, party: str, sent: Sent, ident: str, kind: str) -> Record:
+    return Record(
+        "exchange.sent",
+        ident,
+        hub.name,
+        party,
+        party,
+        "out",
+        sent.protocol,
+        f"{kind.removesuffix('.v1')}.query",
+        sent.body,
+        state="sent",
+        media_type=sent.media_type,
+        answer=sent.answer,
+    )
 
 
 def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: str | None) -> None:
@@ -251,7 +271,7 @@ def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: st
             if isinstance(moved, Held):
                 raise Refused("state_forbids", "the answer came before its predecessor", "case_no")
             entry = keep(hub, work, record.moved(moved))
-            pipeline.settle(hub, work, message, moved, entry)
+            pipeline.settle(hub, work, message, moved, entry, sent.broken)
     except Refused as refusal:
         keep(hub, work, replace(record.refused(refusal), findings=(("logic", refusal.code, refusal.detail),)))
 

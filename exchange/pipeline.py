@@ -1,7 +1,7 @@
 """The one path of a message: verify, understand, and in one commit apply, record, react and plan what goes
 out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from canonical.messages import Message
 from exchange import inbox
@@ -9,6 +9,7 @@ from exchange.cases import Held, Moved, find
 from exchange.envelope import Envelope, Heard, Sealed, heard, seal_digest
 from exchange.errors import HubError, Refused
 from exchange.hub import Hub
+from exchange.mapping.rows import BrokenRow
 from exchange.receipts import Receipt, errors_of, facts_of, render
 from exchange.records import Record, keep
 from exchange.routing import DEPARTMENTS
@@ -79,12 +80,14 @@ def take(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: H
     return _close(hub, work, envelope, sealed, understood, entry, Receipt("accepted", "ok"))
 
 
-def settle(hub: Hub, work: Work, message: Message, moved: Moved, entry: Entry) -> None:
+def settle(
+    hub: Hub, work: Work, message: Message, moved: Moved, entry: Entry, broken: Sequence[BrokenRow] = ()
+) -> None:
     """What follows from an accepted message: the case's new state, findings, reactions, deliveries,
-    released messages."""
+    released messages. `broken`: rows of it that could not be read."""
     hub.cases.store(work, moved)
     hub.outbox.add(work, hub.routes.plan(hub, work, message, moved), entry.seq)
-    for payload in hub.reactions.run(hub, work, message, moved, entry.seq):
+    for payload in hub.reactions.run(hub, work, message, moved, entry.seq, broken):
         submit(hub, work, payload, cause=message.message_id)
     if moved.changed:
         release(hub, work, moved.case_no)

@@ -1,26 +1,29 @@
 """Pulling the provincial catalogue: page after page since the version known, each page one message on the
-one path."""
+one path; an interrupted list is taken up where it was left."""
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import structlog
 
 from canonical.messages import CatalogueIncrement
-from exchange import items
-from exchange.delivery import Channel, pull
-from exchange.dispatch import take_pulled
+from exchange import catalogue_feed, catalogue_loads, catalogue_reports, items
+from exchange.catalogue_loads import Load
+from exchange.delivery import Channel, Sent, pull
+from exchange.dispatch import record_pulled, take_pulled
 from exchange.errors import HubError, Refused
 from exchange.hub import Hub
+from exchange.store.work import Work
 
 log = structlog.get_logger()
 
 SYSTEM, CALL = "SYS-01", "QueryIncrement"
 EVERY = 60.0  # seconds between increments
 MOST_PAGES = 5000  # a million items; a cursor that goes in circles ends here
-RETRY = 2.0  # seconds after a failure
+MOST_STARTS = 3  # of one list that keeps moving while it is read
+RETRY = 2.0  # seconds after a failure, twice as many after each further one up to EVERY
 START_OVER = "91"  # the version is too old: read everything again
 
 
@@ -30,22 +33,31 @@ class Puller:
 
     hub: Hub
     channels: Callable[[str], Channel | None]
+    failures: dict[str, int] = field(default_factory=dict)
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`."""
         pause = 0.1
         while not stop.wait(pause):
-            pause = EVERY
-            for party in self.hub.parties.all():
-                adapter = self.hub.adapters.get(party.adapter)
-                if adapter is not None and adapter.system == SYSTEM and not self._pulled(party.name):
-                    pause = RETRY
-            if not any(self.hub.parties.of_adapter(name) for name in self.hub.adapters_of(SYSTEM)):
-                pause = RETRY
+            adapters = self.hub.adapters_of(SYSTEM)
+            parties = [party.name for party in self.hub.parties.all() if party.adapter in adapters]
+            pause = min([EVERY, *(self._followed(party) for party in parties)]) if parties else RETRY
+            self._guarded("feed", self._feed)
 
-    def _pulled(self, party: str) -> bool:
+    def _followed(self, party: str) -> float:
+        """Everything due with one party; seconds until it is looked at again."""
+        good = all(
+            [
+                self._guarded(party, lambda: self.pull(party)),
+                self._guarded(party, lambda: self.audit(party)),
+            ]
+        )
+        self.failures[party] = 0 if good else self.failures.get(party, 0) + 1
+        return float(EVERY if good else min(EVERY, RETRY * 2 ** min(self.failures[party] - 1, 10)))
+
+    def _guarded(self, party: str, do: Callable[[], object]) -> bool:
         try:
-            self.pull(party)
+            do()
         except HubError as fault:
             log.warning(
                 "catalogue_pull_failed", party=party, code=fault.code, detail=fault.detail, where=fault.where
@@ -53,30 +65,105 @@ class Puller:
             return False
         return True
 
+    def _feed(self) -> None:
+        while catalogue_feed.feed(self.hub):
+            pass
+
     def pull(self, party: str) -> int:
-        """One increment, all its pages; how many pages."""
+        """One list, all its pages, again from the start when it moved meanwhile; how many pages. What waits
+        for a person is not pulled over."""
+        channel = self.channels(party)
+        if channel is None:
+            return 0
+        reason = ""
+        for _ in range(MOST_STARTS):
+            with self.hub.store.read() as connection:
+                load = catalogue_loads.unfinished(connection, party)
+                since = items.position(connection, party)
+            if load is not None and load.state == "held":
+                log.warning("catalogue_held", party=party, load=load.id, reason=load.reason)
+                return 0
+            pages, ended = self._list(channel, since, load)
+            if ended is None or ended.state != "failed":
+                return pages
+            reason = str(ended.reason)
+        code, _, detail = reason.partition(": ")
+        raise Refused(code, detail)
+
+    def audit(self, party: str) -> int:
+        """Ask for the audits of reported batches that are due; how many were asked for."""
         channel = self.channels(party)
         if channel is None:
             return 0
         with self.hub.store.read() as connection:
+            due = catalogue_reports.due(connection, party, self.hub.store.clock())
+        for batch in due:
+            sent = pull(channel, catalogue_reports.AUDIT, {"said_batch_id": batch})
+            self._taken(channel, sent, "catalogue.audited.v1")
+        return len(due)
+
+    def item(self, party: str, code: str, version: int | None = None) -> None:
+        """Ask for one item anew (a row of the list could not be read) and let it come into force."""
+        channel = self.channels(party)
+        if channel is None:
+            raise Refused("unknown_party", "this party is not registered", party)
+        with self.hub.store.read() as connection:
+            if catalogue_loads.unfinished(connection, party) is not None:
+                raise Refused("load_open", "a list is being collected or waits for a person", party)
             since = items.position(connection, party)
-        cursor, pages = "", 0
+        if since == 0:
+            raise Refused("no_list", "no list has come into force yet", party)
+        facts = {"code": code, "item_version": version or "", "since": since, "to_version": since, "total": 1}
+        self._taken(channel, pull(channel, "GetItem", facts), CatalogueIncrement.TYPE)
+
+    def _list(self, channel: Channel, since: int, load: Load | None) -> tuple[int, Load | None]:
+        """One list to its end, from the page where an interrupted one stopped."""
+        since, cursor = (load.since, load.cursor or "") if load is not None else (since, "")
+        pages = 0
         while pages == 0 or cursor:
-            page = self._page(channel, since, cursor)
+            page = self._page(channel, since, cursor, resumed=load is not None and pages == 0)
             pages, cursor = pages + 1, page.next_cursor or ""
             if pages >= MOST_PAGES:
+                self._give_up(channel.party.name, "the list does not end")
                 raise Refused("endless_catalogue", f"the list does not end after {pages} pages")
-        return pages
+            if (ended := self._ended(channel.party.name)) is not None and ended.state == "failed":
+                break
+        return pages, self._ended(channel.party.name)
 
-    def _page(self, channel: Channel, since: int, cursor: str) -> CatalogueIncrement:
+    def _ended(self, party: str) -> Load | None:
+        """The newest load when it is not being collected any more."""
+        with self.hub.store.read() as connection:
+            load = catalogue_loads.latest(connection, party)
+        return None if load is None or load.state == "loading" else load
+
+    def _page(self, channel: Channel, since: int, cursor: str, *, resumed: bool) -> CatalogueIncrement:
         sent = pull(channel, CALL, {"cursor": cursor, "since": since})
         if sent.code == START_OVER:
-            self.hub.store.write(lambda work: items.move(work, channel.party.name, 0))
-            raise Refused("version_gap", "the province asks to read everything again")
-        payload = sent.reply[1] if sent.reply else None
-        if not isinstance(payload, CatalogueIncrement):
-            raise Refused("refused", f"the catalogue answered {sent.code}: {sent.detail or ''}")
-        if since == 0 and not cursor and not payload.changed:
-            raise Refused("empty_catalogue", "a full load of no items is an error")
-        take_pulled(self.hub, channel.party.name, sent, str(uuid4()))
+            self._start_over(channel.party.name)
+        elif sent.verdict != "ok" and resumed:
+            self._give_up(channel.party.name, f"the page asked for next was refused: {sent.code}")
+        payload = self._taken(channel, sent, CatalogueIncrement.TYPE)
+        assert isinstance(payload, CatalogueIncrement)  # noqa: S101 - the manifest names the type
         return payload
+
+    def _taken(self, channel: Channel, sent: Sent, kind: str) -> object:
+        """Recorded and applied; Refused for an answer that is no such message."""
+        ident = str(uuid4())
+        if sent.reply is None:
+            record_pulled(self.hub, channel.party.name, sent, ident, kind)
+            code = "version_gap" if sent.code == START_OVER else "refused"
+            raise Refused(code, f"{channel.party.name} answered {sent.code}: {sent.detail or ''}")
+        take_pulled(self.hub, channel.party.name, sent, ident)
+        return sent.reply[1]
+
+    def _start_over(self, party: str) -> None:
+        self._give_up(party, "the province asks to read everything again")
+        self.hub.store.write(lambda work: items.move(work, party, 0))
+
+    def _give_up(self, party: str, reason: str) -> None:
+        def act(work: Work) -> None:
+            load = catalogue_loads.unfinished(work.connection, party)
+            if load is not None and load.state == "loading":
+                catalogue_loads.give_up(work, load, "failed", reason)
+
+        self.hub.store.write(act)

@@ -2,7 +2,7 @@
 give new payloads."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, uuid5
 
 from canonical.messages import (
+    CatalogueAudited,
     CatalogueIncrement,
+    CatalogueReportAnswered,
+    CatalogueReported,
     CertificateRequested,
     ExchangeReceipted,
     FeeNoticed,
@@ -19,8 +22,9 @@ from canonical.messages import (
     SmsReported,
     SmsRequested,
 )
-from exchange import archiving, items, references
+from exchange import archiving, catalogue_apply, catalogue_reports, references
 from exchange.errors import Refused
+from exchange.mapping.rows import BrokenRow
 from exchange.records import add_finding
 from exchange.store.work import Work
 
@@ -38,6 +42,7 @@ class Occasion:
     message: Message
     moved: "Moved"
     entry: int
+    broken: Sequence[BrokenRow] = ()  # rows of it that could not be read
 
 
 Reaction = Callable[[Occasion], Iterable[Payload]]
@@ -49,9 +54,17 @@ class Reactions:
 
     table: Mapping[str, tuple[Reaction, ...]]
 
-    def run(self, hub: "Hub", work: Work, message: Message, moved: "Moved", entry: int) -> list[Payload]:
+    def run(
+        self,
+        hub: "Hub",
+        work: Work,
+        message: Message,
+        moved: "Moved",
+        entry: int,
+        broken: Sequence[BrokenRow] = (),
+    ) -> list[Payload]:
         """Everything this message causes, in the order of the table."""
-        occasion = Occasion(hub, work, message, moved, entry)
+        occasion = Occasion(hub, work, message, moved, entry, broken)
         return [payload for reaction in self.table.get(message.type, ()) for payload in reaction(occasion)]
 
 
@@ -92,10 +105,29 @@ def _texts() -> dict[str, dict[str, str]]:
 
 
 def keep_catalogue(occasion: Occasion) -> Iterator[Payload]:
-    """The province's changes become the items in force."""
-    payload = occasion.message.payload
+    """A page of the province's list is collected; the last one ends the import."""
+    payload, party = occasion.message.payload, occasion.message.sender
     if isinstance(payload, CatalogueIncrement):
-        items.store_increment(occasion.work, occasion.message.sender, payload)
+        catalogue_apply.take_page(
+            occasion.hub, occasion.work, party, payload, occasion.broken, occasion.entry
+        )
+    yield from ()
+
+
+def follow_report(occasion: Occasion) -> Iterator[Payload]:
+    """Items reported upward are followed row by row, until the overnight audit has spoken."""
+    work, party, payload = occasion.work, occasion.message.sender, occasion.message.payload
+    if isinstance(payload, CatalogueReported):
+        hub = occasion.hub
+        adapters = hub.adapters_of("SYS-01")
+        to = next((found for name in adapters if (found := hub.parties.of_adapter(name))), None)
+        if to is None:
+            raise Refused("no_receiver", "no provincial catalogue is attached", "type")
+        catalogue_reports.reported(work, to.name, payload)
+    elif isinstance(payload, CatalogueReportAnswered):
+        catalogue_reports.answered(work, party, payload, occasion.entry)
+    elif isinstance(payload, CatalogueAudited):
+        catalogue_reports.audited(work, party, payload, occasion.entry)
     yield from ()
 
 
@@ -163,6 +195,9 @@ def file_the_case(occasion: Occasion) -> Iterator[Payload]:
 STANDARD = Reactions(
     {
         "catalogue.increment.v1": (keep_catalogue,),
+        "catalogue.reported.v1": (follow_report,),
+        "catalogue.report_answered.v1": (follow_report,),
+        "catalogue.audited.v1": (follow_report,),
         "case.applied.v1": (tell("applied"),),
         "case.accepted.v1": (
             tell("accepted", lambda said: said.result == "accepted"),

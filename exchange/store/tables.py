@@ -237,13 +237,13 @@ act = Table(
 )  # fmt: skip
 
 item_content = Table(
-    "item_content", metadata,                        # one version of an item as the province told it, kept for ever
+    "item_content", metadata,                        # one version of an item as it was told, kept for ever
     Column("id", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),     # canonical bytes (RFC 8785) of the ServiceItem
 )  # fmt: skip
 
 catalogue_load = Table(
-    "catalogue_load", metadata,                      # one list of the province: collected, compared, then in force
+    "catalogue_load", metadata,                      # a list of the province: collected, then in force
     Column("id", Integer, primary_key=True),
     Column("party", String(40), nullable=False),
     # loading, held, applied, failed (started again), discarded
@@ -262,7 +262,7 @@ catalogue_load = Table(
 )  # fmt: skip
 
 catalogue_row = Table(
-    "catalogue_row", metadata,                       # the staging area: rows of loads that are not in force yet
+    "catalogue_row", metadata,                       # the staging area: rows not in force yet
     Column("id", Integer, primary_key=True),
     Column("load", Integer, ForeignKey("catalogue_load.id"), nullable=False),
     Column("page", Integer, nullable=False),

@@ -270,7 +270,6 @@ class Hub:
             "org": "114414020072081005",
             "has_fee": False,
             "name": "食品经营许可",
-            "data": {},
             "current": True,
         }
 

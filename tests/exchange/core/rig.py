@@ -122,13 +122,18 @@ def service_item(code: str = ITEM, version: int = 1, state: str = "in_use", **ov
 
 
 def increment(
-    since: int, to: int, items: Sequence[Any] = (), gone: Sequence[Any] = (), cursor: str | None = None
+    since: int,
+    to: int,
+    items: Sequence[Any] = (),
+    gone: Sequence[Any] = (),
+    cursor: str | None = None,
+    total: int | None = None,
 ) -> Any:
     return CatalogueIncrement.model_validate(
         {
             "since": since,
             "to_version": to,
-            "total": len(items) + len(gone),
+            "total": len(items) + len(gone) if total is None else total,
             "next_cursor": cursor,
             "changed": list(items),
             "withdrawn": list(gone),
@@ -354,7 +359,7 @@ class Core:
 
     def catalogue(self, *items: dict[str, Any], to: int = 1, gone: Sequence[Any] = ()) -> None:
         """An increment of the province, taken on the path every pull takes."""
-        page = increment(0, to, items, gone)
+        page = increment(to - 1, to, items, gone)  # the first is the whole list
         take_pulled(
             self.hub,
             "province",

@@ -78,9 +78,9 @@ def in_force(core: Core) -> dict[str, int]:
 def test_every_page_is_taken_and_the_last_moves_on(core: Core, land: Any) -> None:
     province, puller = land(
         {
-            (0, ""): increment(0, 30, [item(A)], cursor="p2"),
-            (0, "p2"): increment(0, 30, [item(B)], cursor="p3"),
-            (0, "p3"): increment(0, 30, [item(C)]),
+            (0, ""): increment(0, 30, [item(A)], cursor="p2", total=3),
+            (0, "p2"): increment(0, 30, [item(B)], cursor="p3", total=3),
+            (0, "p3"): increment(0, 30, [item(C)], total=3),
             (30, ""): increment(30, 31, [item(A, 2)]),
             (31, ""): increment(31, 31),
         }
@@ -169,14 +169,14 @@ def test_a_full_load_of_nothing_is_an_error_and_takes_nothing_away(core: Core, l
 def test_an_interrupted_pull_goes_on_without_loss(core: Core, land: Any) -> None:
     province, puller = land(
         {
-            (0, ""): increment(0, 30, [item(A)], cursor="p2"),
+            (0, ""): increment(0, 30, [item(A)], cursor="p2", total=3),
             (0, "p2"): TryLater("partner_away", "cut"),
         }
     )
     with pytest.raises(TryLater):
         puller.pull("prov")
     assert position(core) == 0, "what was not read to its end is not behind us"
-    province.pages[0, "p2"] = increment(0, 30, [item(B, 2)], [gone(C)])
+    province.pages[0, "p2"] = increment(0, 30, [item(B, 2)], [gone(C)], total=3)
     puller.pull("prov")
     assert (position(core), in_force(core)) == (30, {A: 1, B: 2})
     core.verified()

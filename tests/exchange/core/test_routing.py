@@ -124,6 +124,7 @@ def test_every_route_of_the_table_is_known_to_this_test() -> None:
         ("SYS-05", "fee.requested.v1"),
         ("SYS-05", "fee.confirmed.v1"),
         ("SYS-06", "archive.submitted.v1"),
+        ("SYS-01", "catalogue.reported.v1"),  # tests/exchange/core/test_catalogue_reports.py
     }
 
 
