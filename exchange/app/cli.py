@@ -15,12 +15,14 @@ from exchange.errors import HubError
 # name -> (module, exit code of a usage error); auditors tell 2 (does not verify) from 3 (asked wrongly).
 COMMANDS: dict[str, tuple[str, int]] = {
     "calendar": ("exchange.app.commands.calendar", 2),
+    "catalogue": ("exchange.app.commands.catalogue", 2),
     "clock": ("exchange.app.commands.clock", 2),
     "contracts": ("exchange.app.commands.contracts", 2),
     "demo": ("exchange.app.commands.demo", 2),
     "ledger": ("exchange.app.commands.ledger", 3),
     "message": ("exchange.app.commands.message", 2),
     "messages": ("exchange.app.commands.messages", 2),
+    "new": ("exchange.app.commands.new", 2),
     "party": ("exchange.app.commands.party", 2),
     "schemas": ("exchange.app.commands.schemas", 2),
     "serve": ("exchange.app.commands.serve", 2),

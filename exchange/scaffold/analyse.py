@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from exchange.adapterfolder import load_adapter
@@ -19,6 +19,7 @@ from exchange.scaffold.sampled import (
     leaves_of,
     named,
     read_samples,
+    root_points,
     sample_files,
     sample_points,
 )
@@ -31,26 +32,28 @@ def analyse(folder: Path) -> Walk:
     """Everything open in an adapter's folder; nothing open means that load_adapter takes it and its samples
     say what was expected. Never raises for what the files hold."""
     names = sorted(path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}"))
+    roles = roles_of(folder)
     points = [*manifest_points(folder, frozenset(names)), *_papers(folder), *_refused(folder, names)]
     for name in names:
-        points += mapping_points(folder, open_mapping(folder, name))
+        points += mapping_points(folder, open_mapping(folder, name), roles.get(name, frozenset()))
     return ordered(folder.name, points or _loading(folder))
 
 
-def mapping_points(folder: Path, opened: Opened) -> list[Point]:
-    """Everything open in one mapping and its samples."""
+def mapping_points(folder: Path, opened: Opened, roles: frozenset[str]) -> list[Point]:
+    """Everything open in one mapping and its samples; `roles` are those of roles_of."""
     if opened.spec is None:
         return list(opened.broken)
     samples, points = read_samples(folder, opened)
     points += beside_points(opened, samples, folder)
+    points += root_points(folder, opened)
     points += declared_points(opened, leaves_of(samples))
     if opened.spec.message is not None and opened.model is None:
         line, known = opened.line_of("message"), "a type of `tongban schemas`, for example case.accepted.v1"
         return [*points, Point("todo", opened.file, line, "message", "the message is not known", known)]
     built, faults = lenient(opened.spec, opened.model)
     points += fault_points(opened, faults)
-    points += coverage_points(opened)
-    points += sample_points(opened, samples, built, faults)
+    points += coverage_points(opened, said_only=roles == {"call"})
+    points += sample_points(opened, samples, built, faults, heard_only=roles == {"reply"})
     done = all(point.kind == "unconfirmed" and point.file.endswith(".json") for point in points)
     return [*points, *compared(folder, opened, samples)] if done else points
 
@@ -70,10 +73,28 @@ def manifest_points(folder: Path, mappings: frozenset[str]) -> Iterator[Point]:
         yield Point("broken", MANIFEST, line, name, "there is no such mapping", f"write {name}{SUFFIX}")
 
 
+def roles_of(folder: Path) -> Mapping[str, frozenset[str]]:
+    """How the manifest uses each mapping: in a call, a reply, a door."""
+    try:
+        manifest, _ = parsed(Manifest, read_text(folder / MANIFEST), MANIFEST)
+    except Misconfigured:
+        manifest = None
+    found: dict[str, frozenset[str]] = {}
+    for name, role in _uses(manifest) if manifest else ():
+        found[name] = found.get(name, frozenset()) | {role}
+    return found
+
+
+def _uses(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    for call in (*manifest.outbound, *((manifest.token.call,) if manifest.token else ())):
+        yield from ((doc.mapping, "call") for doc in call.documents)
+        if call.reply and call.reply.mapping:
+            yield call.reply.mapping, "reply"
+    yield from ((doc.mapping, "door") for entry in manifest.inbound for doc in entry.documents)
+
+
 def _mapped(manifest: Manifest) -> set[str]:
-    calls = (*manifest.outbound, *((manifest.token.call,) if manifest.token else ()))
-    found = {doc.mapping for entry in (*calls, *manifest.inbound) for doc in entry.documents}
-    return found | {call.reply.mapping for call in calls if call.reply and call.reply.mapping}
+    return {name for name, _ in _uses(manifest)}
 
 
 def _todos(file: str, text: str) -> Iterator[Point]:

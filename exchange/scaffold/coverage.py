@@ -160,22 +160,25 @@ def _asks(spec: FieldSpec) -> bool:
     return isinstance(spec.codes, dict) and "?" in spec.codes.values()
 
 
-def coverage_points(opened: Opened) -> Iterator[Point]:
-    """Canonical fields that nothing fills, in every scope."""
+def coverage_points(opened: Opened, said_only: bool = False) -> Iterator[Point]:
+    """Canonical fields that nothing fills, in every scope; what is only said need not become a message
+    again."""
     spec, model = opened.spec, opened.model
     if spec is None or model is None:
         return
     open_paths = list(_uncovered(spec, model, spec.loses, ""))
-    loses = [*spec.loses, *(path for path, needed in open_paths if not needed or spec.direction == "say")]
-    edit = _loses(opened, loses)
+    may_lose = spec.direction == "say" or (said_only and "direction" not in spec.model_fields_set)
+    loses = [*spec.loses, *(path for path, needed in open_paths if not needed or may_lose)]
+    say = may_lose and spec.direction != "say" and any(needed for _, needed in open_paths)
+    edit = _loses(opened, loses, say)
     for path, needed in open_paths:
         line = opened.line_of("fields")
-        if needed and spec.direction != "say":
+        if needed and not may_lose:
             do = f"find the wire field, or fill it with {{ given = …, to = {path!r} }}, or say direction"
             yield Point("unfilled", opened.file, line, path, "the message needs it and nothing fills it", do)
         else:
             kind: Kind = "unfilled" if needed else "unmapped"
-            do = "name it in loses" if needed else "map it or name it in loses"
+            do = "map it, or say direction and name it in loses" if needed else "map it or name it in loses"
             yield Point(kind, opened.file, line, path, "nothing fills it", do, edit)
 
 
@@ -194,9 +197,9 @@ def _uncovered(
             yield from _uncovered(each, found.model, inner, f"{inside}{each.to}.")
 
 
-def _loses(opened: Opened, loses: list[str]) -> Edit | None:
+def _loses(opened: Opened, loses: list[str], say: bool) -> Edit | None:
     """The line of `loses`, or a new one after `form`."""
-    written = f"loses = {writing.value(loses)}"
+    written = ('direction = "say"\n' if say else "") + f"loses = {writing.value(loses)}"
     if opened.spec is not None and opened.spec.loses:
         line = opened.line_of("loses")
         return Edit(opened.file, line, written) if "]" in _line(opened.text, line) else None

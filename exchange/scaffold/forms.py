@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from canonical.codes import CodeList
@@ -85,11 +88,22 @@ def _reads(conversion: Conversion, values: Sequence[Scalar], kind: type | None =
 def _coded(leaf: Leaf, seen: tuple[str, ...], codes: CodeList) -> dict[str, Any]:
     if leaf.codes and (table := _by_label(leaf.codes, codes)):
         return {"codes": table} | ({"todo": CONFIRM} if "?" in table.values() else {})
-    table = {entry.code: entry.name for entry in codes.entries}
+    wanted = tuple(dict.fromkeys([*leaf.codes, *seen]))
+    own = {entry.code: entry.name for entry in codes.entries}
+    tables = [own, *known_tables().get(codes.key, ())]
+    fitting = [table for table in tables if set(wanted) <= table.keys()]
+    table = fitting[0] if fitting else {code: own.get(code, "?") for code in wanted}
     if leaf.codes:
-        table = {code: table.get(code, "?") for code in leaf.codes}
-    table |= {code: "?" for code in seen if code not in table and code not in leaf.codes}
+        table = {code: table[code] for code in wanted}
     return {"codes": table, "todo": CONFIRM}
+
+
+@cache
+def known_tables() -> Mapping[str, Sequence[dict[str, str]]]:
+    """Code tables met in the field beside the standard's own, by code list."""
+    text = (files("exchange.scaffold") / "synonyms.toml").read_text(encoding="utf-8")
+    tables: dict[str, list[dict[str, str]]] = tomllib.loads(text)["codes"]
+    return tables
 
 
 def _by_label(wire: Mapping[str, str], codes: CodeList) -> dict[str, str]:

@@ -41,6 +41,7 @@ class Drafted:
     guesses: Mapping[str, Guess]
     lists: Mapping[str, tuple[str, Drafted]]
     open: tuple[Leaf, ...]
+    before: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -111,7 +112,8 @@ def _drafted(scope: Scope, model: type[BaseModel], type_: str, inside: str, form
             lists[wire] = (to, _drafted(below, canon.model, type_, f"{inside}{to}.", form))
     guesses = _assigned(scope, model, type_, inside, form, taken)
     rest = tuple(leaf for leaf in scope.leaves if leaf.path not in guesses)
-    return Drafted(guesses, lists, rest)
+    before = {wire: after for wire in lists if (after := scope.after(wire)) is not None}
+    return Drafted(guesses, lists, rest, before if form == "xml" else {})
 
 
 def _assigned(

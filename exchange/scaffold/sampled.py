@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from exchange.mapping.hearing import Hearing
 from exchange.mapping.refusal import DocumentRefused, FieldError
 from exchange.mapping.run import WireMapping
 from exchange.mapping.scope import Built
+from exchange.scaffold import writing
 from exchange.scaffold.coverage import suggestions, unread
 from exchange.scaffold.opened import Opened, line_with, read_text
 from exchange.scaffold.points import Edit, Point
 from exchange.scaffold.shape import Leaf, Scope, shape
+from exchange.seals.safexml import parse
 
+UNKNOWN = "TODO"
 ACCEPTED, REFUSED = "fixtures/accepted", "fixtures/refused"
 CONFIRMED = "take the line out when every value is what the contract says"
 _INDEX = re.compile(r"\[\d*\]")
@@ -61,16 +65,38 @@ def read_samples(folder: Path, opened: Opened) -> tuple[list[Sample], list[Point
 
 
 def _sample(folder: Path, path: Path, opened: Opened) -> Sample:
-    spec = opened.spec
-    assert spec is not None  # noqa: S101 - the caller looked
-    body = path.read_bytes()
-    root = spec.root or ""
-    tree = json.loads(body) if spec.form == "json" else xml.read(body, root, spec.namespace)
+    tree = _tree(path, opened)
     beside = f"{ACCEPTED}/{path.stem}.canonical.json"
     expected = json.loads(read_text(folder / beside)) if (folder / beside).is_file() else None
     if expected is not None and not (isinstance(expected, dict) and "payload" in expected):
         raise Refused("bad_request", "a canonical value has a payload", beside)
     return Sample(f"{ACCEPTED}/{path.name}", tree, beside, expected)
+
+
+def _tree(path: Path, opened: Opened) -> Any:
+    spec, body = opened.spec, path.read_bytes()
+    assert spec is not None  # noqa: S101 - the caller looked
+    if spec.form == "json":
+        return json.loads(body)
+    if spec.root != UNKNOWN:
+        return xml.read(body, spec.root or "", spec.namespace)
+    namespace, _, root = parse(body).tag.removeprefix("{").rpartition("}")
+    return xml.read(body, root, namespace)
+
+
+def root_points(folder: Path, opened: Opened) -> Iterator[Point]:
+    """The root a first sample shows, where the contract did not tell it."""
+    files = [path for path in sample_files(folder) if named(path) == opened.name]
+    if opened.spec is None or opened.spec.root != UNKNOWN:
+        return
+    line, edit, do = opened.line_of("root"), None, "write it when a sample is there"
+    for path in files[:1]:
+        with contextlib.suppress(Refused):
+            namespace, _, root = parse(path.read_bytes()).tag.removeprefix("{").rpartition("}")
+            held = f"root = {writing.value(root)}"
+            held += f"\nnamespace = {writing.value(namespace)}" if namespace else ""
+            edit, do = Edit(opened.file, line, held), f"perhaps {held}"
+    yield Point("todo", opened.file, line, "root", "the root element is not known", do, edit)
 
 
 def flat(scope: Scope, above: str = "") -> dict[str, Leaf]:
@@ -91,9 +117,36 @@ def leaves_of(samples: list[Sample]) -> dict[str, Leaf]:
 
 
 def sample_points(
+    opened: Opened,
+    samples: list[Sample],
+    built: Built,
+    faults: tuple[Misconfigured, ...],
+    heard_only: bool = False,
+) -> Iterator[Point]:
+    """What stands in the samples and is not read, or not understood; of an answer a field may be ignored."""
+    found = list(_sample_points(opened, samples, built, faults))
+    open_wires = [one.path for one in found if one.kind == "unread" and one.edit is None]
+    may_ignore = heard_only and opened.spec is not None and bool(open_wires)
+    edit = _ignoring(opened, open_wires) if may_ignore else None
+    for one in found:
+        if edit is not None and one.path in open_wires and one.kind == "unread":
+            yield replace(one, suggestion="map it or name it in ignore", edit=edit)
+        else:
+            yield one
+
+
+def _ignoring(opened: Opened, wires: list[str]) -> Edit | None:
+    held = opened.spec.ignore if opened.spec else ()
+    written = f"ignore = {writing.value([*held, *wires])}"
+    if not held and "ignore" not in (opened.spec.model_fields_set if opened.spec else ()):
+        return Edit(opened.file, opened.line_of("form"), written, insert=True)
+    line = opened.line_of("ignore")
+    return Edit(opened.file, line, written) if "]" in opened.text.splitlines()[line - 1] else None
+
+
+def _sample_points(
     opened: Opened, samples: list[Sample], built: Built, faults: tuple[Misconfigured, ...]
 ) -> Iterator[Point]:
-    """What stands in the samples and is not read, or not understood."""
     known, seen = {fault.where for fault in faults}, set()
     leaves = leaves_of(samples)
     for sample in samples:
@@ -140,9 +193,11 @@ def _first_field(opened: Opened, above: str) -> int | None:
     own = [
         one.line for one in opened.lines if one.wire.rpartition("/")[0] == above and one.file == opened.file
     ]
-    start = min(own, default=0)
     lines = opened.text.splitlines()
-    return start if start and lines[start - 1].lstrip().startswith("{") else None
+    empty = [at + 2 for at, line in enumerate(lines) if re.fullmatch(r"fields\s*=\s*\[\s*", line)]
+    if not own:
+        return empty[0] if empty and not above else None
+    return min(own) if lines[min(own) - 1].lstrip().startswith("{") else None
 
 
 def compared(folder: Path, opened: Opened, samples: list[Sample]) -> Iterator[Point]:

@@ -32,6 +32,15 @@ class Scope:
 
     leaves: tuple[Leaf, ...] = ()
     lists: Mapping[str, Scope] = field(default_factory=dict, hash=False)
+    order: tuple[str, ...] = ()
+
+    def after(self, path: str) -> str | None:
+        """The value that stands next after this list."""
+        held = [at for at, one in enumerate(self.order) if one == path or one.startswith(f"{path}/")]
+        known = {leaf.path for leaf in self.leaves}
+        return next(
+            (one for one in self.order[max(held, default=len(self.order)) + 1 :] if one in known), None
+        )
 
     @property
     def size(self) -> int:
@@ -47,7 +56,19 @@ def shape(trees: Iterable[Any]) -> Scope:
     for tree in trees:
         _walk(tree, "", values, entries)
     leaves = tuple(Leaf(path, tuple(dict.fromkeys(found))) for path, found in values.items())
-    return Scope(leaves, {path: shape(found) for path, found in entries.items()})
+    lists = {path: shape(found) for path, found in entries.items()}
+    return Scope(
+        leaves, lists, tuple(dict.fromkeys(path for tree in trees for path in _order(tree, "", entries)))
+    )
+
+
+def _order(tree: Any, at: str, lists: Mapping[str, Any]) -> Iterator[str]:
+    """The values and lists as they stand."""
+    if isinstance(tree, dict) and at not in lists:
+        for name, below in tree.items():
+            yield from _order(below, f"{at}/{name}" if at else str(name), lists)
+    else:
+        yield at
 
 
 def _lists(tree: Any, at: str) -> Iterator[str]:
@@ -96,4 +117,4 @@ def turned(scope: Scope, path: str) -> Scope:
     start = f"{path}/"
     leaves = tuple(one for one in scope.leaves if not one.path.startswith(start))
     lists = {name: one for name, one in scope.lists.items() if not name.startswith(start)}
-    return Scope(leaves, {**lists, path: below(scope, path)})
+    return Scope(leaves, {**lists, path: below(scope, path)}, scope.order)

@@ -1,0 +1,92 @@
+"""The text of a new adapter.toml: calls and doors of the contract, everything unknown marked TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from exchange.scaffold import writing
+from exchange.scaffold.contract import Body, Contract, Operation, snake
+from exchange.scaffold.drafting import verdict_of
+
+SHARED_ANSWER = "answer"
+Messages = Mapping[str, str | None]
+"""Message type of each document, by its mapping's name."""
+
+
+def manifest_text(name: str, contract: Contract, messages: Messages) -> str:
+    """The manifest of the scaffold."""
+    told = f" (the contract says: {contract.title})" if contract.title else ""
+    lines = [
+        f"title = {writing.value(f'TODO: Chinese name of the system{told}')}",
+        'system = "TODO: its SYS number, for example SYS-02"',
+        'owner = "TODO: who runs it"',
+        f"contract_version = {writing.value(contract.version or 'TODO: version of the contract')}",
+        f"seal = {writing.value(contract.sealed)}  # TODO: jws, xmldsig or wssec; a guess",
+        "",
+        "[limits]",
+        "timeout = 10.0  # seconds; TODO: limits of the contract",
+    ]
+    if contract.soap is not None:
+        lines += ["", "[soap]", *(f"{key} = {writing.value(value)}" for key, value in contract.soap.items())]
+    for one in contract.operations:
+        lines += ["", *(_call(one, messages) if one.way == "call" else _door(name, one, messages))]
+    return "\n".join(lines) + "\n"
+
+
+def _call(one: Operation, messages: Messages) -> Iterator[str]:
+    yield "[[outbound]]"
+    yield f"name = {writing.value(one.name)}"
+    yield from (f"{kind} = {writing.value(value)}" for kind, value in one.call.items())
+    body = request_of(one)
+    if body is not None:
+        yield f"documents = [{writing.value(_document(body, messages))}]"
+    answer = answer_of(one)
+    if answer is not None:
+        yield f"reply = {writing.value(_document(answer, messages))}"
+        yield f"outcome = {writing.value(_outcome(answer))}  # TODO: what each code means (errors)"
+
+
+def request_of(one: Operation) -> Body | None:
+    """The document a call sends; a SOAP call always sends one."""
+    missing = Body(snake(one.name), "xml") if "soap" in one.call else None
+    return one.request or missing
+
+
+def answer_of(one: Operation) -> Body | None:
+    """The document that answers a call; SOAP answers nobody showed share one mapping."""
+    missing = Body(SHARED_ANSWER, "xml", answer=True) if "soap" in one.call else None
+    return one.answer or missing
+
+
+def _document(body: Body, messages: Messages) -> dict[str, str]:
+    kind = messages.get(body.name)
+    return ({"type": kind} if kind else {}) | {"mapping": body.name}
+
+
+def _outcome(answer: Body) -> dict[str, Any]:
+    found = verdict_of(answer)
+    if not answer.known:
+        found_path = "TODO: where the answer says yes or no"
+    elif found.code is None:
+        return {"otherwise": "refused"}
+    else:
+        found_path = found.code
+    text = {"text": found.text} if found.text else {}
+    return {"path": found_path, "ok": [found.ok], **text, "errors": {}, "otherwise": "refused"}
+
+
+def _door(name: str, one: Operation, messages: Messages) -> Iterator[str]:
+    body = one.request
+    if body is None:
+        return
+    path = str(one.call["rest"]["path"]).replace("{name}", name)
+    yield "[[inbound]]"
+    yield f"name = {writing.value(one.name)}"
+    yield f"rest = {writing.value({'path': path if path.startswith(f'/{name}/') else f'/{name}{path}'})}"
+    yield 'message_id = { by = "digest" }  # or by field, where the document has an identity of its own'
+    yield f"documents = [{writing.value(_document(body, messages))}]"
+    yield ""
+    yield "[inbound.answer]  # TODO: what the contract answers"
+    yield 'ok = { code = "0", msg = "success" }'
+    yield 'refused = { code = "{code}", msg = "{detail}" }'
