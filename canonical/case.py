@@ -91,6 +91,7 @@ _DECIDED_BY: Mapping[str, tuple[str, ...]] = {
     "fee.noticed.v1": (),
     "fee.paid.v1": (),
     "fee.confirmed.v1": (),
+    "fee.reversed.v1": (),
     "certificate.issued.v1": ("state",),
     "archive.result.v1": ("code",),
 }
@@ -112,7 +113,12 @@ def event_of(message_type: str, payload: Any) -> Event | None:
 
 def step(facts: CaseFacts, event: Event) -> Transition | Finding:
     """What comes of the event: the new facts, or why there are none."""
-    found = _known_before(facts, event) or _contradicted(facts, event) or _unpaid(facts, event)
+    found = (
+        _known_before(facts, event)
+        or _contradicted(facts, event)
+        or _unpaid(facts, event)
+        or _nothing_to_reverse(facts, event)
+    )
     if found:
         return found
     if facts.state in table.MOVES[event]:
@@ -141,6 +147,17 @@ def _unpaid(facts: CaseFacts, event: Event) -> Finding | None:
     due = facts.state is State.DECIDED and facts.granted and facts.fee_due
     if due and event in table.AFTER_PAYMENT:
         return Finding("missing_predecessor", "held", facts.state, event, Event.FEE_NOTICED)
+    return None
+
+
+def _nothing_to_reverse(facts: CaseFacts, event: Event) -> Finding | None:
+    """The bank takes back only what was paid; its notice of the payment may still be on its way."""
+    if event is not Event.FEE_REVERSED or facts.fee_paid or facts.fee_confirmed:
+        return None
+    if facts.state in (State.DECIDED, State.AWAITING_PAYMENT):
+        return _held(facts, event, Event.FEE_PAID, None)
+    if facts.state in table.MOVES[event]:
+        return Finding("not_allowed", "state_forbids", facts.state, event)
     return None
 
 

@@ -58,6 +58,7 @@ class Event(StrEnum):
     FEE_NOTICED = "fee.noticed"
     FEE_PAID = "fee.paid"
     FEE_CONFIRMED = "fee.confirmed"
+    FEE_REVERSED = "fee.reversed"
     CERTIFICATE_ISSUED = "certificate.issued:issued"
     CONCLUDED_CERTIFIED = "case.concluded:certificate_issued"
     CONCLUDED_RETURNED = "case.concluded:returned"
@@ -111,6 +112,10 @@ MOVES: Mapping[Event, Mapping[State, State | None]] = {
     E.FEE_NOTICED: _to(S.AWAITING_PAYMENT, S.DECIDED),
     E.FEE_PAID: _to(S.AWAITING_PAYMENT, S.AWAITING_PAYMENT),
     E.FEE_CONFIRMED: _to(S.DECIDED, S.AWAITING_PAYMENT),
+    E.FEE_REVERSED: {
+        **_to(S.AWAITING_PAYMENT, S.DECIDED, S.AWAITING_PAYMENT),
+        **{state: state for state in (S.CERTIFIED, S.CONCLUDED, S.DELIVERED, S.ARCHIVED)},
+    },
     E.CERTIFICATE_ISSUED: _to(S.CERTIFIED, S.DECIDED),
     E.CONCLUDED_CERTIFIED: _to(S.CONCLUDED, S.CERTIFIED),
     E.CONCLUDED_RETURNED: _to(S.CONCLUDED, *FOUR),
@@ -133,6 +138,7 @@ EFFECTS: Mapping[Event, Mapping[str, bool | str]] = {
     E.FEE_NOTICED: {"fee_due": True, "fee_paid": False, "fee_confirmed": False},
     E.FEE_PAID: {"fee_paid": True},
     E.FEE_CONFIRMED: {"fee_due": False, "fee_confirmed": True},
+    E.FEE_REVERSED: {"fee_due": True, "fee_paid": False, "fee_confirmed": False},
     E.CERTIFICATE_ISSUED: {"certified": True},
     E.EVALUATED: {"evaluated": True},
 } | {event: {"conclusion": event.partition(":")[2]} for event in E if event.startswith("case.concluded:")}
@@ -149,6 +155,7 @@ AWAITED: Mapping[Event, Event] = {
     **dict.fromkeys((E.SUPPLEMENTED, E.CONCLUDED_SUPPLEMENT_MISSING), E.SUPPLEMENT_NOTICED),
     **dict.fromkeys((E.FEE_NOTICED, E.CERTIFICATE_ISSUED, E.CONCLUDED), E.GRANTED),
     **dict.fromkeys((E.FEE_PAID, E.FEE_CONFIRMED), E.FEE_NOTICED),
+    E.FEE_REVERSED: E.FEE_PAID,
     E.CONCLUDED_CERTIFIED: E.CERTIFICATE_ISSUED,
     E.DELIVERED: E.CONCLUDED,
     E.ARCHIVED: E.DELIVERED,

@@ -21,7 +21,10 @@ Case = dict[str, Any]
 # Messages about a case that are not case payloads: type -> (field that names it, kind of reference).
 BY_REFERENCE = {
     "fee.paid.v1": ("notice_no", "fee_notice"),
+    "fee.reversed.v1": ("notice_no", "fee_notice"),
     "certificate.issued.v1": ("request_id", "certificate"),
+    "certificate.changed.v1": ("request_id", "certificate"),
+    "parcel.tracked.v1": ("waybill_no", "waybill"),
 }
 
 
@@ -124,7 +127,7 @@ class Cases:
             "item_version": item.version,
             "org": item.org,
             "has_fee": item.has_fee,
-            "gives_certificate": False,
+            "gives_certificate": item.gives_certificate,
             "region": payload.region,
             "origin": message.sender,
             "application": payload.model_dump(mode="json", exclude_none=True),

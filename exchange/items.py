@@ -1,5 +1,6 @@
 """The implementation items in force, as the last catalogue that was applied left them."""
 
+import json
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,15 +9,30 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from exchange.clocks import today
 from exchange.errors import Refused
-from exchange.store.tables import item, stream
+from exchange.store.tables import item, item_content, stream
 from exchange.store.work import Work
 from ledger.prepared import run
 
 STREAM = "catalogue"
 WITHDRAWN = "withdrawn"  # taken out of the catalogue; its own states are those of the code list
-_IN_FORCE = select(
-    item.c.version, item.c.org, item.c.state, item.c.has_fee, item.c.effective_on, item.c.cancelled_on
-).where(item.c.code == bindparam("of"), item.c.current)
+_IN_FORCE = (
+    select(
+        item.c.version,
+        item.c.org,
+        item.c.state,
+        item.c.has_fee,
+        item.c.effective_on,
+        item.c.cancelled_on,
+        item_content.c.data,
+    )
+    .join(item_content, item_content.c.id == item.c.content, isouter=True)
+    .where(item.c.code == bindparam("of"), item.c.current)
+)
+_CONTENT = (
+    select(item_content.c.data)
+    .join(item, item.c.content == item_content.c.id)
+    .where(item.c.code == bindparam("of"), item.c.version == bindparam("number"))
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,7 @@ class InForce:
     version: int
     org: str
     has_fee: bool
+    gives_certificate: bool
 
 
 def in_force(work: Work, code: str) -> InForce:
@@ -35,7 +52,14 @@ def in_force(work: Work, code: str) -> InForce:
         raise Refused("unknown_item", "no item has this code", "item_code")
     if why := _not_in_force(row, today(work.now)):
         raise Refused("item_not_in_force", why, "item_code")
-    return InForce(row.version, row.org, row.has_fee)
+    content = json.loads(row.data) if row.data else {}
+    return InForce(row.version, row.org, row.has_fee, content.get("result_kind") == "certificate")
+
+
+def content_of(connection: Connection, code: str, version: int) -> dict[str, Any]:
+    """The item as the province told it in that version; empty when that version is not stored."""
+    data = run(connection, _CONTENT, {"of": code, "number": version}).scalar()
+    return dict(json.loads(data)) if data else {}
 
 
 def _not_in_force(row: Any, on: date) -> str | None:

@@ -20,7 +20,7 @@ from ledger.tables import metadata
 
 __all__ = [
     "act", "attachment", "calendar_year", "case_record", "catalogue_change", "catalogue_load",
-    "catalogue_report", "catalogue_row", "document", "finding", "inbox", "item", "item_content", "metadata",
+    "catalogue_report", "catalogue_row", "directory_entry", "document", "finding", "inbox", "item", "item_content", "metadata",
     "nonce", "outbox", "package", "party", "party_certificate", "reference", "registration", "stream",
 ]  # fmt: skip
 
@@ -219,6 +219,15 @@ stream = Table(
     Column("party", String(40), primary_key=True),
     Column("name", String(40), primary_key=True),
     Column("position", Integer, nullable=False),
+)  # fmt: skip
+
+directory_entry = Table(
+    "directory_entry", metadata,                     # organisations and staff as an identity system told them last
+    Column("party", String(40), primary_key=True),
+    Column("kind", String(12), primary_key=True),    # organisation, staff
+    Column("id", String(64), primary_key=True),
+    Column("active", Boolean, nullable=False),
+    Column("data", JSON, nullable=False),
 )  # fmt: skip
 
 calendar_year = Table(

@@ -62,6 +62,7 @@ case.special_finished:refused     hhh-h hh- hhhh ++ --- ---  reviewing
 fee.noticed                       hhh-h hh- hhhh hh +=- ---  awaiting_payment
 fee.paid                          hhh-h hh- hhhh hh h+- ---  awaiting_payment
 fee.confirmed                     hhh-h hh- hhhh hh h+- ---  decided
+fee.reversed                      hhh-h hh- hhhh hh hh- ---  same
 certificate.issued:issued         hhh-h hh- hhhh hh +h= ---  certified
 case.concluded:certificate_issued hhh-h hh- hhhh hh hh+ =--  concluded
 case.concluded:returned           hhh-h hh- ++++ hh --- ---  concluded
@@ -308,3 +309,35 @@ def test_messages_become_events(kind: str, payload: Says, event: Event | None) -
 def test_a_case_message_without_a_meaning_is_refused() -> None:
     with pytest.raises(ValueRefused, match="unknown_event"):
         event_of("case.step.v1", Says(step="undertake", action="refuse"))
+
+
+PAID = CaseFacts(State.AWAITING_PAYMENT, granted=True, fee_due=True, fee_paid=True)
+CONFIRMED = CaseFacts(State.DECIDED, granted=True, fee_paid=True, fee_confirmed=True)
+
+
+@pytest.mark.parametrize("before", [PAID, CONFIRMED])
+def test_a_payment_taken_back_before_anything_is_handed_out_is_awaited_again(before: CaseFacts) -> None:
+    reversed_ = step(before, Event.FEE_REVERSED)
+    assert isinstance(reversed_, Transition)
+    assert reversed_.facts.state is State.AWAITING_PAYMENT
+    assert (reversed_.facts.fee_due, reversed_.facts.fee_paid, reversed_.facts.fee_confirmed) == (
+        True,
+        False,
+        False,
+    )
+    again = step(reversed_.facts, Event.FEE_PAID)
+    assert isinstance(again, Transition) and again.facts.fee_paid
+
+
+@pytest.mark.parametrize("state", [State.CERTIFIED, State.CONCLUDED, State.DELIVERED, State.ARCHIVED])
+def test_a_payment_taken_back_later_leaves_the_state_and_says_that_it_is_due(state: State) -> None:
+    result = step(replace(FULL, state=state, fee_paid=True, fee_confirmed=True), Event.FEE_REVERSED)
+    assert isinstance(result, Transition)
+    assert (result.facts.state, result.facts.fee_due, result.facts.fee_paid) == (state, True, False)
+
+
+def test_nothing_is_taken_back_twice() -> None:
+    first = step(replace(FULL, state=State.CONCLUDED, fee_paid=True), Event.FEE_REVERSED)
+    assert isinstance(first, Transition)
+    second = step(first.facts, Event.FEE_REVERSED)
+    assert isinstance(second, Finding) and second.outcome == "not_allowed"

@@ -1,0 +1,39 @@
+"""The province's list coming in, and town and village items going up."""
+
+from collections.abc import Iterator
+
+from canonical.messages import (
+    CatalogueAudited,
+    CatalogueIncrement,
+    CatalogueReportAnswered,
+    CatalogueReported,
+    Payload,
+)
+from exchange import catalogue_apply, catalogue_reports
+from exchange.errors import Refused
+from exchange.reacting.occasion import Occasion
+
+
+def keep_catalogue(occasion: Occasion) -> Iterator[Payload]:
+    """A page of the province's list is collected; the last one ends the import."""
+    payload, party = occasion.message.payload, occasion.message.sender
+    if isinstance(payload, CatalogueIncrement):
+        catalogue_apply.take_page(
+            occasion.hub, occasion.work, party, payload, occasion.broken, occasion.entry
+        )
+    yield from ()
+
+
+def follow_report(occasion: Occasion) -> Iterator[Payload]:
+    """Items reported upward are followed row by row, until the overnight audit has spoken."""
+    work, party, payload = occasion.work, occasion.message.sender, occasion.message.payload
+    if isinstance(payload, CatalogueReported):
+        to = occasion.attached("SYS-01")
+        if to is None:
+            raise Refused("no_receiver", "no provincial catalogue is attached", "type")
+        catalogue_reports.reported(work, to.name, payload)
+    elif isinstance(payload, CatalogueReportAnswered):
+        catalogue_reports.answered(work, party, payload, occasion.entry)
+    elif isinstance(payload, CatalogueAudited):
+        catalogue_reports.audited(work, party, payload, occasion.entry)
+    yield from ()
