@@ -30,6 +30,7 @@ from exchange.manifest import (
 )
 from exchange.mapping.compile import compile_mapping, parse_toml
 from exchange.mapping.run import WireMapping
+from exchange.transports.tablelayout import Script, check_door, read_script
 
 __all__ = [
     "Adapter",
@@ -59,6 +60,7 @@ class Adapter(Manifest):
     name: str
     folder: Path
     mappings: Mapping[str, WireMapping]
+    script: Script | None = None  # of [database]
 
     def mapping(self, document: Document) -> WireMapping:
         """The compiled mapping of a document (loading checked that it exists)."""
@@ -104,10 +106,30 @@ def load_adapter(folder: Traversable) -> Adapter:
         mappings = dict(_mappings(folder))
         check_finished(manifest)
         _check(manifest, mappings)
+        script = _script(folder, manifest)
     except Misconfigured as fault:
         where = fault.where if fault.where and ".toml" in fault.where else f"adapter.toml: {fault.where}"
         raise Misconfigured(fault.code, fault.detail, f"adapters/{folder.name}/{where}") from None
-    return Adapter(name=folder.name, folder=Path(str(folder)), mappings=mappings, **dict(manifest))
+    return Adapter(
+        name=folder.name, folder=Path(str(folder)), mappings=mappings, script=script, **dict(manifest)
+    )
+
+
+def _script(folder: Traversable, manifest: Manifest) -> Script | None:
+    """The tables of the front-end database; every polled one must have what its door names."""
+    database = manifest.database
+    path = folder.joinpath(*database.create.split("/")) if database else None
+    if database is not None and (path is None or not path.is_file()):
+        raise Misconfigured(
+            "no_create_script", "there is no such file", f"database.create: {database.create}"
+        )
+    script = read_script(path.read_text(encoding="utf-8"), database) if database and path else None
+    for entry in manifest.inbound:
+        if entry.table is not None:
+            check_door(script, entry.table, entry.name)
+    if script is None and any(call.table for call in manifest.outbound):
+        raise Misconfigured("no_database", "a call writes tables, but there is no [database]", "outbound")
+    return script
 
 
 def check_finished(manifest: Manifest) -> None:

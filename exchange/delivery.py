@@ -15,7 +15,7 @@ from uuid import uuid4
 from canonical.messages import PAYLOADS, CaseAttached, Payload
 from exchange.adapterfolder import Adapter
 from exchange.errors import HubError, Misconfigured, Refused, Tampered, TryLater
-from exchange.manifest import AmqpCall, Call, Document, Reply, RestCall, Token
+from exchange.manifest import AmqpCall, Call, Document, Reply, RestCall, TableCall, Token
 from exchange.mapping import json
 from exchange.mapping.rows import BrokenRow
 from exchange.mapping.run import value_at
@@ -24,9 +24,11 @@ from exchange.receipts import BEIJING
 from exchange.registrations import Registrations, once_id
 from exchange.seals import jws
 from exchange.seals.keys import SigningKey
+from exchange.tabledelivery import evidence, write_rows
 from exchange.transports.queues import Post, Queues
 from exchange.transports.rest import Answer, RestClient
 from exchange.transports.soap_client import SoapClient
+from exchange.transports.tables import FrontDatabase
 from exchange.transports.wrapped import wrap
 
 EARLY = 60.0  # seconds before its end at which a token is renewed
@@ -65,6 +67,7 @@ class Channel:
     queues: Queues | None
     registrations: Registrations | None = None
     cipher: bytes | None = None  # the key agreed for encrypted bodies
+    front: Callable[[], FrontDatabase] | None = None  # the partner's front-end database
     tokens: "TokenBook" = field(default_factory=lambda: TokenBook())
 
     def context(self, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +134,7 @@ def pull(channel: Channel, name: str, facts: Mapping[str, Any]) -> Sent:
     """Make a call that carries no message and brings one back; an answer that cannot be read at all is
     `refused` with its code."""
     call = channel.adapter.call(name)
-    tree, sent, context = _made(channel, call, call.documents[0], None, facts)
+    tree, sent, context = _made(channel, call, call.documents[0] if call.documents else None, None, facts)
     try:
         return replace(_with_reply(channel, call.reply, tree, sent, context), tree=tree)
     except Refused as fault:
@@ -153,13 +156,14 @@ def _md5(model: CaseAttached) -> str:
 
 
 def _made(
-    channel: Channel, call: Call, document: Document, model: Payload | None, facts: Mapping[str, Any]
+    channel: Channel, call: Call, document: Document | None, model: Payload | None, facts: Mapping[str, Any]
 ) -> tuple[Any, Sent, dict[str, Any]]:
     """After the registrations it builds on, with a valid token; a token the partner no longer takes is
     renewed once."""
     facts = {**facts, **_registered(channel, call, facts)}
     for attempt in (1, 2):
-        context = channel.context({**facts, "object": document.object, **_token(channel, call)})
+        which = document.object if document else None
+        context = channel.context({**facts, "object": which, **_token(channel, call)})
         tree, sent = exchange(channel, call, document, model, context)
         if sent.verdict != "token" or attempt == 2:
             break
@@ -207,6 +211,8 @@ def exchange(
         return _rest(channel, call, call.rest, document, payload, context)
     if call.amqp is not None:
         return None, _amqp(channel, call.amqp, document, payload, context)
+    if call.table is not None:
+        return None, _table(channel, call.table, document, payload, context)
     return _soap(channel, call, document, payload, context)
 
 
@@ -290,6 +296,22 @@ def _amqp(
     )
     bound = {"exchange": exchange_name, "routing_key": key}
     return Sent("amqp", body, "ok", "ok", seal=seal.encode(), bound=bound, post=post)
+
+
+def _table(
+    channel: Channel,
+    call: TableCall,
+    document: Document | None,
+    payload: Payload | None,
+    context: dict[str, Any],
+) -> Sent:
+    if channel.front is None or document is None:
+        raise Misconfigured(
+            "no_database", "the adapter has no [database] or no document", channel.adapter.name
+        )
+    tree = channel.adapter.mapping(document).say(payload, context)
+    body, seal, bound = evidence(write_rows(channel.front(), call, channel.ec_key, tree))
+    return Sent("table", body, "ok", "ok", seal=seal, bound=bound)
 
 
 def _soap(

@@ -289,10 +289,12 @@ class FileDoor(Section):
 
 class PullRest(Section):
     """The message only names its document: `pattern` (regular expression, named groups go into the
-    context) of the text in the body, `call` the outbound REST call whose answer is the document."""
+    context) of the JSON string that is the whole body, `call` the outbound REST call whose answer is the
+    document. `expect`: group -> wire path in the document that must say the same."""
 
     pattern: str
     call: str
+    expect: dict[str, str] = {}
 
 
 class AmqpDoor(Section):
@@ -310,7 +312,7 @@ class AmqpDoor(Section):
 
 class MessageIdRule(Section):
     """Where a message's identity comes from: an AMQP property, a wire field (several: joined by -) behind a
-    prefix, or the body's SHA-256; a table's row is its key and version."""
+    prefix, or the body's SHA-256; a table's row is table, key and version."""
 
     by: Literal["property", "field", "digest", "row"]
     path: str | tuple[str, ...] | None = None

@@ -23,7 +23,10 @@ from exchange.store.work import Work
 from ledger.log import Entry
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
-ADDRESS = re.compile(r"https?://[^\s/?#]+[^\s#]*|amqp:")
+ADDRESS = re.compile(
+    r"https?://[^\s/?#]+[^\s#]*|amqp:|sqlite:////[^\s?#]+"
+    r"|postgresql(\+psycopg)?://([\w.-]+@)?[\w.-]+(:[0-9]{1,5})?/[\w.-]+"
+)
 EVERY_CASE = "*"
 """In `takes`: also messages of cases that another party opened."""
 HOUSE_SENDS = (
@@ -128,7 +131,10 @@ def check_facts(facts: PartyFacts, hub: str, adapters: Mapping[str, Adapter]) ->
         raise Refused("bad_value", "2 to 40 of a-z 0-9 . _ -, first a letter or digit, not the hub's", "name")
     if facts.address is not None and not ADDRESS.fullmatch(facts.address):
         raise Refused(
-            "bad_value", "must be an http or https address, or amqp: for the party's own queue", "address"
+            "bad_value",
+            "must be an http or https address, amqp: for the party's own queue, or a database"
+            " (postgresql://user@host:port/name without a password, sqlite:////path)",
+            "address",
         )
     _check_adapter(facts, adapters)
     _check_org(facts.org)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import structlog
 import uvicorn
@@ -28,6 +28,7 @@ from exchange.housedelivery import HouseDelivery
 from exchange.hub import Hub
 from exchange.parties import Parties, Party, fingerprint_id
 from exchange.pipeline import accept_overdue
+from exchange.polling import Pollers, front_database
 from exchange.pulling import Puller
 from exchange.reactions import STANDARD
 from exchange.registrations import Registrations
@@ -43,6 +44,8 @@ from exchange.transports.soap_seals import DocumentSeal, SoapSeal, WssSeal
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 LOOK = 1.0  # seconds between looks at the registry
 CLEAN = 60.0  # seconds between cleanings
 GRACE = 5  # seconds open requests are given at the end
@@ -57,6 +60,7 @@ class Serving:
     queues: Queues
     channels: "Channels"
     dispatchers: Dispatchers
+    pollers: Pollers
     stop: threading.Event = field(default_factory=threading.Event)
     consumers: dict[str, threading.Thread] = field(default_factory=dict)
     declared: frozenset[Any] = frozenset()
@@ -68,7 +72,8 @@ class Serving:
         queues = open_queues(settings)
         channels = Channels(hub, queues)
         house = HouseDelivery(hub, RestClient(10.0))
-        return cls(settings, hub, queues, channels, Dispatchers(hub, channels.to, house, queues))
+        dispatchers = Dispatchers(hub, channels.to, house, queues)
+        return cls(settings, hub, queues, channels, dispatchers, Pollers(hub))
 
     def start(self) -> None:
         """Declare queues, take up what a dead process left, start the threads."""
@@ -82,6 +87,7 @@ class Serving:
         """Stop taking in and giving out; nothing acknowledged is lost."""
         self.stop.set()
         self.dispatchers.stop()
+        self.pollers.stop()
         for thread in self.consumers.values():
             thread.join(10)
         self.queues.close()
@@ -104,6 +110,7 @@ class Serving:
             self.queues.declare(bindings)
             self.declared = frozenset(bindings)
         self.dispatchers.keep_up()
+        self.pollers.keep_up()
         for queue, handler in consuming.consumers(self.hub, self.queues).items():
             if queue not in self.consumers:
                 self._consume(queue, consuming.safely(handler))
@@ -194,6 +201,7 @@ class Channels:
             self._queues,
             Registrations(self._hub.store, party.name),
             self._hub.ciphers.get(party.name),
+            front=_Once(partial(front_database, self._hub, party, adapter)),
         )
 
     def _certificate(self, name: str, key: str) -> Any:
@@ -226,15 +234,15 @@ class Channels:
         return DocumentSeal(self._hub.rsa_key, keyring, _now, XmlDsigProfile(""), service.charset)
 
 
-class _Once:
+class _Once(Generic[T]):
     """Built at the first call, by one thread."""
 
-    def __init__(self, make: Callable[[], SoapClient]) -> None:
+    def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._made: SoapClient | None = None
+        self._made: T | None = None
         self._lock = threading.Lock()
 
-    def __call__(self) -> SoapClient:
+    def __call__(self) -> T:
         with self._lock:
             if self._made is None:
                 self._made = self._make()
