@@ -131,6 +131,10 @@ class PartnerQueue:
             lambda e: self.door.open(self.hub, e),
             lambda s, e: self.door.read(self.hub, s, e),
         )
+        self.answer(delivery, receipt)
+
+    def answer(self, delivery: Delivery, receipt: Receipt) -> None:
+        """The contract's answer, and the dead letter where there is nobody to answer."""
         posts = [
             post
             for post in (self._dead(delivery, receipt), self._answer(delivery, receipt))
@@ -217,15 +221,20 @@ def dead_letter(delivery: Delivery, code: str, exchange: str) -> Post:
     )
 
 
-def consumers(hub: Hub, queues: Queues) -> dict[str, Callable[[Delivery], None]]:
-    """Every queue the hub reads, and who handles it."""
+Noticed = Callable[[PartnerQueue], Callable[[Delivery], None]]
+
+
+def consumers(hub: Hub, queues: Queues, noticed: Noticed) -> dict[str, Callable[[Delivery], None]]:
+    """Every queue the hub reads, and who handles it; `noticed` handles those whose messages only name their
+    document."""
     handlers: dict[str, Callable[[Delivery], None]] = {IN_QUEUE: HouseQueue(hub, queues)}
     for party in hub.parties.all():
         adapter = hub.adapters.get(party.adapter)
         for entry in adapter.inbound if adapter else ():
             if entry.amqp is not None and adapter is not None:
                 name = key_names(entry.amqp.queue, party.org)
-                handlers[name] = PartnerQueue(hub, queues, faces.Door(adapter, entry))
+                queue = PartnerQueue(hub, queues, faces.Door(adapter, entry))
+                handlers[name] = noticed(queue) if entry.pull else queue
     return handlers
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from exchange.envelope import Heard, Sealed
 from exchange.errors import Conflict, Refused
@@ -49,6 +49,12 @@ def earlier(work: Work, sealed: Sealed, message_id: str) -> Earlier | None:
     if in_this_commit is not None:
         return in_this_commit
     row = run(work.connection, _BY_ID, {"of": sealed.party.name, "ident": message_id}).first()
+    return Earlier(row.digest, Receipt(row.state, row.code, body=row.receipt, again=True)) if row else None
+
+
+def answered(connection: Connection, party: str, message_id: str) -> Earlier | None:
+    """The first answer to this party's message of this id, outside any commit."""
+    row = run(connection, _BY_ID, {"of": party, "ident": message_id}).first()
     return Earlier(row.digest, Receipt(row.state, row.code, body=row.receipt, again=True)) if row else None
 
 

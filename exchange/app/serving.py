@@ -21,11 +21,13 @@ from exchange.adapterfolder import Adapter, load_adapters
 from exchange.app import opening
 from exchange.app.http import build_app
 from exchange.app.settings import Settings
+from exchange.asking import Asker
 from exchange.delivery import Channel
 from exchange.dispatch import Dispatchers
 from exchange.errors import HubError, Misconfigured
 from exchange.housedelivery import HouseDelivery
 from exchange.hub import Hub
+from exchange.notices import Fetcher, NoticeQueue
 from exchange.parties import Parties, Party, fingerprint_id
 from exchange.pipeline import accept_overdue
 from exchange.polling import Pollers, front_database
@@ -62,6 +64,7 @@ class Serving:
     dispatchers: Dispatchers
     pollers: Pollers
     stop: threading.Event = field(default_factory=threading.Event)
+    noticed: threading.Event = field(default_factory=threading.Event)
     consumers: dict[str, threading.Thread] = field(default_factory=dict)
     declared: frozenset[Any] = frozenset()
 
@@ -82,6 +85,10 @@ class Serving:
         puller = Puller(self.hub, self.channels.to)
         threading.Thread(target=self._keep, name="keeper", daemon=True).start()
         threading.Thread(target=puller.run, args=(self.stop,), name="puller", daemon=True).start()
+        asker = Asker(self.hub, self.channels.to)
+        threading.Thread(target=asker.run, args=(self.stop,), name="asker", daemon=True).start()
+        fetcher = Fetcher(self.hub, self.queues, self.channels.to, self.noticed)
+        threading.Thread(target=fetcher.run, args=(self.stop.is_set,), name="fetcher", daemon=True).start()
 
     def end(self) -> None:
         """Stop taking in and giving out; nothing acknowledged is lost."""
@@ -111,9 +118,12 @@ class Serving:
             self.declared = frozenset(bindings)
         self.dispatchers.keep_up()
         self.pollers.keep_up()
-        for queue, handler in consuming.consumers(self.hub, self.queues).items():
+        for queue, handler in consuming.consumers(self.hub, self.queues, self._noticing).items():
             if queue not in self.consumers:
                 self._consume(queue, consuming.safely(handler))
+
+    def _noticing(self, queue: consuming.PartnerQueue) -> NoticeQueue:
+        return NoticeQueue(queue, self.noticed)
 
     def _consume(self, queue: str, handler: Callable[[Any], None]) -> None:
         thread = threading.Thread(

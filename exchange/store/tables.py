@@ -20,8 +20,9 @@ from ledger.tables import metadata
 
 __all__ = [
     "act", "attachment", "calendar_year", "case_record", "catalogue_change", "catalogue_load",
-    "catalogue_report", "catalogue_row", "directory_entry", "document", "finding", "inbox", "item", "item_content", "metadata",
-    "nonce", "outbox", "package", "party", "party_certificate", "reference", "registration", "stream",
+    "catalogue_report", "catalogue_row", "directory_entry", "document", "finding", "inbox", "item",
+    "item_content", "metadata", "nonce", "notice", "outbox", "package", "party", "party_certificate",
+    "reference", "registration", "stream",
 ]  # fmt: skip
 
 
@@ -79,6 +80,20 @@ nonce = Table(
     Column("message_id", String(64), nullable=False),
     Column("expires", Float, nullable=False),
     Index("nonce_expires", "expires"),
+)  # fmt: skip
+
+notice = Table(
+    "notice", metadata,                              # a message that only names its document, not yet pulled
+    Column("party", String(40), primary_key=True),
+    Column("message_id", String(64), primary_key=True),
+    Column("entry_name", String(40), nullable=False),
+    Column("digest", String(64), nullable=False),    # of the notice: the same id may not name something else
+    Column("delivery", JSON, nullable=False),
+    Column("sealed", JSON, nullable=False),          # what the seal proved when it was fresh
+    Column("since", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Float, nullable=False),
+    Index("notice_due", "next_at"),
 )  # fmt: skip
 
 document = Table(

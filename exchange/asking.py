@@ -1,0 +1,95 @@
+"""Calls made again and again (a directory, ratings, audits): each answer is one message on the one path; what
+comes next begins where the last one ended."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import structlog
+
+from exchange import items
+from exchange.delivery import Channel, Sent, pull
+from exchange.dispatch import take_pulled
+from exchange.errors import HubError, Refused
+from exchange.hub import Hub
+from exchange.manifest import Poll
+from exchange.mapping.run import value_at
+
+log = structlog.get_logger()
+
+LOOK = 0.5  # seconds between looks at what is due
+RETRY = 5.0  # seconds after a failure, doubled up to the poll's own interval
+MOST_PAGES = 5000
+
+
+@dataclass
+class Asker:
+    """Every poll of every party; one thread."""
+
+    hub: Hub
+    channels: Callable[[str], Channel | None]
+    clock: Callable[[], float] = time.monotonic
+    _due: dict[tuple[str, str], float] = field(default_factory=dict)
+    _pause: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`."""
+        while not stop.wait(LOOK):
+            self.round()
+
+    def round(self) -> int:
+        """Everything that is due; how many calls were begun."""
+        begun = 0
+        for party in self.hub.parties.all():
+            adapter = self.hub.adapters.get(party.adapter)
+            for poll in adapter.polls if adapter else ():
+                key = (party.name, poll.call)
+                if self.clock() >= self._due.get(key, 0.0):
+                    begun += 1
+                    self._due[key] = self.clock() + self._asked(party.name, poll)
+        return begun
+
+    def _asked(self, party: str, poll: Poll) -> float:
+        """Seconds until the next round."""
+        key = (party, poll.call)
+        try:
+            self.ask(party, poll)
+        except HubError as fault:
+            self._pause[key] = min(2 * self._pause.get(key, RETRY / 2), max(poll.every, RETRY))
+            log.warning("poll_failed", party=party, call=poll.call, code=fault.code, detail=fault.detail)
+            return self._pause[key]
+        self._pause.pop(key, None)
+        return poll.every
+
+    def ask(self, party: str, poll: Poll) -> int:
+        """One round, all its pages; how many."""
+        channel = self.channels(party)
+        if channel is None:
+            return 0
+        with self.hub.store.read() as connection:
+            since = items.position(connection, party, poll.call)
+        cursor, pages, sent = "", 0, None
+        while pages == 0 or cursor:
+            sent = self._page(channel, poll, cursor, since)
+            pages, cursor = pages + 1, (value_at(sent.tree, poll.cursor) or "") if poll.cursor else ""
+            if pages >= MOST_PAGES:
+                raise Refused("endless_list", f"the list does not end after {pages} pages", poll.call)
+        self._move(party, poll, sent)
+        return pages
+
+    def _page(self, channel: Channel, poll: Poll, cursor: str, since: int) -> Sent:
+        sent = pull(channel, poll.call, {"cursor": cursor, "since": since})
+        if sent.verdict != "ok":
+            raise Refused("refused", f"the partner answered {sent.code}: {sent.detail or ''}", poll.call)
+        if sent.reply is not None:
+            take_pulled(self.hub, channel.party.name, sent, str(uuid4()))
+        return sent
+
+    def _move(self, party: str, poll: Poll, sent: Sent | None) -> None:
+        """The next round begins from the position the last page named."""
+        found = value_at(sent.tree, poll.position) if sent is not None and poll.position else None
+        if found is not None and found.isdigit():
+            to = int(found)
+            self.hub.store.write(lambda work: items.move(work, party, to, poll.call))
