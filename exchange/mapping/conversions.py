@@ -190,12 +190,13 @@ def _day(pattern: str, spelled: str) -> Conversion:
 
 _EPOCH = datetime(1970, 1, 1, 8, tzinfo=BEIJING)
 _MS = timedelta(milliseconds=1)
+_THIRTEEN_DIGITS = range(10**12, 10**13)  # fewer are seconds taken for milliseconds
 
 
 def _epoch_hear(whole: Step) -> Step:
     def hear(value: Any) -> datetime:
         count: int = whole(value)
-        if not 0 <= count < 10**13:
+        if count not in _THIRTEEN_DIGITS:
             raise BadValue("not a 13-digit count of milliseconds")
         return _EPOCH + count * _MS
 
@@ -203,7 +204,13 @@ def _epoch_hear(whole: Step) -> Step:
 
 
 def _epoch_say(whole: Step) -> Step:
-    return lambda value: whole((value - _EPOCH) // _MS)
+    def say(value: datetime) -> Any:
+        count, rest = divmod(value - _EPOCH, _MS)
+        if rest or count not in _THIRTEEN_DIGITS:
+            raise BadValue("the partner's form counts whole milliseconds in 13 digits, from 2001-09-09 on")
+        return whole(count)
+
+    return say
 
 
 _is_yuan2 = re.compile(r"(?:0|[1-9]\d{0,13})\.\d\d", re.ASCII).fullmatch

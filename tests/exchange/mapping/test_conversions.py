@@ -90,6 +90,7 @@ def test_conversion_holds_both_ways(form: Form, name: str, wire: Any, value: Any
         ("json", "datetime14", "20261332093005"),
         ("json", "datetime_t", "20261122T093005+0800"),
         ("json", "epoch_ms", -1),
+        ("json", "epoch_ms", 1795311005),
         ("json", "epoch_ms", 17953110050000),
         ("json", "date8", "20261131"),
         ("json", "date_dash", "20261122"),
@@ -172,3 +173,9 @@ def test_prefix() -> None:
     assert hear("37flow") == "flow"
     with pytest.raises(BadValue):
         hear("flow37")
+
+
+@pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=BEIJING), MOMENT.replace(microsecond=1)])
+def test_epoch_counts_from_1970_in_whole_milliseconds(moment: datetime) -> None:
+    with pytest.raises(BadValue):
+        conversions("json")["epoch_ms"].say(moment)
