@@ -138,7 +138,7 @@ class Fetcher:
         return sent.answer
 
     def _read(self, door: Door, sealed: Sealed, envelope: Envelope) -> Heard:
-        """The pulled document, which must be of the case the notice named; a repeat is known by the notice."""
+        """The pulled document, of the case the notice named; a repeat is known by the notice."""
         understood = door.read(self.hub, replace(sealed, body=envelope.file or b""), envelope)
         rule, tree = _rule(door), strict_json.loads(envelope.file or b"")
         for group, value in named(rule, envelope.body).items():

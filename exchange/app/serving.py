@@ -28,6 +28,7 @@ from exchange.errors import HubError, Misconfigured
 from exchange.housedelivery import HouseDelivery
 from exchange.hub import Hub
 from exchange.notices import Fetcher, NoticeQueue
+from exchange.overdue import note_unanswered
 from exchange.parties import Parties, Party, fingerprint_id
 from exchange.pipeline import accept_overdue
 from exchange.polling import Pollers, front_database
@@ -265,6 +266,7 @@ def _now() -> datetime:
 
 def _clean(hub: Hub, work: Work) -> None:
     accept_overdue(hub, work)
+    note_unanswered(hub, work)
     inbox.forget_nonces(work)
 
 

@@ -237,7 +237,7 @@ stream = Table(
 )  # fmt: skip
 
 directory_entry = Table(
-    "directory_entry", metadata,                     # organisations and staff as an identity system told them last
+    "directory_entry", metadata,                     # organisations and staff, as told last
     Column("party", String(40), primary_key=True),
     Column("kind", String(12), primary_key=True),    # organisation, staff
     Column("id", String(64), primary_key=True),
