@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, int]] = {
     "ledger": ("exchange.app.commands.ledger", 3),
     "message": ("exchange.app.commands.message", 2),
     "messages": ("exchange.app.commands.messages", 2),
+    "mock": ("exchange.app.commands.mock", 2),
     "new": ("exchange.app.commands.new", 2),
     "party": ("exchange.app.commands.party", 2),
     "schemas": ("exchange.app.commands.schemas", 2),

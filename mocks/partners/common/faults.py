@@ -71,7 +71,17 @@ class Faults:
     def _require(self, fault: Fault) -> None:
         wanted = self._supported.keys() if fault.operation == "*" else [fault.operation]
         if not any(fault.fault in self._supported.get(operation, ()) for operation in wanted):
-            raise BadFault(f"{fault.fault}: supported: {self.supported()}")
+            raise BadFault(self._offered(fault))
+
+    def _offered(self, fault: Fault) -> str:
+        """What may be asked for instead."""
+        names = self._supported.get(fault.operation)
+        if names is None and fault.operation != "*":
+            return (
+                f"no operation is called {fault.operation}; there are: {', '.join(sorted(self._supported))}"
+            )
+        names = names if names is not None else frozenset().union(*self._supported.values())
+        return f"{fault.fault} is not offered on {fault.operation}; supported: {', '.join(sorted(names))}"
 
     def take(self, operation: str, name: str) -> Fault | None:
         """The switch that acts now, if any; one of its times is used up."""
