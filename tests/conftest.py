@@ -1,4 +1,5 @@
-"""Shared by every test: a private RabbitMQ node, the hypothesis profile, the check of requirement ids."""
+"""Shared by every test: private servers of RabbitMQ and PostgreSQL, the hypothesis profile, the check of
+requirement ids."""
 
 import csv
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from exchange.app import postgres as postgres_node
+from exchange.app.postgres import PostgresNode
 from exchange.app.rabbit import RabbitNode, find_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,13 +28,25 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
         yield node
 
 
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresNode]:
+    """The server every PostgreSQL test shares; make databases of your own names."""
+    if postgres_node.find_server() is None:
+        pytest.skip("PostgreSQL is not installed")
+    node = PostgresNode(tmp_path_factory.mktemp("postgres") / "node")
+    try:
+        yield node.start()
+    finally:
+        node.discard()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the broker run in one worker, so one node is enough; unknown requirement ids end the run."""
+    """Tests of one server run in one worker, so one node is enough; unknown requirement ids end the run."""
     for item in items:
-        if "rabbit" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.rabbit)
-            item.add_marker(pytest.mark.xdist_group("rabbit"))
+        for server in {"rabbit", "postgres"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(getattr(pytest.mark, server))
+            item.add_marker(pytest.mark.xdist_group(server))
     refuse_unknown_requirements(items)
 
 

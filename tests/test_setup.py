@@ -75,7 +75,7 @@ def test_nothing_is_done_where_all_packages_are_there(machine: Path, project: Pa
 
 
 def test_an_ordinary_user_is_told_what_to_install(machine: Path, project: Path) -> None:
-    pretend(machine, "dpkg-query", HAS.format(has="openssl golang-go golang-golang-x-mod-dev"))
+    pretend(machine, "dpkg-query", HAS.format(has="openssl golang-go golang-golang-x-mod-dev postgresql"))
     pretend(machine, "id", "echo 1000")
     pretend(machine, "sudo", "exit 1")
     seen = packages(machine, project)
@@ -87,7 +87,9 @@ def test_an_ordinary_user_is_told_what_to_install(machine: Path, project: Path) 
 def test_missing_packages_are_installed_and_no_service_starts(
     machine: Path, project: Path, user: str
 ) -> None:
-    pretend(machine, "dpkg-query", HAS.format(has="openssl xmlsec1 golang-go golang-golang-x-mod-dev"))
+    pretend(
+        machine, "dpkg-query", HAS.format(has="openssl xmlsec1 golang-go golang-golang-x-mod-dev postgresql")
+    )
     pretend(machine, "id", f"echo {user}")
     pretend(machine, "sudo", 'shift; echo "as root: $1" >>"$HOME/sudo.log"; exec "$@"')
     pretend(machine, "apt-get", 'echo "$*" >>"$HOME/apt.log"; "$HOME/policy-rc.d"; echo $? >>"$HOME/apt.log"')
@@ -116,7 +118,7 @@ def test_a_failed_install_names_the_packages(machine: Path, project: Path) -> No
     seen = packages(machine, project)
     assert seen.returncode == 1
     assert seen.stderr.splitlines()[-1].endswith(
-        "apt-get install golang-go golang-golang-x-mod-dev openssl rabbitmq-server xmlsec1"
+        "apt-get install golang-go golang-golang-x-mod-dev openssl postgresql rabbitmq-server xmlsec1"
     )
 
 

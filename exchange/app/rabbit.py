@@ -82,7 +82,7 @@ class RabbitNode:
             raise Misconfigured("rabbitmq_missing", "RabbitMQ is not installed (Debian: rabbitmq-server)")
         if not self.running:
             self._prepare()
-            self._process = self._launch(server, mapper, _free_port())
+            self._process = self._launch(server, mapper, free_port())
             self._wait_until_open()
         return self
 
@@ -109,10 +109,10 @@ class RabbitNode:
 
     def _prepare(self) -> None:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.port = self.port or _free_port()
-        _write_private(self.state / "definitions.json", json.dumps(self._all_definitions()))
-        _write_private(self.state / "rabbitmq.conf", "\n".join(self._config_lines()) + "\n")
-        _write_private(self.state / "enabled_plugins", "[].\n")
+        self.port = self.port or free_port()
+        write_private(self.state / "definitions.json", json.dumps(self._all_definitions()))
+        write_private(self.state / "rabbitmq.conf", "\n".join(self._config_lines()) + "\n")
+        write_private(self.state / "enabled_plugins", "[].\n")
         (self.state / "node.log").unlink(missing_ok=True)
 
     def _password(self) -> str:
@@ -120,7 +120,7 @@ class RabbitNode:
         path = self.state / "password"
         if not path.exists():
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_private(path, secrets.token_urlsafe(24))
+            write_private(path, secrets.token_urlsafe(24))
         return path.read_text()
 
     def _all_definitions(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class RabbitNode:
             "RABBITMQ_NODENAME": "tongban@localhost",  # the data belongs to this name: never the port in it
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_DIST_PORT": str(_free_port()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": f"{state}/data",
             "RABBITMQ_LOG_BASE": state,
             "RABBITMQ_CONFIG_FILE": f"{state}/rabbitmq.conf",
@@ -217,12 +217,14 @@ def _password_hash(password: str) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """A file only its owner can read, from its first byte on."""
     path.touch(mode=0o600)
     path.write_text(text, "utf-8")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
