@@ -55,7 +55,7 @@ def mapping_points(folder: Path, opened: Opened, roles: frozenset[str]) -> list[
     points += coverage_points(opened, said_only=roles == {"call"})
     points += sample_points(opened, samples, built, faults, heard_only=roles == {"reply"})
     done = all(point.kind == "unconfirmed" and point.file.endswith(".json") for point in points)
-    return [*points, *compared(folder, opened, samples)] if done else points
+    return [*points, *compared(folder, opened, samples, "call" in roles)] if done else points
 
 
 def manifest_points(folder: Path, mappings: frozenset[str]) -> Iterator[Point]:

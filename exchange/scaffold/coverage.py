@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from exchange.errors import Misconfigured
-from exchange.mapping.fields import leaves
+from exchange.mapping.fields import canon_of, leaves
 from exchange.mapping.scope import Builder, Built, uncovered
 from exchange.mapping.spec import EachSpec, FieldSpec, MappingSpec
 from exchange.scaffold import writing
@@ -170,7 +170,7 @@ def coverage_points(opened: Opened, said_only: bool = False) -> Iterator[Point]:
     may_lose = spec.direction == "say" or (said_only and "direction" not in spec.model_fields_set)
     loses = [*spec.loses, *(path for path, needed in open_paths if not needed or may_lose)]
     say = may_lose and spec.direction != "say" and any(needed for _, needed in open_paths)
-    edit = _loses(opened, loses, say)
+    edit = _loses(opened, _whole_parts(loses, model), say)
     for path, needed in open_paths:
         line = opened.line_of("fields")
         if needed and not may_lose:
@@ -180,6 +180,18 @@ def coverage_points(opened: Opened, said_only: bool = False) -> Iterator[Point]:
             kind: Kind = "unfilled" if needed else "unmapped"
             do = "map it, or say direction and name it in loses" if needed else "map it or name it in loses"
             yield Point(kind, opened.file, line, path, "nothing fills it", do, edit)
+
+
+def _whole_parts(loses: list[str], model: type[BaseModel]) -> list[str]:
+    """A part of which every field is lost is named as one."""
+    found = []
+    for name in loses:
+        first = name.partition(".")[0]
+        canon = canon_of(model, (first,))
+        single = canon is not None and canon.model is not None and not canon.repeated
+        inner = [".".join((first, *path)) for path in leaves(canon.model)] if canon and canon.model else []
+        found.append(first if single and set(inner) <= set(loses) else name)
+    return list(dict.fromkeys(found))
 
 
 def _uncovered(

@@ -65,6 +65,8 @@ def _content(body: Body, message: str | None) -> Iterator[str]:
     order = [leaf.path for leaf in body.scope.leaves]
     order += [wire for wire in drafted.guesses if wire not in order]
     rest = {leaf.path: leaf for leaf in drafted.open}
+    if body.known and set(ignored) >= set(order):
+        return
     yield "fields = ["
     for wire in dict.fromkeys([*order, *rest]):
         if wire in drafted.guesses or (wire in rest and wire not in ignored):

@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from exchange.errors import HubError, Misconfigured, Refused
 from exchange.mapping import json, xml
 from exchange.mapping.compile import compile_mapping
+from exchange.mapping.complaints import complaints
 from exchange.mapping.hearing import Hearing
 from exchange.mapping.refusal import DocumentRefused, FieldError
 from exchange.mapping.run import WireMapping
@@ -200,8 +203,9 @@ def _first_field(opened: Opened, above: str) -> int | None:
     return min(own) if lines[min(own) - 1].lstrip().startswith("{") else None
 
 
-def compared(folder: Path, opened: Opened, samples: list[Sample]) -> Iterator[Point]:
-    """A finished mapping's samples against the canonical values beside them."""
+def compared(folder: Path, opened: Opened, samples: list[Sample], said: bool) -> Iterator[Point]:
+    """A finished mapping's samples against the canonical values beside them; what the hub sends (`said`) is
+    said again."""
     try:
         mapping = compile_mapping(opened.name, opened.text, lambda part: read_text(folder / part))
     except Misconfigured as fault:
@@ -209,7 +213,8 @@ def compared(folder: Path, opened: Opened, samples: list[Sample]) -> Iterator[Po
         return
     for sample in samples:
         if sample.expected is not None:
-            yield from _differences(mapping, sample)
+            found = list(_differences(mapping, sample))
+            yield from found or (_unsaid(mapping, sample) if said else ())
 
 
 def _differences(mapping: WireMapping, sample: Sample) -> Iterator[Point]:
@@ -226,6 +231,28 @@ def _differences(mapping: WireMapping, sample: Sample) -> Iterator[Point]:
         detail = f"the mapping says {left!r}, the canonical value {right!r}"
         do = "see in the contract who is right"
         yield Point("sample_differs", sample.beside, 1, path or "/", detail, do)
+
+
+def _unsaid(mapping: WireMapping, sample: Sample) -> Iterator[Point]:
+    """Where saying the canonical value does not give the sample."""
+    expected = dict(sample.expected or {})
+    try:
+        payload = mapping.model.model_validate(expected["payload"]) if mapping.model else None
+        tree = mapping.read(mapping.write(mapping.say(payload, dict(expected.get("context", {})))))
+    except ValidationError as fault:
+        for loc, code, detail in complaints(fault):
+            path = ".".join(map(str, loc)) or "/"
+            do = "write it as well: the hub says whole messages"
+            yield Point("sample_differs", sample.beside, 1, path, f"{code}: {detail}", do)
+        return
+    except HubError as fault:
+        do = "correct the canonical value or its context"
+        yield Point("sample_differs", sample.beside, 1, fault.where or "/", str(fault), do)
+        return
+    for path, left, right in differing(tree, sample.tree):
+        detail = f"the hub would say {left!r}, the sample {right!r}"
+        do = "correct the mapping, the canonical value or its context"
+        yield Point("sample_differs", sample.file, 1, path or "/", detail, do)
 
 
 def content_of(mapping: WireMapping, tree: Any, context: Mapping[str, Any]) -> Any:

@@ -101,7 +101,9 @@ class Schemas:
         if values := _examples(held):
             return values[0]
         if properties := mapping(held.get("properties")):
-            return {name: self._example(below, above) for name, below in properties.items()}
+            found = {name: self._example(below, above) for name, below in properties.items()}
+            needed = _some(held, "required")
+            return {name: one for name, one in found.items() if name in needed or not _lacks(one)} or None
         return [self._example(held["items"], above)] if "items" in held else None
 
 

@@ -38,9 +38,8 @@ class Scope:
         """The value that stands next after this list."""
         held = [at for at, one in enumerate(self.order) if one == path or one.startswith(f"{path}/")]
         known = {leaf.path for leaf in self.leaves}
-        return next(
-            (one for one in self.order[max(held, default=len(self.order)) + 1 :] if one in known), None
-        )
+        behind = self.order[max(held, default=len(self.order)) + 1 :]
+        return next((one for one in behind if one in known), None)
 
     @property
     def size(self) -> int:
@@ -57,9 +56,8 @@ def shape(trees: Iterable[Any]) -> Scope:
         _walk(tree, "", values, entries)
     leaves = tuple(Leaf(path, tuple(dict.fromkeys(found))) for path, found in values.items())
     lists = {path: shape(found) for path, found in entries.items()}
-    return Scope(
-        leaves, lists, tuple(dict.fromkeys(path for tree in trees for path in _order(tree, "", entries)))
-    )
+    order = dict.fromkeys(path for tree in trees for path in _order(tree, "", entries))
+    return Scope(leaves, lists, tuple(order))
 
 
 def _order(tree: Any, at: str, lists: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,8 @@ HELP = "draft the folder of a new adapter from a partner's contract or samples"
 
 DETAILS = """\
 FILE    a WSDL, an OpenAPI 3 document (JSON), or samples (XML, JSON) named after their document:
-        applied.json, applied--second.json; with a WSDL after the call: create_notice.xml, create_notice_answer.xml
+        applied.json, applied--second.json; with a WSDL or OpenAPI document after the call:
+        create_notice.xml, create_notice_answer.xml
 --message TYPE            the message every document carries (tongban schemas DIR lists them)
 --message DOCUMENT=TYPE   of one document; without it the likeliest is taken
 
