@@ -1,8 +1,8 @@
 """What a collected list would change, row by row, before anything changes: the dry run of an import.
 
-Effects: added, changed (a newer version), corrected (other content, same version), reinstated (was
-withdrawn), withdrawn (told so), absent (a full list lacks it), unchanged, stale (older than what is in force),
-superseded (the same list says something newer), unknown (withdraws what is not in force), bad (cannot be read).
+Effects: added, changed (newer version), corrected (other content, same version), reinstated (was withdrawn),
+withdrawn (told so), absent (a full list lacks it), unchanged, stale (older than what is in force),
+superseded (the same list says something newer), unknown (withdraws what is not in force), bad (unreadable).
 """
 
 from collections.abc import Mapping

@@ -60,6 +60,15 @@ def by_id(connection: Connection, load: int) -> Load | None:
     return connection.execute(select(catalogue_load).where(catalogue_load.c.id == load)).first()
 
 
+def broken_codes(connection: Connection, load: int, limit: int) -> list[str]:
+    """Items whose row could not be read, where at least the code could."""
+    known = catalogue_row.c.code.is_not(None)
+    query = select(catalogue_row.c.code).where(
+        catalogue_row.c.load == load, catalogue_row.c.op == "bad", known
+    )
+    return list(connection.execute(query.distinct().limit(limit)).scalars())
+
+
 def latest(connection: Connection, party: str | None = None) -> Load | None:
     """The newest load of a party, or of any."""
     query = select(catalogue_load).order_by(catalogue_load.c.id.desc()).limit(1)

@@ -216,8 +216,11 @@ def take_pulled(hub: Hub, party: str, sent: Sent, ident: str) -> None:
     hub.store.write(act)
 
 
-def record_pulled(hub: Hub, party: str, sent: Sent, ident: str, kind: str) -> None:
-    """A pull whose answer is no message: a refusal, a list of codes, or what could not be read."""
+def record_pulled(
+    hub: Hub, party: str, sent: Sent, ident: str, kind: str, then: Callable[[Work, int], None] | None = None
+) -> None:
+    """A pull whose answer is no message: a refusal, a list of codes, or what could not be read. `then` is
+    done in the same commit, with the entry."""
     asked = _asked(hub, party, sent, ident, kind)
     if sent.verdict != "ok":
         found = (("procedure", "pull_refused", f"{party} {sent.code}: {sent.detail or ''}"[:500]),)
@@ -229,7 +232,13 @@ def record_pulled(hub: Hub, party: str, sent: Sent, ident: str, kind: str) -> No
             note=sent.detail,
             findings=found,
         )
-    hub.store.write(lambda work: keep(hub, work, asked))
+
+    def act(work: Work) -> None:
+        entry = keep(hub, work, asked)
+        if then is not None:
+            then(work, entry.seq)
+
+    hub.store.write(act)
 
 
 def _asked(hub: Hub, party: str, sent: Sent, ident: str, kind: str) -> Record:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import structlog
 
 from canonical.messages import CatalogueIncrement
+from exchange import catalogue_dictionaries as dictionaries
 from exchange import catalogue_feed, catalogue_loads, catalogue_reports, items
 from exchange.catalogue_loads import Load
 from exchange.delivery import Channel, Sent, pull
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 SYSTEM, CALL = "SYS-01", "QueryIncrement"
 EVERY = 60.0  # seconds between increments
 MOST_PAGES = 5000  # a million items; a cursor that goes in circles ends here
+LISTS_EVERY = 86_400.0  # seconds between comparisons of the code lists
+MOST_REPAIRS = 20  # items asked for one by one after a list
 MOST_STARTS = 3  # of one list that keeps moving while it is read
 RETRY = 2.0  # seconds after a failure, twice as many after each further one up to EVERY
 START_OVER = "91"  # the version is too old: read everything again
@@ -34,6 +37,10 @@ class Puller:
     hub: Hub
     channels: Callable[[str], Channel | None]
     failures: dict[str, int] = field(default_factory=dict)
+    repaired: dict[str, int] = field(
+        default_factory=dict
+    )  # by party, the load whose broken rows were asked for
+    compared: dict[str, float] = field(default_factory=dict)  # by party, when its code lists were (Unix)
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`."""
@@ -49,7 +56,9 @@ class Puller:
         good = all(
             [
                 self._guarded(party, lambda: self.pull(party)),
+                self._guarded(party, lambda: self.repair(party)),
                 self._guarded(party, lambda: self.audit(party)),
+                self._guarded(party, lambda: self.lists(party)),
             ]
         )
         self.failures[party] = 0 if good else self.failures.get(party, 0) + 1
@@ -62,6 +71,9 @@ class Puller:
             log.warning(
                 "catalogue_pull_failed", party=party, code=fault.code, detail=fault.detail, where=fault.where
             )
+            return False
+        except Exception:  # the thread's boundary: without it the catalogue would be followed no more
+            log.exception("catalogue_defect", party=party)
             return False
         return True
 
@@ -101,6 +113,42 @@ class Puller:
             sent = pull(channel, catalogue_reports.AUDIT, {"said_batch_id": batch})
             self._taken(channel, sent, "catalogue.audited.v1")
         return len(due)
+
+    def lists(self, party: str) -> int:
+        """Once a day hold the province's code lists against ours; how many were."""
+        channel, now = self.channels(party), self.hub.store.clock()
+        if channel is None or now - self.compared.get(party, 0.0) < LISTS_EVERY:
+            return 0
+        lists = dictionaries.compared_lists(channel.adapter)
+        for column, ours in lists.items():
+            self._compare(channel, column, ours)
+        self.compared[party] = now
+        return len(lists)
+
+    def _compare(self, channel: Channel, column: str, ours: str) -> None:
+        sent = pull(channel, dictionaries.CALL, {"list_id": column})
+        found = (
+            dictionaries.differences(ours, dictionaries.entries(sent.tree)) if sent.verdict == "ok" else []
+        )
+        party = channel.party.name
+
+        def then(work: Work, entry: int) -> None:
+            dictionaries.note(work, party, column, found, entry)
+
+        record_pulled(self.hub, party, sent, str(uuid4()), "catalogue.codes.v1", then)
+
+    def repair(self, party: str) -> int:
+        """Ask once for each item whose row of the last list could not be read; how many were asked for."""
+        with self.hub.store.read() as connection:
+            load = catalogue_loads.latest(connection, party)
+            if load is None or load.state != "applied" or self.repaired.get(party, 0) >= load.id:
+                return 0
+            codes = catalogue_loads.broken_codes(connection, load.id, MOST_REPAIRS)
+        for code in codes:
+            self.item(party, code)
+        with self.hub.store.read() as connection:  # what the repairs left broken is not asked for again
+            self.repaired[party] = getattr(catalogue_loads.latest(connection, party), "id", load.id)
+        return len(codes)
 
     def item(self, party: str, code: str, version: int | None = None) -> None:
         """Ask for one item anew (a row of the list could not be read) and let it come into force."""

@@ -130,7 +130,7 @@ class ReportedRow(Model):
 
     row_id: Reference
     code: Reference
-    message: Annotated[str, Text(500, 0)] | None = None
+    message: Annotated[str, Text(500)] | None = None
 
 
 class CatalogueReportAnswered(Payload):

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from exchange import archiving, cases, faces
 from exchange.answers import partner_answer
+from exchange.app import publication
 from exchange.app.contractsface import PATHS, Published
 from exchange.app.partnersoap import Served, partner_services
 from exchange.app.soapface import soap_face
@@ -54,6 +55,7 @@ def build_app(hub: Hub) -> FastAPI:
     _soap(app, hub, gate)
     _reading(app, hub)
     _publishing(app, hub)
+    publication.mount(app, hub, problem)
     return app
 
 

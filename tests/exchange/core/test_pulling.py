@@ -39,7 +39,8 @@ def land(core: Core, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Pull from a province that answers as told."""
     account = {"account": "tongban", "region": "441400000000"}
     core.party("prov", adapter="provincial_catalogue", address="http://127.0.0.1:1", account=account)
-    channel = SimpleNamespace(party=core.hub.parties.named("prov"))
+    adapter = SimpleNamespace(name="provincial_catalogue", parameters={})
+    channel = SimpleNamespace(party=core.hub.parties.named("prov"), adapter=adapter)
 
     def follow(pages: dict[tuple[int, str], Page]) -> tuple[Province, Puller]:
         province = Province(pages)
