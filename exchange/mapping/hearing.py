@@ -4,9 +4,11 @@ of."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from canonical.errors import ValueRefused
 from exchange.mapping.conversions import Step
 from exchange.mapping.fields import Path
 from exchange.mapping.paths import at
@@ -209,13 +211,16 @@ def default(to: Path, value: Any) -> After:
     return check
 
 
-def agreement(wire: str, rel: str, path: Path, say: Step) -> After:
-    """A value that follows from another one must be what follows."""
+def agreement(wire: str, rel: str, path: Path, say: Step, base_type: Callable[[Any], Any]) -> After:
+    """A value that follows from another one must be what follows; of a wrong one nothing follows."""
 
     def check(tree: Any, out: Out, run: Hearing, base: str) -> None:
         found, value = at(tree, wire), peek(out, path)
-        if found not in (None, "") and value is not None and found != say(value):
-            run.wrong(base + rel, "bad_value", "does not agree with the value it follows from")
+        if found in (None, "") or value is None:
+            return
+        with suppress(ValueRefused):
+            if found != say(base_type(value)):
+                run.wrong(base + rel, "bad_value", "does not agree with the value it follows from")
 
     return check
 

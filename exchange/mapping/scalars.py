@@ -42,10 +42,15 @@ def said_by(spec: FieldSpec, form: Form) -> Step:
     known = conversions(form)
     if name not in known:
         raise Misconfigured("unknown_conversion", f"no conversion is called {name}", spec.wire)
-    say = known[name].say
+    say = _from_iso_day(known[name].say) if known[name].gives is date else known[name].say
     if spec.prefix is not None:
         _, say = prefixed(spec.prefix, known[name].hear, say)
     return _bounded(say, spec.longest)
+
+
+def _from_iso_day(say: Step) -> Step:
+    """The call context holds days as JSON does."""
+    return lambda value: say(date.fromisoformat(value) if isinstance(value, str) else value)
 
 
 def derived_by(spec: FieldSpec, canon: Canon) -> Step:

@@ -179,7 +179,7 @@ class _Scope:
             raise Misconfigured("unknown_field", f"there is no canonical value {spec.derived}", spec.wire)
         say = derived_by(spec, canon)
         required = canon.required if spec.required is None else spec.required
-        self._after(hearing.agreement(spec.wire or "", rel, path, say))
+        self._after(hearing.agreement(spec.wire or "", rel, path, say, canon.base))
         self._conditional(spec, rel, hearing.skip, saying.leaf(rel, path, say, required), required)
 
     def _conditional(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,6 +80,16 @@ def unheard(mapping_file: Path) -> set[str]:
     return {one["wire"].replace("[]", "[0]") for one in fields} | set(spec.get("ignore", ()))
 
 
+def unheard_in_lists(mapping_file: Path) -> set[tuple[str, str]]:
+    """The same inside repeated data: (path of the list, name in each entry)."""
+    return {
+        (each["wire"], one["wire"])
+        for each in declared(mapping_file).get("each", [])
+        for one in each.get("fields", [])
+        if "to" not in one
+    }
+
+
 Step = str | int
 
 
@@ -116,6 +126,26 @@ def lost(content: Any, loses: tuple[str, ...]) -> Any:
     for name in loses:
         _drop(changed, name.split("."))
     return changed
+
+
+def blurred(content: Any, blurs: Mapping[str, Mapping[str, str]]) -> Any:
+    """The content as it is heard after a coarse code list said it."""
+    changed = copy.deepcopy(content)
+    for name, heard_as in blurs.items():
+        *way, last = name.split(".")
+        for part in _parts(changed, way):
+            part[last] = heard_as.get(part.get(last), part.get(last))
+    return changed
+
+
+def _parts(content: Any, way: list[str]) -> Iterator[dict[str, Any]]:
+    if isinstance(content, list | tuple):
+        for one in content:
+            yield from _parts(one, way)
+    elif isinstance(content, dict) and not way:
+        yield content
+    elif isinstance(content, dict) and way[0] in content:
+        yield from _parts(content[way[0]], way[1:])
 
 
 def _drop(content: Any, path: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What several partners need alike: derived values, coarse code lists, documents inside text."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -192,6 +193,7 @@ fields = [
   { wire = "code", to = "code" },
   { wire = "text", to = "detail" },
   { wire = "no", fill = "case_no", prefix = "44" },
+  { wire = "day", fill = "until", as = "date8", required = false },
 ]
 """
 
@@ -200,6 +202,13 @@ def test_context_value_is_said_behind_a_prefix() -> None:
     mapping = compile_mapping("receipt", RECEIPT)
     said = mapping.say(ExchangeReceipted(message_id="0198f0c2", code="0"), {"case_no": CASE})
     assert said == {"id": "0198f0c2", "code": "0", "no": f"44{CASE}"}
+
+
+@pytest.mark.parametrize("until", ["2031-11-23", date(2031, 11, 23)])
+def test_context_day_is_said_in_the_partners_form(until: object) -> None:
+    mapping = compile_mapping("receipt", RECEIPT)
+    said = mapping.say(ExchangeReceipted(message_id="0198f0c2", code="0"), {"case_no": CASE, "until": until})
+    assert said["day"] == "20311123"
 
 
 @pytest.mark.parametrize(
