@@ -44,7 +44,7 @@ def openapi(adapters: Mapping[str, Adapter], schemas: Mapping[str, Schema], vers
         "tags": [{"name": "hub"}, *map(_tag, adapters.values())],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": {**embedded({**schemas, **wire}), "problem": problem_schema(), "token": _STRING},
+            "schemas": {**embedded({**schemas, **wire}), "problem": problem_schema()},
             "parameters": {"seal": _seal_parameter()},
             "headers": {"seal": {"description": "The hub's detached JWS over the answer", "schema": _STRING}},
             "responses": _problems(),
@@ -203,8 +203,6 @@ def _partner_paths(adapters: Mapping[str, Adapter]) -> Schema:
         for entry in adapter.inbound:
             if entry.rest is not None:
                 paths[entry.rest.path] = {"post": _door(adapter, entry)}
-        if adapter.token_door is not None:
-            paths[adapter.token_door.path] = {"post": _token(adapter)}
     return paths
 
 
@@ -220,17 +218,14 @@ def _door(adapter: Adapter, entry: Inbound) -> Schema:
         "operationId": f"{adapter.name}_{doors.plain(entry.name)}",
         "tags": [adapter.name],
         "summary": f"{adapter.title}: {entry.name} ({types})",
-        "parameters": _door_parameters(entry.seal or adapter.seal, door.token),
+        "parameters": _door_parameters(entry.seal or adapter.seal),
         "requestBody": {"required": True, "content": {media: {"schema": schema}}},
         "responses": _answers(entry),
     }
 
 
-def _door_parameters(seal: str, token: str | None) -> list[Schema]:
-    found: list[Schema] = [{"$ref": "#/components/parameters/seal"}] if seal == "jws" else []
-    if token is not None:
-        found.append({"name": token, "in": "header", "required": True, "schema": reference("token")})
-    return found
+def _door_parameters(seal: str) -> list[Schema]:
+    return [{"$ref": "#/components/parameters/seal"}] if seal == "jws" else []
 
 
 def _answers(entry: Inbound) -> Schema:
@@ -253,23 +248,3 @@ def _answers(entry: Inbound) -> Schema:
     statuses = [str(answer.status)] if answer.status else [c for c in REFUSALS if c != "413"]
     no = {code: _sealed(_MEANING.get(code, "Refused"), {JSON: {"schema": refused}}) for code in statuses}
     return {"200": _sealed("Accepted", {JSON: {"schema": ok}}), **no, **unsealed}
-
-
-def _token(adapter: Adapter) -> Schema:
-    door = adapter.token_door
-    if door is None:
-        raise ValueError(adapter.name)
-    members: Schema = {path.split("/")[0]: {} for path in (door.account, door.time, door.digest)}
-    body = {"type": "object", "properties": members, "required": list(members)}
-    answers = [doors.template_schema(door.ok), doors.template_schema(door.refused)]
-    told: Schema = {JSON: {"schema": {"anyOf": answers}}}
-    return {
-        "operationId": f"{adapter.name}_token",
-        "tags": [adapter.name],
-        "summary": f"{adapter.title}: a token for {door.lifetime} s; digest over {door.text}",
-        "requestBody": {"required": True, "content": {JSON: {"schema": body}}},
-        "responses": {
-            "200": {"description": "Token, or refusal", "content": told},
-            **{code: _problem(code) for code in ("413", "503")},
-        },
-    }

@@ -29,7 +29,10 @@ def document_schema(spec: MappingSpec, way: Way) -> Schema:
     model = model_of(spec)
     canonical = payload_schema(model.TYPE, ()) if model else {}
     scope = _Scope(spec, way, canonical.get("$defs", {}))
-    return scope.schema(model, canonical, spec.fields, spec.each, spec.ignore)
+    made = scope.schema(model, canonical, spec.fields, spec.each, spec.ignore)
+    for inner in reversed(spec.inner):
+        _as_text(made, inner.wire, spec.form)
+    return made
 
 
 class _Scope:
@@ -61,9 +64,12 @@ class _Scope:
     def _field(
         self, node: Schema, wire: str, spec: FieldSpec, model: type[BaseModel] | None, canonical: Schema
     ) -> None:
-        path = tuple((spec.to or "").split("."))
-        canon = canon_of(model, path) if model and spec.to else None
+        path = tuple((spec.to or spec.derived or "").split("."))
+        canon = canon_of(model, path) if model and path != ("",) else None
         field = self._canonical(canonical, path) if canon else {}
+        if isinstance(spec.constant, dict):
+            _below(_way(node, wire, True), wire.rpartition("/")[2], True)
+            return
         made = value_schema(spec, canon, field, self._spec.codes, self._way, self._spec.form == "xml")
         _place(node, wire, made, _needed(spec, canon, self._way))
 
@@ -102,7 +108,7 @@ def _needed(spec: FieldSpec, canon: Canon | None, way: Way) -> bool:
     """Whether a document without the value is refused, or never said."""
     if spec.when or spec.default is not None:
         return False
-    if spec.to is not None:
+    if spec.to is not None or spec.derived is not None:
         return canon is not None and (canon.required if spec.required is None else spec.required)
     if spec.constant is not None:
         return spec.required is not False
@@ -115,11 +121,24 @@ def _object() -> Schema:
 
 def _place(node: Schema, wire: str, schema: Schema, required: bool) -> None:
     """Puts a value where its wire path says, making the objects on the way."""
-    *way, last = wire.split("/")
-    for part in way:
+    node, last = _way(node, wire, required), wire.rpartition("/")[2].removesuffix("[]")
+    _require(node, last, required)
+    node["properties"][last] = schema
+
+
+def _way(node: Schema, wire: str, required: bool) -> Schema:
+    """The object that holds the last member of a wire path."""
+    for part in wire.split("/")[:-1]:
         node = _below(node, part, required)
-    _require(node, last.removesuffix("[]"), required)
-    node["properties"][last.removesuffix("[]")] = schema
+    return node
+
+
+def _as_text(node: Schema, wire: str, form: str) -> None:
+    """The object at a wire path travels as a document in a text."""
+    holder, last = _way(node, wire, False)["properties"], wire.rpartition("/")[2]
+    if last in holder:
+        inside = {"contentMediaType": f"application/{form}", "contentSchema": holder[last]}
+        holder[last] = {"type": "string", **inside}
 
 
 def _below(node: Schema, part: str, required: bool) -> Schema:

@@ -29,6 +29,7 @@ _WHOLE = "0|-?[1-9][0-9]{0,17}"
 CONVERSIONS: dict[str, Schema] = {
     "int": {"type": "integer"},
     "int_text": _text(_WHOLE),
+    "bool": {"type": "boolean"},
     "bool01": {"type": "string", "enum": ["0", "1"]},
     "datetime_space": _text(f"{_DAY} {_CLOCK}", "yyyy-MM-dd HH:mm:ss, Beijing time"),
     "datetime14": _text("[0-9]{14}", "yyyyMMddHHmmss, Beijing time"),
@@ -40,6 +41,7 @@ CONVERSIONS: dict[str, Schema] = {
         "description": "ms since 1970 (UTC)",
     },
     "date8": _text(_DAY8, "yyyyMMdd"),
+    "date_slash": _text("[0-9]{4}/[0-9]{2}/[0-9]{2}", "yyyy/MM/dd"),
     "date_dash": _text(_DAY, "yyyy-MM-dd"),
     "date_t": _text("[0-9]{8}T000000", "yyyyMMdd'T000000'"),
     "yuan2": _text("(?:0|[1-9][0-9]{0,13})[.][0-9]{2}", "yuan, two decimals"),
@@ -47,6 +49,9 @@ CONVERSIONS: dict[str, Schema] = {
     "fen": _text("0|[1-9][0-9]{0,15}", "fen (hundredths of a yuan)"),
     "region6": _text("[1-9][0-9]{5}", "GB/T 2260"),
     "county6": _text("[1-9][0-9]{5}", "GB/T 2260"),
+    "town9": _text("[1-9][0-9]{8}", "GB/T 2260 and town"),
+    "county12": _text("[1-9][0-9]{5}0{6}", "GB/T 2260 and six zeros"),
+    "code_hyphens": _text("[0-9A-Z]{18}-[0-9]-[0-9A-Z]{12}", "implementation code written 18-1-12"),
     "hex_base64": {"type": "string", "contentEncoding": "base64"},
     "name_count": {
         "type": "string",
@@ -57,6 +62,7 @@ _XML_WHOLE: dict[str, Schema] = {
     name: _text(_WHOLE, str(CONVERSIONS[name].get("description", "")))
     for name in ("int", "epoch_ms", "yuan_int")
 }
+_XML_FORM = {**CONVERSIONS, **_XML_WHOLE, "bool": {"type": "string", "enum": ["true", "false"]}}
 """In XML numbers are digits."""
 
 
@@ -81,6 +87,8 @@ def _source(
         return {"const": _constant(spec.constant, xml)}
     if spec.digest is not None:
         return {} if way == "hear" else _text("[0-9a-f]+", f"{spec.digest.algorithm}, hexadecimal")
+    if spec.derived is not None:
+        return {"type": "string", "description": f"follows from {spec.derived}"}
     if spec.fill is not None:
         return {} if way == "hear" else _converted(spec.as_ or "text", {"type": "string"}, xml)
     if canon is not None and (spec.codes is not None or canon.list_key is not None):
@@ -88,8 +96,8 @@ def _source(
     return _converted(spec.as_ or ("int" if canon and canon.base is int else "text"), canonical, xml)
 
 
-def _constant(value: str | int | bool, xml: bool) -> str | int | bool:
-    if not xml:
+def _constant(value: str | int | bool | dict[str, str], xml: bool) -> str | int | bool | dict[str, str]:
+    if not xml or isinstance(value, dict):
         return value
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -98,7 +106,7 @@ def _converted(name: str, canonical: Schema, xml: bool) -> Schema:
     """The wire form of a named conversion; text is as the canonical field, another says its name."""
     if name == "text":
         return canonical or {"type": "string"}
-    known = (_XML_WHOLE | CONVERSIONS | _XML_WHOLE) if xml else CONVERSIONS
+    known = _XML_FORM if xml else CONVERSIONS
     return dict(known.get(name, {"description": name}))
 
 

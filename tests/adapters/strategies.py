@@ -1,5 +1,7 @@
 """Payloads of any message type, derived from its model: what hypothesis says and hears."""
 
+import base64
+import hashlib
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -26,7 +28,7 @@ from canonical.values import (
 )
 
 BEIJING = timezone(timedelta(hours=8))
-EPOCH = datetime(1970, 1, 1, tzinfo=BEIJING)
+NEAR = datetime(2000, 1, 1, tzinfo=BEIJING)  # hypothesis draws mostly near zero; earlier times than 1970 are drawn too
 BODY = complete_credit_code("11441402007208100")
 REGIONS = [RegionCode(code) for code in ("441400000000", "441402000000", "441481000000")]
 LETTERS = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn"), include_characters="\t\n")
@@ -45,7 +47,7 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     ),
     Digest: st.binary(min_size=32, max_size=32).map(lambda raw: Digest(raw.hex())),
     Money: st.one_of(st.integers(0, 10**9).map(Money.from_yuan), st.integers(0, 10**11).map(Money.from_fen)),
-    datetime: st.integers(-2_208_000_000, 7_257_000_000).map(lambda unix: EPOCH + timedelta(seconds=unix)),
+    datetime: st.integers(-3_155_000_000, 6_310_000_000).map(lambda count: NEAR + timedelta(seconds=count)),
     date: st.dates(date(1900, 1, 1), date(2999, 12, 31)),
     bool: st.booleans(),
 }  # fmt: skip
@@ -61,6 +63,10 @@ def payloads(model: type[Payload]) -> st.SearchStrategy[Payload]:
 def _valid(model: type[BaseModel], content: dict[str, Any]) -> BaseModel | None:
     if "total" in content and "lines" in content:
         content = {**content, "total": Money(sum((line["amount"] for line in content["lines"]), Decimal(0)))}
+    if "content" in content and "digest" in content:
+        file = content["content"].encode()
+        digest = Digest(hashlib.sha256(file).hexdigest())
+        content = {**content, "content": base64.b64encode(file).decode(), "digest": digest}
     try:
         return model.model_validate(content)
     except ValidationError:
@@ -113,7 +119,7 @@ def _integers(marks: list[Any]) -> st.SearchStrategy[int]:
 def _texts(marks: list[Any]) -> st.SearchStrategy[str]:
     rule = next(mark for mark in marks if isinstance(mark, StringConstraints))
     if rule.pattern is not None:
-        return st.from_regex(rule.pattern)
+        return st.from_regex(rule.pattern.removeprefix("^").removesuffix("$"), fullmatch=True)
     return st.text(LETTERS, min_size=rule.min_length or 0, max_size=min(rule.max_length or 30, 30)).filter(
         lambda text: text != "null"
     )
