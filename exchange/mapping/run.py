@@ -175,8 +175,8 @@ class WireMapping:
 
     def _heard(self, tree: Any, run: Hearing) -> dict[str, Any]:
         heard: dict[str, Any] = {}
-        for one in self.inner:
-            tree = one.opened(tree)
+        for document in self.inner:
+            tree = document.opened(tree)
         self.handler(tree, heard, run, "")
         for one in self.given:
             one.put(heard, run)
