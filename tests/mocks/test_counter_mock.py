@@ -1,5 +1,6 @@
 """The hall counter against docs/wire.md and the published schemas; the hub's side is played here by hand."""
 
+import base64
 import json
 import secrets
 import signal
@@ -407,6 +408,28 @@ def test_faults_of_its_own_messages(hall: Any) -> None:
     names = [one.headers["X-Gov-Signature"] for one in desk.seen]
     assert len(names) == len(set(names)) + 1
     assert counter.arm(operation="send", fault="bom").status_code == 422
+
+
+def test_a_counter_that_is_closed_and_one_whose_clock_is_wrong(hall: Any) -> None:
+    counter = hall([PLAIN])
+    counter.arm(operation="send", fault="maintenance", until=1.5)
+    began = time.time()
+    counter.run(1)
+    counter.case()
+    assert counter.desk.seen[0].at - began >= 1.3
+    counter.arm(operation="send", fault="clock_skew_s", value=-100)
+    before = len(counter.desk.seen)
+    counter.run(1)
+    until(lambda: len(counter.desk.seen) > before)
+    head = counter.desk.seen[before].headers["X-Gov-Signature"].split(".")[0]
+    iat = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["iat"]
+    assert 95 <= time.time() - iat <= 110
+    counter.arm(operation="inbox", fault="maintenance")
+    case = counter.case(2)
+    assert (
+        counter.push("case.step.v1", {"case_no": case, "step": "approve", "action": "pass"}).status_code
+        == 503
+    )
 
 
 def test_the_log_holds_no_personal_data(hall: Any) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from exchange.app.rabbit import RabbitNode
 from tests.mocks.amqpparty import AmqpProgram
-from tests.mocks.busside import Got
+from tests.mocks.busside import Got, RabbitSide
 from tests.mocks.jsonparty import until
 from tests.mocks.test_archives_mock import OWN as ARCHIVES_OWN
 from tests.mocks.test_archives_mock import PackageServer, add, new_case, package, request
@@ -35,6 +36,7 @@ from tests.mocks.test_province_mock import QUEUES as PROVINCE_QUEUES
 from tests.mocks.test_province_mock import applied as report
 from tests.mocks.test_province_mock import kept
 from tests.mocks.test_province_mock import new_case as province_case
+from tests.mocks.test_province_mock import send as report_to
 from tests.mocks.test_province_mock import told as reported
 
 ARCHIVE_QUEUES = [("hub.archive.result", "gov.archive", "result.#", None)]
@@ -226,3 +228,22 @@ def test_results_of_the_archives(tmp_path_factory: pytest.TempPathFactory) -> No
         asked()
         got = until(lambda: archives.side.get("hub.archive.result"))
         assert 115 <= head(archives, got)["iat"] - time.time() <= 125
+
+
+def test_in_a_maintenance_nothing_is_taken_from_rabbitmq(rabbit: RabbitNode, tmp_path: Path) -> None:
+    side = RabbitSide(rabbit.url)
+    program = AmqpProgram("province", tmp_path, PROVINCE_QUEUES, side=side, url=rabbit.url)
+    with closing(program), closing(side):
+        case = province_case()
+        assert reported(program, "0", report(case))["code"] == "0"
+        arm(program, "report", "maintenance", until=2.5)
+        time.sleep(0.5)  # the consumer looks up five times a second
+        began, cases = time.monotonic(), [province_case() for _ in range(2)]
+        for one in cases:
+            report_to(program, "0", report(one))
+        time.sleep(1)
+        assert [kept(program, one) for one in cases] == [[], []]
+        for one in cases:
+            until(lambda one=one: kept(program, one) == [("0", 0, 1)])
+        assert time.monotonic() - began >= 1.5
+        side.delete(PROVINCE_QUEUES)

@@ -13,14 +13,12 @@ from mocks.partners.common import jws
 from mocks.partners.common.clock import Clock
 from mocks.partners.common.distort import distorted
 from mocks.partners.common.faults import Faults
+from mocks.partners.common.httpfaults import DROP, unworked
 from mocks.partners.common.keys import Certificates
 from mocks.partners.common.record import Record
 from mocks.partners.common.strictjson import write
 
 LARGEST = 4 << 20  # bytes of a request
-DROP = "x-mock-drop"  # read and removed by server.Droppable, never sent
-MAINTENANCE = "<html><body>系统维护中</body></html>"
-GIVE_UP = 600.0  # seconds a half-open connection is held
 
 
 @dataclass(frozen=True)
@@ -121,18 +119,12 @@ class Desk:
 
     async def _before(self, operation: Operation, request: Request) -> Response | Answer | None:
         """The faults in which no work is done."""
-        take = self.faults.take
-        if fault := take(operation.name, "delay_ms"):
-            await asyncio.sleep(fault.number(1000) / 1000)
-        if take(operation.name, "half_open"):
-            await _until_given_up(request)
-            return Response(headers={DROP: "1"})
-        if take(operation.name, "maintenance"):
-            return self.manners.maintenance or Response(
-                MAINTENANCE, 503, {"Retry-After": "60"}, "text/html; charset=utf-8"
-            )
-        if take(operation.name, "http500"):
-            return Response("Internal Server Error", 500, media_type="text/plain")
+        take, own = self.faults.take, self.manners.maintenance
+        early = await unworked(self.faults, operation.name, request, own_maintenance=own is not None)
+        if early is not None:
+            return early
+        if own is not None and take(operation.name, "maintenance"):
+            return own
         if take(operation.name, "http200_error_body"):
             return Answer(self.manners.error_body)
         if take(operation.name, "rate_limit"):
@@ -200,16 +192,3 @@ async def _bounded(request: Request) -> bytes:
         if len(data) > LARGEST:
             raise Refusal("too_large")
     return bytes(data)
-
-
-async def _until_given_up(request: Request) -> None:
-    """Reads until the other side leaves, and says nothing."""
-
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            continue
-
-    try:
-        await asyncio.wait_for(gone(), GIVE_UP)
-    except TimeoutError:
-        return

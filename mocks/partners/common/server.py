@@ -18,7 +18,7 @@ from structlog.types import FilteringBoundLogger
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 
 from mocks.partners.common.config import Config, ConfigError, load
-from mocks.partners.common.endpoint import DROP
+from mocks.partners.common.httpfaults import DROP
 from mocks.partners.common.keys import make_keys
 from mocks.partners.common.log import open_log
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +12,12 @@ from fastapi import FastAPI, Request, Response
 from lxml import etree
 from starlette.concurrency import run_in_threadpool
 
-from mocks.partners.common.endpoint import DROP, MAINTENANCE
 from mocks.partners.common.faults import Faults
+from mocks.partners.common.httpfaults import DROP, MAINTENANCE, unworked
 from mocks.partners.common.soapface import Contract
 from mocks.partners.common.xmlsig import Element
 
 LARGEST: Final = 4 << 20  # bytes of a request
-GIVE_UP: Final = 600.0  # seconds a half-open connection is held
 ANSWER_FAULTS: Final = frozenset({
     "delay_ms", "drop_before_reply", "half_open", "http500", "http200_error_body", "rate_limit", "sig_bad",
     "truncate_800b", "null_text", "wrong_charset_label", "bom", "bad_date_pattern", "maintenance",
@@ -104,15 +102,9 @@ class SoapDesk:
     async def _before(self, operation: str, request: Request) -> Response | None:
         """The faults in which no work is done."""
         take = self.faults.take
-        if fault := take(operation, "delay_ms"):
-            await asyncio.sleep(fault.number(1000) / 1000)
-        if take(operation, "half_open"):
-            await _until_given_up(request)
-            return Response(headers={DROP: "1"})
-        if not self.own_maintenance and take(operation, "maintenance"):
-            return Response(MAINTENANCE, 503, {"Retry-After": "60"}, "text/html; charset=utf-8")
-        if take(operation, "http500"):
-            return Response("Internal Server Error", 500, media_type="text/plain")
+        early = await unworked(self.faults, operation, request, own_maintenance=self.own_maintenance)
+        if early is not None:
+            return early
         if take(operation, "http200_error_body"):
             return Response(MAINTENANCE, media_type="text/html")
         if take(operation, "rate_limit"):
@@ -191,16 +183,3 @@ async def _bounded(request: Request) -> bytes | None:
         if len(data) > LARGEST:
             return None
     return bytes(data)
-
-
-async def _until_given_up(request: Request) -> None:
-    """Reads until the other side leaves, and says nothing."""
-
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            continue
-
-    try:
-        await asyncio.wait_for(gone(), GIVE_UP)
-    except TimeoutError:
-        return
