@@ -59,7 +59,8 @@ def declared_points(opened: Opened, leaves_of: Mapping[str, Leaf]) -> Iterator[P
         return
     if opened.spec.todo is not None:
         at = opened.line_of("todo")
-        yield Point("todo", opened.file, at, "/", opened.spec.todo, "settle it and take the line out")
+        edit = Edit(opened.file, at, None) if opened.spec.todo.startswith("confirm") else None
+        yield Point("todo", opened.file, at, "/", opened.spec.todo, "settle it and take the line out", edit)
     for line in opened.lines:
         yield from _codes(line)
         if line.spec.todo is not None:

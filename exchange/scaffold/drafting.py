@@ -9,11 +9,11 @@ from typing import Any
 from canonical.messages import PAYLOADS
 from exchange.scaffold import writing
 from exchange.scaffold.contract import Body
-from exchange.scaffold.guess import Drafted, Guess, context_name, draft, likely, normal, table
+from exchange.scaffold.guess import OF_THE_CALL, Drafted, Guess, context_name, draft, likely, normal, table
 from exchange.scaffold.shape import Leaf
 
-LIKELY, LIKELY_ANSWER = 0.5, 0.7
-"""From this likeness on a message type is taken without being named."""
+LIKELY, LIKELY_ANSWER, CERTAIN = 0.4, 0.7, 0.85
+"""From these likenesses on a message type is taken without being named, and without being confirmed."""
 OPEN = "no guess: give it to, fill or constant, or name it in ignore"
 UNSEEN = (
     "no sample of this document is known: put one at fixtures/accepted/{name}.{form}, then take this line out"
@@ -41,7 +41,7 @@ def message_of(body: Body, asked: str | None) -> str | None:
     return None if said else "TODO"
 
 
-def mapping_text(body: Body, message: str | None, what: str) -> str:
+def mapping_text(body: Body, message: str | None, what: str, guessed: bool) -> str:
     """The mapping file of a document."""
     lines = [writing.comment(what)]
     if message is not None:
@@ -51,6 +51,8 @@ def mapping_text(body: Body, message: str | None, what: str) -> str:
         lines.append(f"root = {writing.value(body.root or 'TODO')}")
     if body.namespace:
         lines.append(f"namespace = {writing.value(body.namespace)}")
+    if message is not None and guessed and likely(body.scope, body.form)[0][1] < CERTAIN:
+        lines.append(f"todo = {writing.value(f'confirm the message: {message} is a guess')}")
     if not body.known:
         lines.append(f"todo = {writing.value(UNSEEN.format(name=body.name, form=body.form))}")
     return "\n".join([*lines, *_content(body, message)]) + "\n"
@@ -82,7 +84,7 @@ def _field(wire: str, guess: Guess | None, leaf: Leaf | None, message: str | Non
     if guess is not None:
         return writing.line({**entry, "to": guess.to, **guess.entry})
     name = context_name(leaf.name) if leaf is not None else None
-    if name is not None and (message is None or name in ("account", "token", "time14")):
+    if name is not None and (message is None or name in OF_THE_CALL):
         return writing.line({**entry, "fill": name})
     return writing.line({**entry, "todo": OPEN})
 

@@ -10,7 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 from canonical.codes import CodeList
-from canonical.values import Money, RegionCode
+from canonical.errors import ValueRefused
+from canonical.values import CaseNumber, Money, RegionCode
 from exchange.mapping.conversions import Conversion, Form, conversions
 from exchange.mapping.fields import Canon
 from exchange.mapping.refusal import BadValue
@@ -26,6 +27,7 @@ ORDER: Mapping[type, tuple[str, ...]] = {
 }
 """The conversions of a type in the order in which they are tried; any other type is text."""
 PLAIN = ("int", "text")
+CASE_NUMBER = 28  # characters
 CONFIRM = "confirm the codes with the contract"
 
 
@@ -58,9 +60,25 @@ def _plain(leaf: Leaf, canon: Canon, form: Form) -> dict[str, Any] | None:
     names = next((names for kind, names in ORDER.items() if issubclass(canon.base, kind)), ("text",))
     fitting = [name for name in names if _holds(canon, known[name], leaf.values)]
     if not fitting:
-        return None
+        return _prefixed(canon, leaf.values)
     entry = {} if fitting[0] in PLAIN else {"as": fitting[0]}
     return entry | _doubt(fitting, leaf)
+
+
+def _prefixed(canon: Canon, values: Sequence[Scalar]) -> dict[str, Any] | None:
+    """A case number behind something of the partner's own (some put the province before it)."""
+    texts = [str(value) for value in values]
+    before = {text[:-CASE_NUMBER] for text in texts}
+    if canon.base is not CaseNumber or len(before) != 1 or not _all(CaseNumber, texts):
+        return None
+    return {"prefix": before.pop()}
+
+
+def _all(kind: type, texts: Sequence[str]) -> bool:
+    try:
+        return all(kind(text[-CASE_NUMBER:]) for text in texts)
+    except ValueRefused:
+        return False
 
 
 def _doubt(fitting: Sequence[str], leaf: Leaf) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,6 +15,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from canonical.messages import PAYLOADS
+from canonical.values import (
+    CaseNumber,
+    CertificateIdentifier,
+    CreditCode,
+    ImplementationCode,
+    MobileNumber,
+)
 from exchange.mapping.conversions import Form
 from exchange.mapping.fields import Canon, canon_of, leaves
 from exchange.scaffold.forms import entry_for
@@ -20,6 +29,12 @@ from exchange.scaffold.shape import Leaf, Scope, branches, turned
 
 SURE = 60
 """From this score on (of 100) a guess is written down, below it is only suggested."""
+OF_THE_CALL = ("account", "token", "time14")
+"""What stands in a document for the call and not for the message."""
+DISTINCT = (
+    CaseNumber, ImplementationCode, CreditCode, MobileNumber, CertificateIdentifier, datetime, date,
+)  # fmt: skip
+"""Types a value can be known by without its name."""
 MESSAGE, LISTED, OWN, BUILT, LABEL, WITHIN = 100, 90, 85, 75, 8, 40
 
 
@@ -75,7 +90,7 @@ def likely(scope: Scope, form: Form) -> tuple[tuple[str, float], ...]:
         needed = [".".join(path) for path, canon in leaves(model).items() if canon.required]
         held = {one.to for one in drafted.guesses.values()} | {to for to, _ in drafted.lists.values()}
         covered = len([one for one in needed if one in held]) / max(len(needed), 1)
-        found.append((kind, round((drafted.score / size + covered) / 2, 3)))
+        found.append((kind, round(math.sqrt(min(drafted.score / size, 1.0) * covered), 3)))
     return tuple(sorted(found, key=lambda one: -one[1]))
 
 
@@ -111,6 +126,7 @@ def _drafted(scope: Scope, model: type[BaseModel], type_: str, inside: str, form
         if canon is not None and canon.model is not None:
             lists[wire] = (to, _drafted(below, canon.model, type_, f"{inside}{to}.", form))
     guesses = _assigned(scope, model, type_, inside, form, taken)
+    guesses |= _by_kind(scope, model, form, guesses, taken)
     rest = tuple(leaf for leaf in scope.leaves if leaf.path not in guesses)
     before = {wire: after for wire in lists if (after := scope.after(wire)) is not None}
     return Drafted(guesses, lists, rest, before if form == "xml" else {})
@@ -128,6 +144,30 @@ def _assigned(
             found[one.wire] = one
             used.add(one.to)
     return {leaf.path: found[leaf.path] for leaf in scope.leaves if leaf.path in found}
+
+
+def _by_kind(
+    scope: Scope, model: type[BaseModel], form: Form, guesses: Mapping[str, Guess], taken: set[str]
+) -> dict[str, Guess]:
+    """The one value left of a kind with a form of its own, where the message lacks one field of that kind."""
+    filled = {one.to for one in guesses.values()} | taken
+    lacking = [
+        (".".join(path), canon) for path, canon in leaves(model).items() if ".".join(path) not in filled
+    ]
+    rest = [
+        leaf
+        for leaf in scope.leaves
+        if leaf.path not in guesses and leaf.values and context_name(leaf.name) not in OF_THE_CALL
+    ]
+    found = {}
+    for kind in DISTINCT:
+        fields = [(to, canon) for to, canon in lacking if canon.base is kind and canon.required]
+        fitting = [leaf for leaf in rest if fields and entry_for(leaf, fields[0][1], form) is not None]
+        if len(fields) == 1 and len(fitting) == 1:
+            (to, canon), leaf = fields[0], fitting[0]
+            entry = {**(entry_for(leaf, canon, form) or {}), "todo": f"confirm: guessed by its form as {to}"}
+            found[leaf.path] = Guess(leaf.path, to, SURE, entry)
+    return found
 
 
 def _score(leaf: Leaf, to: str, type_: str, inside: str) -> int:

@@ -75,14 +75,17 @@ def _files(name: str, contract: Contract, asked: Mapping[str, str]) -> Iterator[
     yield "contract/contract.md", _contract_page(name, contract).encode()
     yield "notes.md", _notes(name, contract).encode()
     for one in bodies(contract):
-        text = mapping_text(one, known[one.name], _what(one))
+        text = mapping_text(one, known[one.name], _what(one), _asked(one, asked) is None)
         yield f"{one.name}.mapping.toml", text.encode()
         yield from _samples(one, text)
 
 
 def _message(body: Body, asked: Mapping[str, str]) -> str | None:
-    wanted = asked.get(body.name) or (None if body.answer else asked.get("*"))
-    return message_of(body, wanted)
+    return message_of(body, _asked(body, asked))
+
+
+def _asked(body: Body, asked: Mapping[str, str]) -> str | None:
+    return asked.get(body.name) or (None if body.answer else asked.get("*"))
 
 
 def _what(body: Body) -> str:

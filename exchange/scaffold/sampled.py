@@ -156,7 +156,7 @@ def _sample_points(
         run = Hearing(dict((sample.expected or {}).get("context", {})))
         built.handler(sample.tree, {}, run, "")
         for error in run.errors:
-            path = _INDEX.sub("", error.path)
+            path = _INDEX.sub("", error.path).strip("/")
             own = [one for one in known if one and (path == one or path.endswith(f"/{one}"))]
             if not own and (path, error.code, error.code == "unknown_code" and error.path) not in seen:
                 seen.add((path, error.code, error.code == "unknown_code" and error.path))

@@ -76,7 +76,7 @@ def _imports(root: Element) -> Iterator[str]:
 
 def _beside(importing: Path, location: str, home: Path) -> Path:
     found = (importing.parent / location).resolve()
-    if urlsplit(location).scheme or location.startswith(("/", "\\")) or not found.is_relative_to(home):
+    if ":" in location or location.startswith(("/", "\\")) or not found.is_relative_to(home):
         raise Refused("import_outside", "an import leads out of the folder of the WSDL", location[:200])
     if not found.is_file():
         raise Refused("import_missing", "an imported file is not beside the WSDL", location[:200])
@@ -114,7 +114,7 @@ def _service(
     addresses = [
         one.get("location", "") for root in roots for tag in SOAP for one in root.iter(f"{tag}address")
     ]
-    path = next((urlsplit(one).path for one in addresses), "")
+    path = next(map(_path, addresses), "")
     return {
         "wsdl": f"contract/{file}",
         "namespace": roots[0].get("targetNamespace", ""),
@@ -122,6 +122,13 @@ def _service(
         "arguments": {name: _filled(name, arguments) for name in arguments},
         "result": results[0] if results else "TODO: element of the answer that holds the text",
     }
+
+
+def _path(address: str) -> str:
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return ""
 
 
 def _filled(name: str, among: tuple[str, ...]) -> str:
