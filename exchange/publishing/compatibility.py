@@ -91,7 +91,7 @@ class _Comparison:
         that is gone only loosens."""
         tight, loose = (new, old) if self._widening else (old, new)
         for key in sorted(tight.keys() - _WORDS - _LEAST - _MOST - _OWN):
-            if tight[key] != loose.get(key, _NOTHING.get(key)):
+            if tight[key] not in (loose.get(key), _NOTHING.get(key)):
                 yield f"{path}: {key} changed"
         rules = {json.dumps(rule, ensure_ascii=False) for rule in loose.get("allOf", ())}
         for rule in tight.get("allOf", ()):
@@ -100,7 +100,7 @@ class _Comparison:
 
 
 _NOTHING: Schema = {"additionalProperties": True, "uniqueItems": False}
-"""What an absent keyword means."""
+"""Values that limit nothing."""
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:

@@ -106,6 +106,8 @@ def _converted(name: str, canonical: Schema, xml: bool) -> Schema:
     """The wire form of a named conversion; text is as the canonical field, another says its name."""
     if name == "text":
         return canonical or {"type": "string"}
+    if name == "int" and not xml and canonical.get("type") == "integer":
+        return canonical
     known = _XML_FORM if xml else CONVERSIONS
     return dict(known.get(name, {"description": name}))
 
