@@ -168,15 +168,15 @@ def each(rel: str, to: Path, inner: Sayer, required: bool, say_empty: bool) -> S
     return said
 
 
-def members(rel: str, to: Path, key: str, value: str) -> Sayer:
-    """An object whose members are the entries."""
+def members(rel: str, to: Path, key: str, value: str, required: bool) -> Sayer:
+    """An object whose members are the entries; without entries it is said only where the wire requires it."""
 
     def said(source: Any, run: Saying, base: str) -> Any:
         entries = reach(source, to) or ()
         tree = {getattr(one, key): getattr(one, value) for one in entries}
         if len(tree) != len(entries):
             run.errors.append(FieldError(base + rel, "bad_value", "a name occurs twice"))
-        return tree
+        return tree if tree or required else ABSENT
 
     return said
 

@@ -262,9 +262,8 @@ class _Scope:
             raise Misconfigured("duplicate_field", f"{spec.to} is filled twice", spec.wire)
         if spec.key and spec.value:
             self.places[path] = rel
-            return hearing.members(rel, path, spec.key, spec.value), saying.members(
-                rel, path, spec.key, spec.value
-            )
+            said = saying.members(rel, path, spec.key, spec.value, spec.required or spec.say_empty)
+            return hearing.members(rel, path, spec.key, spec.value), said
         inner = self.shared.build(canon.model, spec.fields, spec.each, spec.ignore, spec.only)
         check_filled(canon.model, inner.filled, self.shared.lost_in(spec.to), spec.wire, self.shared.report)
         self.lists[path] = (rel, inner.places)

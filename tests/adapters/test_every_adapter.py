@@ -38,11 +38,15 @@ CONTEXT = {
     "has_fee": False,
     "gives_certificate": True,
     "message_id": "m-00000001",
+    "said_request_id": "r-00000001",
+    "region6": "441400",
+    "day": "20261123",
     "said_batch_id": "batch-1",
     "said_items_count": 1,
     "to_version": 0,
     "total": 1,
 }
+MEANT = {**CONTEXT, "region6": "441400000000", "day": "2026-11-23"}  # as messages hold them
 SEVEN = (
     "provincial_catalogue",
     "department_a",
@@ -223,7 +227,7 @@ def test_what_is_said_is_heard(path: Path, data: st.DataObject) -> None:
         assume(False)
     content = payload.model_dump(mode="json", exclude_none=True)
     given_here = {
-        one["to"]: CONTEXT[one["given"]]
+        one["to"]: MEANT[one["given"]]
         for one in samples.declared(path).get("fields", [])
         if "wire" not in one
     }
