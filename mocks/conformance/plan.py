@@ -1,0 +1,64 @@
+"""Which checks a partner gets: what its manifest declares decides, no check is written for one adapter."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from exchange.adapterfolder import load_adapter
+from mocks.conformance.bench import Bench, Line, Partner
+from mocks.conformance.callbacks import callback_checks
+from mocks.conformance.checks import Maker
+from mocks.conformance.content import content_checks
+from mocks.conformance.facts import load_facts
+from mocks.conformance.feedback import feedback_checks
+from mocks.conformance.hostile import hostile_checks
+from mocks.conformance.hostilexml import hostile_xml_checks
+from mocks.conformance.idempotency import idempotency_checks
+from mocks.conformance.identity import Keys
+from mocks.conformance.listener import Listener
+from mocks.conformance.model import Check
+from mocks.conformance.queueline import QueueLine
+from mocks.conformance.restline import RestLine
+from mocks.conformance.sealchecks import seal_checks
+from mocks.conformance.soapline import SoapLine
+from mocks.conformance.specimen import Specimens
+
+PARTS = (
+    content_checks, seal_checks, idempotency_checks, callback_checks, feedback_checks, hostile_checks,
+    hostile_xml_checks,
+)  # fmt: skip
+
+
+def open_bench(
+    folder: Path, keys: Keys, partner: Partner, listener: Listener | None, seed: int, *, connect: bool = True
+) -> Bench:
+    """A bench with the lines this adapter needs; without `connect` only the list of checks can be had."""
+    adapter, facts = load_adapter(folder), load_facts(folder)
+    draw = random.Random(seed)  # noqa: S311 - ids of probes, not secrets
+    bench = Bench(adapter, facts, keys, partner, Specimens(adapter, facts, draw), draw, listener)
+    if connect:
+        bench.lines = lines(bench)
+    return bench
+
+
+def lines(bench: Bench) -> dict[str, Line]:
+    """One line per transport the manifest uses."""
+    adapter, partner, keys = bench.adapter, bench.partner, bench.keys
+    found: dict[str, Line] = {}
+    calls = [call for call, _ in bench.specimens.documents()]
+    if any(call.rest for call in calls):
+        found["rest"] = RestLine(partner, keys, adapter.limits.timeout)
+    if any(call.soap for call in calls):
+        found["soap"] = SoapLine(adapter, partner, keys)
+    if any(call.amqp for call in calls):
+        found["amqp"] = QueueLine(adapter, partner, keys)
+    return found
+
+
+def plan(bench: Bench) -> list[Check]:
+    """Every check of this adapter."""
+    make = Maker(bench)
+    for part in PARTS:
+        part(make)
+    return make.checks

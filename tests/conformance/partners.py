@@ -1,0 +1,106 @@
+"""Mock partners as processes of their own, and a bench of the kit in front of them."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from mocks.conformance.bench import Bench, Partner
+from mocks.conformance.identity import Keys, prepare
+from mocks.conformance.listener import Listener
+from mocks.conformance.plan import open_bench
+
+ROOT = Path(__file__).resolve().parents[2]
+ORG = "114414020072081005"
+SECRET, ACCOUNT = "invented-secret", "tongban-hub"
+OWN: dict[str, dict[str, Any]] = {
+    "sms": {
+        "report_delay_ms": 30, "repeat_seconds": [0.1, 0.5, 3.0], "share_undeliv": 0, "share_expired": 0,
+        "share_rejectd": 0, "share_ma0006": 0, "share_never": 0, "share_twice": 0, "share_without_id": 0,
+        "share_before_reply": 0, "balance_segments": 100_000_000, "sensitive": ["中奖"],
+    },
+    "certificates": {"pending_share": 0.5, "seal_delay_ms": 30, "repeat_seconds": [0.1, 0.5, 3.0]},
+    "fees": {"auto_pay": True, "pay_delay_ms": 400, "repeat_seconds": [0.1, 0.5, 3.0]},
+    "department_a": {
+        "uscc": ORG, "department_name": "示范局", "staff": ["林一", "陈二", "黄三"], "suspend_every": 0,
+        "extend_every": 0, "refuse_every": 0, "resend_seconds": 1,
+    },
+    "catalogue": {},
+}  # fmt: skip
+ADAPTER = {"catalogue": "provincial_catalogue"}
+SCALE = 0.1
+
+
+@dataclass
+class Mock:
+    """One partner program, started on a free port of the loopback."""
+
+    module: str
+    folder: Path
+    keys: Keys = field(init=False)
+    listener: Listener = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = prepare(self.folder)
+        self.listener = Listener(self.keys.ec)
+        values = {
+            "name": self.module, "port": 0, "state": "state", "key": "keys/key.pem",
+            "certificate": "keys/cert.pem", "hub_ec_certificate": "hub-ec.pem",
+            "hub_rsa_certificate": "hub-rsa.pem", "hub_url": self.listener.url, "secret": SECRET,
+            "account": ACCOUNT, "amqp_url": "", "queue_path": "queue.db", "seed": 7,
+        } | OWN[self.module]  # fmt: skip
+        lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
+        file = self.folder / "partner.toml"
+        file.write_text("".join(lines), "utf-8")
+        command = [sys.executable, "-m", f"mocks.partners.{self.module}", "--config", str(file)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout is not None
+        words = self.process.stdout.readline().split()
+        assert words[:1] == ["ready"], words
+        self.url = words[2]
+        self.certificate = x509.load_pem_x509_certificate((self.folder / "keys" / "cert.pem").read_bytes())
+
+    @property
+    def adapter(self) -> Path:
+        return ROOT / "adapters" / ADAPTER.get(self.module, self.module)
+
+    def partner(self, url: str = "", **more: Any) -> Partner:
+        values = {
+            "url": url or self.url,
+            "certificate": self.certificate,
+            "secret": SECRET,
+            "account": ACCOUNT,
+            "org": ORG,
+            "values": {"region": "441400000000"},
+            "queue": self.folder / "queue.db",
+            "scale": SCALE,
+        }
+        return Partner(**(values | more))  # type: ignore[arg-type]
+
+    def bench(self, url: str = "", listener: Listener | None = None, **more: Any) -> Bench:
+        seed = secrets.randbits(48)
+        return open_bench(self.adapter, self.keys, self.partner(url, **more), listener or self.listener, seed)
+
+    def close(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.listener.close()
+
+
+def settle(seconds: float) -> None:
+    time.sleep(seconds)
