@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from exchange.mapping.conversions import Form
+from exchange.mapping.spec import Inner
 from exchange.scaffold.shape import Scope
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII).fullmatch
@@ -24,6 +25,7 @@ class Body:
     scope: Scope = field(default_factory=Scope)
     samples: tuple[tuple[str, bytes, Any], ...] = ()
     answer: bool = False
+    inner: tuple[Inner, ...] = ()
 
     @property
     def known(self) -> bool:

@@ -25,7 +25,7 @@ _ONE_LINE = re.compile(r"\s*\{.*\},?\s*(?:#.*)?")
 def sourceless(spec: FieldSpec) -> bool:
     """Whether a line does not say yet where its value goes."""
     return spec.todo is not None and all(
-        one is None for one in (spec.to, spec.fill, spec.digest, spec.constant)
+        one is None for one in (spec.to, spec.fill, spec.derived, spec.digest, spec.constant)
     )
 
 

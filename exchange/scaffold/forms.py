@@ -11,7 +11,7 @@ from typing import Any
 
 from canonical.codes import CodeList
 from canonical.errors import ValueRefused
-from canonical.values import CaseNumber, Money, RegionCode
+from canonical.values import CaseNumber, ImplementationCode, Money, RegionCode
 from exchange.mapping.conversions import Conversion, Form, conversions
 from exchange.mapping.fields import Canon
 from exchange.mapping.refusal import BadValue
@@ -19,11 +19,12 @@ from exchange.scaffold.shape import Leaf, Scalar
 
 ORDER: Mapping[type, tuple[str, ...]] = {
     datetime: ("datetime_space", "datetime14", "datetime_t", "epoch_ms"),
-    date: ("date_dash", "date8", "date_t"),
+    date: ("date_dash", "date8", "date_slash", "date_t"),
     Money: ("yuan2", "yuan_int", "fen"),
-    bool: ("bool01",),
+    bool: ("bool", "bool01"),
     int: ("int", "int_text"),
-    RegionCode: ("text", "region6"),
+    RegionCode: ("text", "region6", "town9"),
+    ImplementationCode: ("text", "code_hyphens"),
 }
 """The conversions of a type in the order in which they are tried; any other type is text."""
 PLAIN = ("int", "text")

@@ -16,6 +16,7 @@ from exchange.mapping import json, xml
 from exchange.mapping.compile import compile_mapping
 from exchange.mapping.complaints import complaints
 from exchange.mapping.hearing import Hearing
+from exchange.mapping.inner import inner_documents
 from exchange.mapping.refusal import DocumentRefused, FieldError
 from exchange.mapping.run import WireMapping
 from exchange.mapping.scope import Built
@@ -37,7 +38,8 @@ class Sample:
     """One accepted document of a mapping with the canonical value beside it."""
 
     file: str
-    tree: Any
+    raw: Any
+    tree: Any  # the documents inside it opened
     beside: str
     expected: Mapping[str, Any] | None
 
@@ -68,12 +70,15 @@ def read_samples(folder: Path, opened: Opened) -> tuple[list[Sample], list[Point
 
 
 def _sample(folder: Path, path: Path, opened: Opened) -> Sample:
-    tree = _tree(path, opened)
+    raw = _tree(path, opened)
+    tree = raw
+    for one in inner_documents(opened.spec.inner, opened.spec.form) if opened.spec else ():
+        tree = one.opened(tree)
     beside = f"{ACCEPTED}/{path.stem}.canonical.json"
     expected = json.loads(read_text(folder / beside)) if (folder / beside).is_file() else None
     if expected is not None and not (isinstance(expected, dict) and "payload" in expected):
         raise Refused("bad_request", "a canonical value has a payload", beside)
-    return Sample(f"{ACCEPTED}/{path.name}", tree, beside, expected)
+    return Sample(f"{ACCEPTED}/{path.name}", raw, tree, beside, expected)
 
 
 def _tree(path: Path, opened: Opened) -> Any:
@@ -220,13 +225,13 @@ def compared(folder: Path, opened: Opened, samples: list[Sample], said: bool) ->
 def _differences(mapping: WireMapping, sample: Sample) -> Iterator[Point]:
     expected = dict(sample.expected or {})
     try:
-        heard = content_of(mapping, sample.tree, dict(expected.get("context", {})))
+        heard = content_of(mapping, sample.raw, dict(expected.get("context", {})))
     except DocumentRefused as refused:
         for error in refused.errors:
             detail = f"{error.code}: {error.detail}"
             yield Point("bad_value", sample.file, 1, error.path, detail, "correct the mapping or the sample")
         return
-    wanted = without(expected["payload"], mapping.loses)
+    wanted = blurred(without(expected["payload"], mapping.loses), mapping.blurs)
     for path, left, right in differing(heard, wanted):
         detail = f"the mapping says {left!r}, the canonical value {right!r}"
         do = "see in the contract who is right"
@@ -249,7 +254,7 @@ def _unsaid(mapping: WireMapping, sample: Sample) -> Iterator[Point]:
         do = "correct the canonical value or its context"
         yield Point("sample_differs", sample.beside, 1, fault.where or "/", str(fault), do)
         return
-    for path, left, right in differing(tree, sample.tree):
+    for path, left, right in differing(tree, sample.raw):
         detail = f"the hub would say {left!r}, the sample {right!r}"
         do = "correct the mapping, the canonical value or its context"
         yield Point("sample_differs", sample.file, 1, path or "/", detail, do)
@@ -285,6 +290,23 @@ def _dropped(content: Any, path: list[str]) -> Any:
     if len(path) == 1:
         return {name: one for name, one in content.items() if name != path[0]}
     return {name: _dropped(one, path[1:]) if name == path[0] else one for name, one in content.items()}
+
+
+def blurred(content: Any, blurs: Mapping[str, Mapping[str, str]]) -> Any:
+    """The content as it is heard after a coarse code list said it."""
+    for name, heard_as in blurs.items():
+        content = _blurred(content, name.split("."), heard_as)
+    return content
+
+
+def _blurred(content: Any, path: list[str], heard_as: Mapping[str, str]) -> Any:
+    if isinstance(content, list | tuple):
+        return [_blurred(one, path, heard_as) for one in content]
+    if not isinstance(content, dict) or path[0] not in content:
+        return content
+    held = content[path[0]]
+    changed = heard_as.get(held, held) if len(path) == 1 else _blurred(held, path[1:], heard_as)
+    return {**content, path[0]: changed}
 
 
 def differing(left: Any, right: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -9,15 +9,19 @@ from typing import Any
 
 from exchange.errors import Refused
 from exchange.mapping import json, xml
+from exchange.mapping.conversions import Form
+from exchange.mapping.inner import inner_documents
+from exchange.mapping.spec import Inner
 from exchange.scaffold.contract import FILE_NAME, Body, Contract, Operation, snake
 from exchange.scaffold.openapi import read_openapi
 from exchange.scaffold.sampled import named
-from exchange.scaffold.shape import shape
+from exchange.scaffold.shape import Leaf, shape
 from exchange.scaffold.wsdl import is_wsdl, read_wsdl
-from exchange.seals.safexml import parse
+from exchange.seals.safexml import parse, parse_text
 
 LARGEST = 4 * 1024 * 1024  # bytes of a file
 ANSWER = "_answer"
+MOST_INNER = 8  # documents inside one document
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,42 @@ def _body(name: str, held: list[Sample]) -> Body:
     first = held[0]
     if any((one.form, one.root, one.namespace) != (first.form, first.root, first.namespace) for one in held):
         raise Refused("two_forms", "the samples of one document differ in form or root", name)
-    files = tuple((_held_as(one, at), one.body, one.tree) for at, one in enumerate(held))
-    scope = shape(one.tree for one in held)
+    trees, inner = opened([one.tree for one in held], first.form)
+    files = tuple(
+        (_held_as(one, at), one.body, tree) for at, (one, tree) in enumerate(zip(held, trees, strict=True))
+    )
     answer = name.endswith(ANSWER)
-    return Body(name, first.form, first.root, first.namespace, scope, files, answer)
+    return Body(name, first.form, first.root, first.namespace, shape(trees), files, answer, inner)
+
+
+def opened(trees: list[Any], form: Form) -> tuple[list[Any], tuple[Inner, ...]]:
+    """The trees with every text that is a document of its own opened, and where those were."""
+    found: list[Inner] = []
+    for _ in range(MOST_INNER):
+        inner = next((one for leaf in shape(trees).leaves if (one := _inner(leaf, form)) is not None), None)
+        if inner is None:
+            break
+        (document,) = inner_documents([inner], form)
+        trees, found = [document.opened(tree) for tree in trees], [*found, inner]
+    return trees, tuple(found)
+
+
+def _inner(leaf: Leaf, form: Form) -> Inner | None:
+    texts = [value.strip() for value in leaf.values if isinstance(value, str)]
+    sign = "<" if form == "xml" else ("{", "[")
+    if not texts or "@" in leaf.path or not all(text.startswith(sign) for text in texts):
+        return None
+    try:
+        if form == "json":
+            return (
+                Inner(wire=leaf.path)
+                if all(isinstance(json.loads(text), dict | list) for text in texts)
+                else None
+            )
+        roots = {str(parse_text(text).tag) for text in texts}
+    except Refused:
+        return None
+    return Inner(wire=leaf.path, root=roots.pop()) if len(roots) == 1 and "{" not in min(roots) else None
 
 
 def _held_as(one: Sample, at: int) -> str:
@@ -145,7 +181,10 @@ def _seen(told: Body | None, shown: Body | None) -> Body | None:
     }
     lists = {**shown.scope.lists, **told.scope.lists}
     return replace(
-        told, scope=replace(told.scope, leaves=tuple(leaves.values()), lists=lists), samples=shown.samples
+        told,
+        scope=replace(told.scope, leaves=tuple(leaves.values()), lists=lists),
+        samples=shown.samples,
+        inner=shown.inner,
     )
 
 

@@ -32,6 +32,7 @@ def test_everything_lies_in_the_state_directory(tmp_path: Path) -> None:
         ec_certificate=tmp_path / "keys/hub-ec.pem",
         rsa_key=tmp_path / "keys/hub-rsa.key",
         rsa_certificate=tmp_path / "keys/hub-rsa.pem",
+        adapters=None,
     )
 
 
@@ -61,8 +62,9 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
 
 def test_paths_in_the_file_start_at_the_state_directory(tmp_path: Path) -> None:
-    path = written(tmp_path, f'ledger_key = "hsm/ledger.key"\nqueue_path = "{tmp_path}/elsewhere.db"\n')
-    settings = load_settings(path, {"TONGBAN_STATE": str(tmp_path)})
+    text = f'ledger_key = "hsm/ledger.key"\nqueue_path = "{tmp_path}/elsewhere.db"\nadapters = "own"\n'
+    settings = load_settings(written(tmp_path, text), {"TONGBAN_STATE": str(tmp_path)})
+    assert settings.adapters == tmp_path / "own"
     assert settings.ledger_key == tmp_path / "hsm/ledger.key"
     assert settings.queue_path == tmp_path / "elsewhere.db"
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from exchange.adapterfolder import load_adapter, load_adapters
+from exchange.app.opening import open_store
+from exchange.app.serving import Channels, build_hub, open_queues
+from exchange.app.settings import Settings, load_settings
 from exchange.errors import Misconfigured
 from exchange.mapping.refusal import DocumentRefused
 from exchange.scaffold.analyse import analyse
@@ -226,6 +230,22 @@ def test_a_sample_as_xml(new: Command) -> None:
     assert heard(folder, "special_started", "xml") == SPECIAL
 
 
+def places(inner: list[dict[str, str]]) -> dict[str, str | None]:
+    return {one["wire"]: one.get("root") for one in inner}
+
+
+def test_documents_written_as_text_inside_a_document(new: Command) -> None:
+    """The XML in a string of department B, the JSON in a column of department D."""
+    for adapter, file in (("department_b", "applied.xml"), ("department_d", "applied.json")):
+        name = ADAPTERS / adapter
+        folder = new("--from", str(name / "fixtures/accepted" / file), "--message", "case.applied.v1")
+        truth = tomllib.loads((name / "applied.mapping.toml").read_text("utf-8"))["inner"]
+        found = tomllib.loads((folder / "applied.mapping.toml").read_text("utf-8"))["inner"]
+        assert places(found) == places(truth)
+        assert analyse(folder).of("broken") == ()
+        shutil.rmtree(folder)
+
+
 def test_nothing_is_overwritten_and_nothing_left_half(tongban: Command, tmp_path: Path) -> None:
     into, sample = str(tmp_path / "own"), str(DEPARTMENT / "step.json")
     words = ("new", "adapter", "desk", "--into", into, "--from", sample)
@@ -268,3 +288,30 @@ def test_a_site_keeps_adapters_of_its_own(new: Command, tmp_path: Path) -> None:
         load_adapters(folder.parent)
     with pytest.raises(Misconfigured, match="no_adapters"):
         load_adapters(tmp_path / "absent")
+
+
+def test_a_hub_serves_the_adapters_of_its_site(
+    new: Command, tongban: Command, settings: Settings, party_keys: Any
+) -> None:
+    """`adapters` in tongban.toml: a party can be registered with it, and its calls go by its own files."""
+    folder = new("--from", str(ADAPTERS / "fees/contract/fees.wsdl"))
+    know_the_facts(folder)
+    leave_out(folder, "CancelNotice", "QueryNotice", "ConfirmPayment", "QueryFeeBasis")
+    for kind, source in (("create_refund", "refund"), ("create_notice", "create_notice")):
+        shutil.copy(ADAPTERS / f"fees/{source}.mapping.toml", folder / f"{kind}.mapping.toml")
+    shutil.copy(ADAPTERS / "fees/head.fragment.toml", folder)
+    shutil.copy(ADAPTERS / "fees/answer.mapping.toml", folder)
+    by_hand(folder, "adapter.toml", {"TODO: where the answer says yes or no": "CODE"})
+    by_hand(folder, "adapter.toml", {r'documents = \[\{ mapping = "create_notice" \}\]':
+            'documents = [{ type = "fee.requested.v1", mapping = "create_notice" }]'})  # fmt: skip
+    settings.state.mkdir(parents=True)
+    (settings.state / "tongban.toml").write_text(f'adapters = "{folder.parent}"\n', "utf-8")
+    key = party_keys.rsa()
+    words = ("--adapter", "desk", "--address", "http://127.0.0.1:1", "--certificate", party_keys.file(key))
+    assert tongban("party", "add", "desk", *words).code == 0
+    own = load_settings()
+    hub = build_hub(own, open_store(own))
+    channel = Channels(hub, open_queues(own)).to("desk")
+    assert channel is not None
+    client = channel.soap()
+    assert client is not None and channel.adapter.folder == folder
