@@ -57,5 +57,5 @@ $(RUNTIME): $(SOURCES)
 	@touch $@
 
 $(DEV): $(SOURCES)
-	@.ci/make-venv '.[dev,postgres]'
+	@.ci/make-venv '.[dev]'
 	@touch $(RUNTIME) $@

@@ -121,6 +121,7 @@ def _operation(name: str, arguments: tuple[str, ...]) -> Callable[..., str]:
             turn.refusal = refusal
             raise Fault("Client", refusal.code) from refusal
 
+    run.__name__ = run.__qualname__ = name  # spyne tells operations apart by it
     return run
 
 

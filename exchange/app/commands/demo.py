@@ -16,12 +16,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", type=_cases, default=100, metavar="N", help="cases to drive (default 100)")
     parser.add_argument("--json", type=_new_file, metavar="FILE", help="write the figures to FILE")
     parser.add_argument("--export", type=Path, metavar="DIR", help="publish the ledger to DIR and verify it")
+    scene = "every partner takes part, and what goes wrong is played from mocks/scenarios (all: nothing does)"
+    parser.add_argument("--scenario", metavar="NAME", help=scene)
     told = "use the database queue even where RabbitMQ is installed"
     parser.add_argument("--no-rabbitmq", dest="rabbit", action="store_false", help=told)
 
 
 def run(args: argparse.Namespace) -> int:
-    return demonstrate(Options(args.once, args.cases, args.json, args.export, args.rabbit))
+    return demonstrate(Options(args.once, args.cases, args.json, args.export, args.rabbit, args.scenario))
 
 
 def _cases(text: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from exchange.app.demo.asking import Asking
-from exchange.app.demo.layout import DEPARTMENT_ORG, Layout, write_file
+from exchange.app.demo.layout import Layout, Partner, write_file
 from exchange.app.demo.watching import items_in_force
 from exchange.errors import Misconfigured
 from exchange.store.engine import reading
@@ -44,17 +44,25 @@ def mixed(items: Iterable[Item]) -> list[Item]:
     for item in items:
         other = CERTIFICATE if item["result_kind"] == CERTIFICATE else "neither"
         kinds["fee" if item["has_fee"] else other].append(item)
-    filled = [kind for kind in kinds.values() if kind]
-    longest = max(map(len, filled), default=0)
-    return [kind[n % len(kind)] for n in range(longest) for kind in filled]
+    return in_turn([kind for kind in kinds.values() if kind])
 
 
-def write_items(engine: Engine, layout: Layout, asking: Asking) -> None:
-    """The department's items as the province published them, and the types of their certificates."""
+def in_turn(lists: Sequence[Sequence[Item]]) -> list[Item]:
+    """One of each list, again and again; a list that runs out is begun again."""
+    longest = max(map(len, lists), default=0)
+    return [one[n % len(one)] for n in range(longest) for one in lists]
+
+
+def write_items(engine: Engine, layout: Layout, asking: Asking, members: Sequence[Partner]) -> None:
+    """The departments' items as the province published them, each department in turn, and the types of their
+    certificates."""
+    organisations = [one.org for one in members if one.org is not None]
     with reading(engine) as connection:
-        items = mixed(items_in_force(connection, DEPARTMENT_ORG))
-    if not items:
-        raise Misconfigured("no_items", "the catalogue has no item of the department", DEPARTMENT_ORG)
+        by_organisation = [mixed(items_in_force(connection, org)) for org in organisations]
+    for org, found in zip(organisations, by_organisation, strict=True):
+        if not found:
+            raise Misconfigured("no_items", "the catalogue has no item of the department", org)
+    items = in_turn(by_organisation)
     write_file(layout.items, json.dumps(items, ensure_ascii=False, indent=1) + "\n")
     for item in {item["code"]: item for item in items if item.get("certificate_type")}.values():
         name = item.get("result_name") or item["name"]

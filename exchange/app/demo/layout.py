@@ -6,8 +6,10 @@ import socket
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from exchange.adapterfolder import Adapter
 from exchange.app.opening import coded
@@ -18,14 +20,6 @@ from exchange.routing import HOUSE
 HOST = "127.0.0.1"
 HUB = "hub"
 ACCOUNT = "tongban-meizhou"  # how the hub names itself at every partner
-DEPARTMENT_ORG = "11441400XX0031309Q"  # invented: a market supervision bureau of Meizhou (441400)
-DEPARTMENT = "梅州市市场监督管理局"
-HALL = "hall.meijiang"
-REGION = "441400000000"  # what the hub asks the province's catalogue for
-HALL_TAKES = (
-    "case.step.v1", "fee.noticed.v1", "fee.paid.v1", "certificate.issued.v1", "case.concluded.v1",
-    "archive.result.v1",
-)  # fmt: skip
 MARK = "# Written by `tongban demo` because the usual port was taken; yours to change.\n"
 
 
@@ -43,6 +37,8 @@ class Partner:
     org: str | None = None
     takes: tuple[str, ...] = ()
     account: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    own: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))  # of its configuration
+    needs: frozenset[str] = frozenset()  # cipher, database, drop_folder, items
 
     @property
     def by_queue(self) -> bool:
@@ -50,34 +46,33 @@ class Partner:
         return "AMQP" in self.protocol
 
 
-# name (of the party too), adapter, English, protocol, organisation; title and system are the adapter's own.
-_PARTNERS = (
-    ("catalogue", "provincial_catalogue", "provincial catalogue", "SOAP", None),
-    ("department_a", "department_a", "department A", "AMQP", DEPARTMENT_ORG),
-    ("sms", "sms", "SMS gateway", "REST", None),
-    ("certificates", "certificates", "certificate library", "REST", None),
-    ("fees", "fees", "fees and bank", "SOAP GBK", None),
-    ("archives", "archives", "archives", "REST, AMQP", None),
-    ("province", "provincial_reporting", "provincial reporting", "AMQP", None),
-)
-_COUNTER = Partner(
-    "counter", HALL, HOUSE, "", "梅江区政务服务大厅窗口", "hall counter", "REST", takes=HALL_TAKES
-)
+def partners(adapters: Mapping[str, Adapter], *, everybody: bool = False) -> tuple[Partner, ...]:
+    """The programs of the run, the hall's counter last; Misconfigured when the folder of an adapter is
+    missing."""
+    lines = tomllib.loads((files(__package__) / "cast.toml").read_text("utf-8"))["partner"]
+    return tuple(_partner(adapters, line) for line in lines if everybody or line.get("always", False))
 
 
-def partners(adapters: Mapping[str, Adapter]) -> tuple[Partner, ...]:
-    """The eight programs; Misconfigured when the folder of an adapter is missing."""
-    return (*(_partner(adapters, *line) for line in _PARTNERS), _COUNTER)
-
-
-def _partner(
-    adapters: Mapping[str, Adapter], name: str, adapter: str, english: str, protocol: str, org: str | None
-) -> Partner:
-    if adapter not in adapters:
+def _partner(adapters: Mapping[str, Adapter], line: Mapping[str, Any]) -> Partner:
+    name, adapter = line["name"], line["adapter"]
+    if adapter != HOUSE and adapter not in adapters:
         raise Misconfigured("unknown_adapter", "the demonstration needs this adapter", adapter)
-    about = adapters[adapter]
-    account = {"account": ACCOUNT} | ({"region": REGION} if name == "catalogue" else {})
-    return Partner(name, name, adapter, about.system, about.title, english, protocol, org, account=account)
+    about = adapters.get(adapter)
+    account = {"account": ACCOUNT, **line.get("account", {})} if about else {}
+    return Partner(
+        name,
+        line.get("party", name),
+        adapter,
+        about.system if about else "",
+        about.title if about else line["title"],
+        line["english"],
+        line["protocol"],
+        line.get("org"),
+        tuple(line.get("takes", ())),
+        account,
+        line.get("own", {}),
+        frozenset(line.get("needs", ())),
+    )
 
 
 @dataclass(frozen=True)
@@ -116,6 +111,10 @@ class Layout:
     def items(self) -> Path:
         """The items the counter applies for."""
         return self.folder("counter") / "items.json"
+
+    def drop(self, name: str) -> Path:
+        """Where a partner drops its files for the hub."""
+        return self.folder(name) / "drop"
 
     def url(self, name: str) -> str:
         """Where a process listens."""
@@ -193,7 +192,16 @@ def lay_out(settings: Settings, names: Iterable[str]) -> Layout:
     return Layout(settings, MappingProxyType(ports))
 
 
-def partner_config(layout: Layout, partner: Partner, secret: str, amqp_url: str) -> dict[str, object]:
+@dataclass(frozen=True)
+class Shared:
+    """What one partner and the hub know beside the wire; empty where the contract asks for none."""
+
+    secret: str = "-"  # noqa: S105 - none: the key may not be empty
+    cipher: str = ""  # hex
+    database: str = ""  # address with its password
+
+
+def partner_config(layout: Layout, partner: Partner, shared: Shared, amqp_url: str) -> dict[str, object]:
     """The configuration of one partner, common keys and its own."""
     name, settings = partner.name, layout.settings
     common = {
@@ -201,24 +209,22 @@ def partner_config(layout: Layout, partner: Partner, secret: str, amqp_url: str)
         "key": str(layout.key(name)), "certificate": str(layout.certificate(name)),
         "hub_ec_certificate": str(settings.ec_certificate),
         "hub_rsa_certificate": str(settings.rsa_certificate),
-        "hub_url": settings.public_url, "secret": secret, "account": ACCOUNT,
+        "hub_url": settings.public_url, "secret": shared.secret, "account": ACCOUNT,
         "amqp_url": amqp_url, "queue_path": str(settings.queue_path), "seed": 2026,
     }  # fmt: skip
-    return common | own_keys(layout, name)
+    return common | own_keys(layout, partner, shared)
 
 
-def own_keys(layout: Layout, name: str) -> dict[str, object]:
-    """What only this partner is told; the department is the one whose items are applied for."""
-    own: dict[str, dict[str, object]] = {
-        "catalogue": {"department_uscc": DEPARTMENT_ORG},
-        "department_a": {
-            "uscc": DEPARTMENT_ORG,
-            "department_name": DEPARTMENT,
-            "items_file": str(layout.items),
-        },
-        "counter": {"party": HALL, "items_file": str(layout.items)},
+def own_keys(layout: Layout, partner: Partner, shared: Shared) -> dict[str, object]:
+    """What only this partner is told: the roster's own values, and what it shares with the hub."""
+    places: dict[str, tuple[str, object]] = {
+        "items": ("items_file", str(layout.items)),
+        "drop_folder": ("drop_folder", str(layout.drop(partner.name))),
+        "cipher": ("cipher_key", shared.cipher),
+        "database": ("database_url", shared.database),
     }
-    return own.get(name, {})
+    told = dict(place for need, place in places.items() if need in partner.needs)
+    return {**partner.own, **told, **({"party": partner.party} if partner.adapter == HOUSE else {})}
 
 
 def toml(values: Mapping[str, object]) -> str:
@@ -226,28 +232,32 @@ def toml(values: Mapping[str, object]) -> str:
     return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
 
 
-def write_config(layout: Layout, partner: Partner, secret: str, amqp_url: str) -> None:
+def write_config(layout: Layout, partner: Partner, shared: Shared, amqp_url: str) -> None:
     """The configuration file, readable by its owner alone: it holds the shared secret."""
     with coded():
-        write_file(layout.config(partner.name), toml(partner_config(layout, partner, secret, amqp_url)))
+        write_file(layout.config(partner.name), toml(partner_config(layout, partner, shared, amqp_url)))
+        if "drop_folder" in partner.needs:
+            layout.drop(partner.name).mkdir(exist_ok=True, mode=0o700)
 
 
-def ensure_secrets(path: Path, names: Iterable[str], new: Mapping[str, str]) -> dict[str, str]:
-    """The shared secrets by party; those of `new` fill what the file lacks and are written to it."""
-    given: dict[str, object] = {}
+def ensure_secrets(path: Path, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """The file's tables ([secrets], [ciphers]) by party; what it lacks of `wanted` is written to it."""
     with coded():
         try:
             given = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
         except ValueError as fault:
             raise Misconfigured("secrets_unreadable", str(fault), str(path)) from fault
-        known = given.get("secrets", {})
-        table = {str(k): str(v) for k, v in known.items()} if isinstance(known, dict) else {}
-        if lacking := [name for name in names if name not in table]:
-            table |= {name: new[name] for name in lacking}
-            lines = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in table.items())
+        tables = {name: dict(values) for name, values in given.items() if isinstance(values, dict)}
+        whole = {name: {**new, **tables.get(name, {})} for name, new in wanted.items()}
+        if any(whole[name] != tables.get(name, {}) for name in whole):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_file(path, f"[secrets]\n{lines}")
-    return table
+            write_file(path, "".join(_table(name, values) for name, values in {**tables, **whole}.items()))
+    return {name: {key: str(value) for key, value in values.items()} for name, values in whole.items()}
+
+
+def _table(name: str, values: Mapping[str, object]) -> str:
+    lines = "".join(f"{json.dumps(key)} = {json.dumps(str(value))}\n" for key, value in values.items())
+    return f"[{name}]\n{lines}"
 
 
 def write_file(path: Path, text: str, mode: int = 0o600) -> None:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from exchange.adapterfolder import Adapter
-from exchange.app.demo.layout import Layout, Partner, ensure_secrets
+from exchange.app.demo.database import FrontBase
+from exchange.app.demo.layout import Layout, Partner, Shared, ensure_secrets
 from exchange.errors import TryLater
 from exchange.parties import Party, load_certificate, read_registry
 from exchange.registry import PartyFacts, add_certificate, add_party, change_party
@@ -17,11 +18,22 @@ KEY_SECONDS = 60.0  # what a partner is given to make its key pair
 INBOX = "/inbox"  # where the counter takes what the hub sends it
 
 
-def secrets_of(layout: Layout, members: Sequence[Partner]) -> dict[str, str]:
-    """The secret each partner shares with the hub, made at the first run."""
-    names = [member.party for member in members if member.adapter != HOUSE]
+def secrets_of(layout: Layout, members: Sequence[Partner], database: FrontBase) -> dict[str, Shared]:
+    """What each partner shares with the hub, by party; made at the first run."""
+    partners = [member for member in members if member.adapter != HOUSE]
+    new = {one.party: secrets.token_urlsafe(24) for one in partners}
+    bases = {one.party: database.password for one in partners if "database" in one.needs}
+    keys = {one.party: secrets.token_hex(16) for one in partners if "cipher" in one.needs}
     path = layout.settings.state / "keys" / "secrets.toml"
-    return ensure_secrets(path, names, {name: secrets.token_urlsafe(24) for name in names})
+    known = ensure_secrets(path, {"secrets": {**new, **bases}, "ciphers": keys})
+    return {
+        one.party: Shared(
+            known["secrets"][one.party] or "-",
+            known["ciphers"].get(one.party, ""),
+            database.url if "database" in one.needs else "",
+        )
+        for one in partners
+    }
 
 
 def wait_for_certificates(layout: Layout, members: Sequence[Partner], tend: Callable[[], object]) -> None:
@@ -35,8 +47,9 @@ def wait_for_certificates(layout: Layout, members: Sequence[Partner], tend: Call
 
 
 def register(
-    store: Store, layout: Layout, members: Sequence[Partner], adapters: Mapping[str, Adapter]
-) -> int:
+    store: Store, layout: Layout, members: Sequence[Partner], adapters: Mapping[str, Adapter],
+    database: FrontBase,
+) -> int:  # fmt: skip
     """All parties in one commit; how many acts it took (none when everything is as before)."""
 
     def act(work: Work) -> int:
@@ -44,7 +57,7 @@ def register(
         holders = {key: held.party.name for key, held in keys.items()}
         done = 0
         for member in members:
-            facts = facts_of(member, layout)
+            facts = facts_of(member, layout, database)
             pem = layout.certificate(member.name).read_text("ascii")
             done += _ensure(work, layout.settings.hub, facts, pem, names.get(facts.name), holders, adapters)
         return done
@@ -75,9 +88,13 @@ def _same(facts: PartyFacts, known: Party) -> bool:
     return mine == (known.adapter, known.org, known.address, known.account, known.takes)
 
 
-def facts_of(member: Partner, layout: Layout) -> PartyFacts:
+def facts_of(member: Partner, layout: Layout, database: FrontBase) -> PartyFacts:
     """What is registered of one partner."""
-    address = layout.url(member.name)
+    address, account = layout.url(member.name), dict(member.account)
     if member.adapter == HOUSE:
         return PartyFacts(member.party, HOUSE, member.org, address + INBOX, {}, takes=member.takes)
-    return PartyFacts(member.party, member.adapter, member.org, address, member.account)
+    if "database" in member.needs:
+        address = database.address
+    if "drop_folder" in member.needs:
+        account["drop_folder"] = str(layout.drop(member.name))
+    return PartyFacts(member.party, member.adapter, member.org, address, account)

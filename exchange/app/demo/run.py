@@ -18,6 +18,7 @@ from exchange.app.demo.counter import Counter, Standing, write_items
 from exchange.app.demo.layout import partners, write_file
 from exchange.app.demo.proving import settled_comparison, verify_ledger
 from exchange.app.demo.result import Result
+from exchange.app.demo.scenes import load_scenario, playing
 from exchange.app.demo.screen import Screen, View
 from exchange.app.demo.starting import Cast, alone, prepare, start
 from exchange.app.demo.watching import Progress, Watcher
@@ -41,19 +42,22 @@ class Options:
     json: Path | None = None
     export: Path | None = None
     rabbit: bool = True
+    scenario: str | None = None
 
 
 def demonstrate(options: Options) -> int:
     """The exit code: 0 when both sides agree and the ledger holds."""
     settings, screen = load_settings(), Screen()
     adapters = load_adapters(settings.adapters)
+    scenario = load_scenario(options.scenario) if options.scenario else None
     screen.banner()
     with stopping_on_sigterm(), alone(settings.state / "demo"):
-        cast = prepare(settings, screen, partners(adapters))
+        cast = prepare(settings, screen, partners(adapters, everybody=scenario is not None))
         try:
             with Asking(cast.layout) as asking:
                 start(cast, asking, adapters, rabbit=options.rabbit)
-                code = _perform(cast, asking, adapters, options)
+                with playing(cast, scenario):
+                    code = _perform(cast, asking, adapters, options)
                 if not options.once:
                     _stay(cast)
             return code
@@ -82,7 +86,7 @@ def drive(
     cast: Cast, asking: Asking, engine: Engine, adapters: Mapping[str, Adapter], options: Options
 ) -> Result:
     """The counter opens the cases; everything after that follows. Then what was done is proven."""
-    write_items(engine, cast.layout, asking)
+    write_items(engine, cast.layout, asking, cast.members)
     counter = Counter(asking)
     run = Run(cast, counter, Watcher(engine, adapters, cast.begun), options.cases)
     run.begin()
@@ -151,7 +155,7 @@ class Run:
     def done(self) -> bool:
         """Every case finished, every delivery made and answered, and nothing new for a while."""
         quiet = time.monotonic() - self._changed > QUIET_SECONDS
-        return quiet and self.standing.over and self.progress.quiet
+        return quiet and self.standing.over and self.progress.quiet and self.cast.scene_over.is_set()
 
     def lacking(self) -> str:
         """What is not done, in words; empty when all is."""

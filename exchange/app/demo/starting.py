@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from exchange.adapterfolder import Adapter
 from exchange.app.demo.asking import Asking
 from exchange.app.demo.broker import Broker, open_broker
 from exchange.app.demo.children import Children, Program, end_stale, last_words
-from exchange.app.demo.layout import HUB, Layout, Partner, lay_out, settled_port, write_config
+from exchange.app.demo.database import FrontBase, open_database
+from exchange.app.demo.layout import HUB, Layout, Partner, Shared, lay_out, settled_port, write_config
 from exchange.app.demo.parties import register, secrets_of, wait_for_certificates
 from exchange.app.demo.screen import Screen
 from exchange.app.demo.watching import count_in_force, ledger_size
@@ -32,6 +34,12 @@ ITEMS_WANTED = 200
 TICK = 0.1
 
 
+def _over() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Cast:
     """The processes of one demonstration."""
@@ -42,6 +50,8 @@ class Cast:
     layout: Layout
     children: Children
     broker: Broker = field(default_factory=lambda: Broker(""))
+    database: FrontBase = field(default_factory=lambda: FrontBase("sqlite://"))
+    scene_over: threading.Event = field(default_factory=_over)
     begun: int = 0  # entries the ledger had before the hub started
 
     def tend(self) -> None:
@@ -50,12 +60,14 @@ class Cast:
             self.screen.warn(f"{name} ended and was restarted")
         if self.broker.tend():
             self.screen.warn("RabbitMQ ended and was restarted")
+        if self.database.tend():
+            self.screen.warn("PostgreSQL ended and was restarted")
 
     @property
     def restarts(self) -> dict[str, int]:
         """By name, those that were restarted."""
-        own = {"rabbitmq": self.broker.restarts} if self.broker.restarts else {}
-        return self.children.restarts | own
+        own = {"rabbitmq": self.broker.restarts, "postgresql": self.database.restarts}
+        return self.children.restarts | {name: count for name, count in own.items() if count}
 
     @property
     def urls(self) -> dict[str, str]:
@@ -66,6 +78,7 @@ class Cast:
         """The counter first, then the hub, then the partners and the broker."""
         self.children.stop(("counter", HUB))
         self.broker.stop()
+        self.database.stop()
 
 
 @contextmanager
@@ -102,7 +115,8 @@ def start(cast: Cast, asking: Asking, adapters: Mapping[str, Adapter], *, rabbit
     """All processes ready, all parties registered, the catalogue in the hub."""
     screen = cast.screen
     screen.step("对方系统", f"partners: {len(cast.members)} independent processes, each with its own key")
-    secrets = secrets_of(cast.layout, cast.members)
+    _open_database(cast)
+    secrets = secrets_of(cast.layout, cast.members, cast.database)
     _start_partners(cast, secrets, [one for one in cast.members if not one.by_queue])
     screen.step("消息队列", "queue: a private RabbitMQ node where RabbitMQ is installed")
     cast.broker = open_broker(cast.settings, rabbit)
@@ -119,9 +133,18 @@ def start(cast: Cast, asking: Asking, adapters: Mapping[str, Adapter], *, rabbit
     _until_catalogue(cast)
 
 
-def _start_partners(cast: Cast, secrets: Mapping[str, str], members: Sequence[Partner]) -> None:
+def _open_database(cast: Cast) -> None:
+    """Only where a department of the run works on a front-end database."""
+    titles = [one.title for one in cast.members if "database" in one.needs]
+    if titles:
+        cast.database = open_database(cast.settings, cast.layout.root)
+        if cast.database.node is None:
+            cast.screen.warn(f"PostgreSQL is not installed: {titles[0]} works on an SQLite file")
+
+
+def _start_partners(cast: Cast, secrets: Mapping[str, Shared], members: Sequence[Partner]) -> None:
     for one in members:
-        write_config(cast.layout, one, secrets.get(one.party, "-"), cast.broker.url)
+        write_config(cast.layout, one, secrets.get(one.party, Shared()), cast.broker.url)
         cast.children.start(partner_program(cast, one))
 
 
@@ -129,7 +152,7 @@ def _register(cast: Cast, adapters: Mapping[str, Adapter]) -> None:
     wait_for_certificates(cast.layout, cast.members, cast.tend)
     store = open_store(cast.settings)
     try:
-        register(store, cast.layout, cast.members, adapters)
+        register(store, cast.layout, cast.members, adapters, cast.database)
         with store.read() as connection:
             cast.begun = ledger_size(connection)
     finally:

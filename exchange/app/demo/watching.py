@@ -1,5 +1,6 @@
 """How far the run is: read from the hub's own database, only what is new since the last look."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, Engine, func, select
 from exchange.adapterfolder import Adapter
 from exchange.app.demo.comparing import GOOD, RECEIPT
 from exchange.store.engine import reading
-from exchange.store.tables import case_record, document, item, outbox, party
+from exchange.store.tables import case_record, document, item, item_content, outbox, party
 from ledger.tables import head
 
 OPEN = ("pending", "claimed")
@@ -104,11 +105,16 @@ def _cases(connection: Connection) -> dict[str, int]:
 
 
 def items_in_force(connection: Connection, org: str | None = None) -> list[dict[str, object]]:
-    """The current items as the province last published them, of one organisation or all."""
-    query = select(item.c.data).where(item.c.current, item.c.state == "in_use")
+    """The current items as the province published them, of one organisation or all."""
+    query = (
+        select(item_content.c.data)
+        .join(item, item.c.content == item_content.c.id)
+        .where(item.c.current, item.c.state == "in_use")
+        .order_by(item.c.code)
+    )
     if org is not None:
         query = query.where(item.c.org == org)
-    return [dict(row.data) for row in connection.execute(query.order_by(item.c.code))]
+    return [dict(json.loads(row.data)) for row in connection.execute(query)]
 
 
 def count_in_force(connection: Connection) -> int:
