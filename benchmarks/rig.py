@@ -269,7 +269,7 @@ class Site:
             "org": ORG,
             "name": "食品经营许可（新办）",
         }
-        work.connection.execute(insert(tables.item), {**row, "has_fee": False, "data": {}, "current": True})
+        work.connection.execute(insert(tables.item), {**row, "has_fee": False, "current": True})
 
     @contextlib.contextmanager
     def serve(self) -> Iterator[Program]:

@@ -21,9 +21,9 @@ from exchange.store.work import Work
 log = structlog.get_logger()
 
 SYSTEM, CALL = "SYS-01", "QueryIncrement"
-EVERY = 60.0  # seconds between increments
+EVERY = 60.0  # seconds between increments, where nothing else is said
+SOONEST, DAY = 1.0, 86_400.0  # seconds, bounds of what may be said
 MOST_PAGES = 5000  # a million items; a cursor that goes in circles ends here
-LISTS_EVERY = 86_400.0  # seconds between comparisons of the code lists
 MOST_REPAIRS = 20  # items asked for one by one after a list
 MOST_STARTS = 3  # of one list that keeps moving while it is read
 RETRY = 2.0  # seconds after a failure, twice as many after each further one up to EVERY
@@ -62,7 +62,18 @@ class Puller:
             ]
         )
         self.failures[party] = 0 if good else self.failures.get(party, 0) + 1
-        return float(EVERY if good else min(EVERY, RETRY * 2 ** min(self.failures[party] - 1, 10)))
+        every = self._every(party)
+        return every if good else min(every, RETRY * float(2 ** min(self.failures[party] - 1, 10)))
+
+    def _every(self, party: str) -> float:
+        """Seconds between increments: `every` of the party's account or the adapter's parameters."""
+        found = self.hub.parties.named(party)
+        adapter = self.hub.adapters.get(found.adapter) if found else None
+        given = {**(adapter.parameters if adapter else {}), **(found.account if found else {})}.get("every")
+        try:
+            return min(max(float(given), SOONEST), DAY) if given is not None else EVERY
+        except (TypeError, ValueError):
+            return EVERY
 
     def _guarded(self, party: str, do: Callable[[], object]) -> bool:
         try:
@@ -117,7 +128,7 @@ class Puller:
     def lists(self, party: str) -> int:
         """Once a day hold the province's code lists against ours; how many were."""
         channel, now = self.channels(party), self.hub.store.clock()
-        if channel is None or now - self.compared.get(party, 0.0) < LISTS_EVERY:
+        if channel is None or now - self.compared.get(party, 0.0) < DAY:
             return 0
         lists = dictionaries.compared_lists(channel.adapter)
         for column, ours in lists.items():

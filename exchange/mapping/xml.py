@@ -9,8 +9,11 @@ from typing import Any
 from lxml import etree
 
 from exchange.errors import Refused
-from exchange.seals.safexml import Element, parse, parse_text
+from exchange.seals.safexml import Element, Limits, parse, parse_text
 
+# A document inside a string came in an envelope that was bounded and whose seal holds: a page of 200 items has
+# 20,000 elements and more.
+INNER = Limits(elements=100_000, markup=200_000)
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
 
@@ -37,7 +40,7 @@ def text_of(element: Element, declaration: str | None = None) -> str:
 def _element(document: bytes | str | Element, charset: str | None) -> Element:
     if isinstance(document, bytes):
         return parse(document, charset=charset)
-    return parse_text(document) if isinstance(document, str) else document
+    return parse_text(document, limits=INNER) if isinstance(document, str) else document
 
 
 def _tag(name: str, namespace: str) -> str:

@@ -41,7 +41,7 @@ def take(core: Core, page: Any, broken: Any = ()) -> None:
     """One page as the path hands it to the catalogue."""
 
     def act(work: Any) -> None:
-        entry = catalogue_apply._act(core.hub, work, "test", _Blank(), {})  # noqa: SLF001 - a line to hang findings on
+        entry = catalogue_apply._act(core.hub, work, "test", _Blank(), {})
         catalogue_apply.take_page(core.hub, work, PARTY, page, broken, entry)
 
     core.hub.store.write(act)
@@ -92,7 +92,8 @@ def test_the_difference_says_what_became_of_every_row(land: Core) -> None:
     rows = [item(1, 2), item(2, name="更名"), item(3), item(7), item(8, 1), item(8, 2)]
     take(land, increment(10, 11, rows, [gone(4), gone(9), gone(1)]))
     assert newest(land).difference == {
-        "changed": 1, "corrected": 1, "unchanged": 1, "added": 2, "superseded": 2, "withdrawn": 1, "unknown": 1,
+        "changed": 1, "corrected": 1, "unchanged": 1, "added": 2,
+        "superseded": 2, "withdrawn": 1, "unknown": 1,
     }  # fmt: skip
     assert current(land)[code(1)] == (2, "in_use"), (
         "D of the old and I of the new version: the new one is in force"
