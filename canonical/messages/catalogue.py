@@ -103,7 +103,7 @@ class CatalogueIncrement(Payload):
     TYPE: ClassVar[str] = "catalogue.increment.v1"
     since: Annotated[int, Field(ge=0)]
     to_version: Annotated[int, Field(ge=0)]
-    total: Count
+    total: Annotated[int, Field(ge=0)]
     next_cursor: Annotated[str, Text(200)] | None = None
     changed: tuple[ServiceItem, ...] = ()
     withdrawn: tuple[ItemWithdrawn, ...] = ()

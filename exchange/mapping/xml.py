@@ -11,8 +11,8 @@ from lxml import etree
 from exchange.errors import Refused
 from exchange.seals.safexml import Element, Limits, parse, parse_text
 
-# A document inside a string came in an envelope that was bounded and whose seal holds: a page of 200 items has
-# 20,000 elements and more.
+# A document inside a string came in an envelope that was bounded and sealed; a page of 200 items has 20,000
+# elements and more.
 INNER = Limits(elements=100_000, markup=200_000)
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 

@@ -1,4 +1,4 @@
-"""The hub and an independent provincial catalogue over signed SOAP: lists, code lists, reports and their audit."""
+"""The hub and an independent provincial catalogue over signed SOAP: lists, codes, reports and their audit."""
 
 from collections.abc import Iterator
 from dataclasses import replace
