@@ -62,6 +62,7 @@ STANDARD = Reactions(
         "fee.noticed.v1": (fees.remember_notice, tell("fee_notice")),
         "fee.reversed.v1": (fees.note_reversal, tell("fee_reversed")),
         "fee.reconciled.v1": (fees.reconcile,),
+        "archive.result.v1": (archives.look_at_result,),
         "certificate.requested.v1": (certificates.remember_certificate_request,),
         "certificate.change_requested.v1": (certificates.remember_certificate_request,),
         "verification.answered.v1": (certificates.note_verification,),

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 from sqlalchemy import select
 from starlette.requests import ClientDisconnect
 
-from exchange import archiving, cases, faces
+from exchange import cases, faces
 from exchange.answers import partner_answer
 from exchange.app import publication
 from exchange.app.contractsface import PATHS, Published
@@ -23,6 +23,7 @@ from exchange.app.partnersoap import Served, partner_services
 from exchange.app.soapface import soap_face
 from exchange.envelope import Envelope
 from exchange.errors import TryLater
+from exchange.filing import download
 from exchange.hub import Hub
 from exchange.mapping import house
 from exchange.pipeline import Open, Read, receive
@@ -299,14 +300,13 @@ def _reading(app: FastAPI, hub: Hub) -> None:
             else problem("not_found", "the log is empty")
         )
 
-    def package(token: str) -> Response:
+    def package(token: str, request: Request) -> Response:
         with hub.store.read() as connection:
-            body = archiving.fetch(connection, token, time.time())
-        return (
-            Response(body, media_type="application/zip")
-            if body
-            else problem("not_found", "no such package, or its time is over")
-        )
+            body = download.fetch(connection, token, time.time())
+        if body is None:
+            return problem("not_found", "no such package, or its time is over")
+        given = download.part(body, request.headers.get("range"), request.headers.get("if-range"))
+        return Response(given.body, given.status, given.headers, "application/zip")
 
     def progress(case_no: str, password: str = "") -> Response:
         with hub.store.read() as connection:

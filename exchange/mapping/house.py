@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -56,6 +57,11 @@ def plain_xml(
     """An unsealed XML document of stored canonical content, with its declaration."""
     head = {"message_id": message_id, "type": kind, "sender": sender, "sent_at": sent_at}
     return bytes_of(_document({**head, "payload": dict(payload or {})}), declaration=True)
+
+
+def file_bytes(content: str) -> bytes:
+    """A file that travels inside a message (base64, checked when the message was read)."""
+    return base64.b64decode(content)
 
 
 def receipt_xml(facts: Mapping[str, Any]) -> Element:
