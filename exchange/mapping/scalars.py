@@ -33,7 +33,7 @@ def steps(spec: FieldSpec, canon: Canon, form: Form, tables: Tables) -> tuple[St
         hear, say = joined(spec.split, hear, say)
     if spec.prefix is not None:
         hear, say = prefixed(spec.prefix, hear, say)
-    return hear, _bounded(say, spec.longest)
+    return hear, _bounded(say, spec)
 
 
 def said_by(spec: FieldSpec, form: Form) -> Step:
@@ -45,7 +45,7 @@ def said_by(spec: FieldSpec, form: Form) -> Step:
     say = _from_iso_day(known[name].say) if known[name].gives is date else known[name].say
     if spec.prefix is not None:
         _, say = prefixed(spec.prefix, known[name].hear, say)
-    return _bounded(say, spec.longest)
+    return _bounded(say, spec)
 
 
 def _from_iso_day(say: Step) -> Step:
@@ -61,7 +61,7 @@ def derived_by(spec: FieldSpec, canon: Canon) -> Step:
     if canon.repeated or not issubclass(canon.base, str):
         raise Misconfigured("bad_conversion", f"{spec.derived} is no text to derive from", spec.wire)
     prefix, step = spec.prefix or "", derive
-    return _bounded(lambda value: prefix + step(value), spec.longest)
+    return _bounded(lambda value: prefix + step(value), spec)
 
 
 def blurred(spec: FieldSpec, tables: Tables) -> dict[str, str]:
@@ -153,14 +153,17 @@ def _check_name(name: str, codes: CodeList | None, wire: str | None) -> None:
         raise Misconfigured("unknown_code", f"{name} is not in {codes and codes.key}", wire) from None
 
 
-def _bounded(say: Step, longest: int | None) -> Step:
-    if longest is None:
+def _bounded(say: Step, spec: FieldSpec) -> Step:
+    least, most = spec.shortest or 0, spec.longest
+    if not least and most is None:
         return say
 
     def say_bounded(value: Any) -> Any:
         text = say(value)
-        if len(text) > longest:
-            raise BadValue(f"longer than the {longest} characters the partner takes")
+        if len(text) < least:
+            raise BadValue(f"shorter than the {least} characters the partner wants")
+        if most is not None and len(text) > most:
+            raise BadValue(f"longer than the {most} characters the partner takes")
         return text
 
     return say_bounded

@@ -42,10 +42,10 @@ class FieldSpec(Section):
 
     `wire` is a path of elements or members by `/`, `@name` an attribute, `name[]` a list that must hold
     exactly one entry.
-    `when`: the value occurs exactly then. `required_when`: it must occur then. `longest`: characters,
-    refused beyond. `coarse`: canonical names that share a code of the table when said; heard, the code is
-    the table's name, and the mapping `blurs` the field. `todo`: what a person still has to settle here; a
-    file with one is not loaded.
+    `when`: the value occurs exactly then. `required_when`: it must occur then. `longest`, `shortest`:
+    characters, refused beyond when said. `coarse`: canonical names that share a code of the table when
+    said; heard, the code is the table's name, and the mapping `blurs` the field. `todo`: what a person still
+    has to settle here; a file with one is not loaded.
     """
 
     wire: str | None = None
@@ -66,6 +66,7 @@ class FieldSpec(Section):
     prefix: str | None = None
     split: str | None = None
     longest: int | None = None
+    shortest: int | None = None
     instead: Instead | None = None
     todo: str | None = None
 

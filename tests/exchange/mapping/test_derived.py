@@ -274,3 +274,30 @@ def test_only_json_has_empty_objects() -> None:
     xml = RECONCILED.replace('form = "json"', 'form = "xml"\nroot = "R"')
     with pytest.raises(Misconfigured):
         compile_mapping("reconciled", xml)
+
+
+SUBMITTED = """
+message = "exchange.receipted.v1"
+form = "json"
+loses = ["case_no", "row_errors"]
+fields = [
+  { wire = "id", to = "message_id", longest = 6, shortest = 3 },
+  { wire = "code", to = "code" },
+  { wire = "text", to = "detail", shortest = 2 },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("ident", "detail", "wrong"),
+    [("abc", None, []), ("abcdef", "ok", []), ("ab", "ok", ["id"]), ("abcdefg", "k", ["id", "text"])],
+)
+def test_lengths_the_partner_takes(ident: str, detail: str | None, wrong: list[str]) -> None:
+    mapping = compile_mapping("receipt", SUBMITTED)
+    payload = ExchangeReceipted(message_id=ident, code="0", detail=detail)
+    if not wrong:
+        assert mapping.say(payload)["id"] == ident
+        return
+    with pytest.raises(DocumentRefused) as refused:
+        mapping.say(payload)
+    assert [error.path for error in refused.value.errors] == wrong
