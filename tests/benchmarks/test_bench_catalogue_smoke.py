@@ -33,6 +33,6 @@ def test_every_item_is_in_force_afterwards(figures: dict[str, Any]) -> None:
 
 
 def test_both_sides_took_time_and_the_hub_not_too_much(figures: dict[str, Any]) -> None:
-    assert 0 < figures["floor_full_seconds"] and 0 < figures["floor_increment_seconds"]
+    assert figures["floor_full_seconds"] > 0 and figures["floor_increment_seconds"] > 0
     assert figures["full_seconds"] < 60
     assert figures["memory_mib"] < 300
