@@ -75,6 +75,8 @@ def value_schema(
         schema = _joined(spec, schema)
     if way == "say" and spec.longest is not None:
         schema = schema | {"maxLength": min(spec.longest, schema.get("maxLength", spec.longest))}
+    if way == "say" and spec.shortest is not None:
+        schema = schema | {"minLength": max(spec.shortest, schema.get("minLength", 0))}
     if spec.instead is not None:
         schema = {"anyOf": [schema, {"const": spec.instead.say}]}
     return _told(spec, schema)
