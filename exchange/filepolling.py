@@ -32,6 +32,9 @@ class FileRound:
             self._take(self.place.read(name))
         return False
 
+    def close(self) -> None:
+        """Nothing is held open between looks."""
+
     def _take(self, file: Dropped) -> None:
         key = (file.name, hashlib.sha256(file.body).hexdigest())
         receipt = self._unmoved.get(key) or self._received(file)

@@ -34,6 +34,9 @@ class Round(Protocol):
     def run(self) -> bool:
         """Whether more waits there."""
 
+    def close(self) -> None:
+        """Give back what it holds open."""
+
 
 def front_database(hub: Hub, party: Party, adapter: Adapter) -> FrontDatabase:
     """The database of a party; Misconfigured without an address or [database]."""
@@ -88,6 +91,13 @@ class Poller:
         pause = 0.0
         while not stop.wait(pause):
             pause = self.turn()
+        self.close()
+
+    def close(self) -> None:
+        """Give back what is held open; a further turn begins anew."""
+        for _, polled in self._rounds:
+            polled.close()
+        self._rounds, self._due, self._known = [], [], None
 
     def turn(self) -> float:
         """One look at everything that is due; the seconds until the next."""
@@ -120,6 +130,7 @@ class Poller:
         party = self.hub.parties.named(self.party)
         if party == self._known:
             return
+        self.close()
         adapter = self.hub.adapters.get(party.adapter) if party else None
         self._rounds = rounds_of(self.hub, party, adapter) if party and adapter else []
         self._due, self._known = [self.clock()] * len(self._rounds), party

@@ -55,6 +55,10 @@ class RowRound:
             marked = self._settle(answered, names)
         return lot.more and marked > 0
 
+    def close(self) -> None:
+        """The database is let go."""
+        self.front.close()
+
     def _answered(self, row: Row, newest: int) -> Receipt:
         if known := self._unmarked.get((row.name, row.seal)):
             return known

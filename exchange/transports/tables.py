@@ -64,6 +64,10 @@ class FrontDatabase:
     timeout: float = 10.0
     _made: bool = field(default=False, init=False)
 
+    def close(self) -> None:
+        """Let go of the connections; the next use opens them again."""
+        self.engine.dispose()
+
     def waiting(self, door: TableDoor) -> Lot:
         """The next rows of a polled table, with what is wrong at first sight."""
         layout = self._layout(door.table)
