@@ -138,6 +138,15 @@ def test_t02_province_in_front_of_the_case_number(
         ("department_b", "step", "DATA/XZQHDM", "441402", "441402000000", "441402"),
         ("department_c", "step", "REGIONID", "441402000000", "441402", "441402004000"),
         ("department_d", "step", "areacode", "441402000000", "441402", "441402004000"),
+        ("portal", "evaluate--T1_ten_is_best", "areaCode", "441402000", "441402", "441402004"),
+        (
+            "evaluation",
+            "rated--T1_five_is_best",
+            "txnBodyCom/params/areaCode",
+            "441402000000",
+            "441402004000",
+            "441402000000",
+        ),
     ],
 )
 def test_t03_regions_of_6_and_12_digits(
@@ -154,11 +163,11 @@ APPLICANTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "department_b": ("applied", "DATA/SPSHENQIN/SQRLX", ("10", "20", "20", "20", "20")),
     "department_c": ("applied", "APPLYTYPE", ("2", "1", "1", "1", "1")),
     "department_d": ("applied", "PRE_APASINFO/applytype", ("1", "2", "3", "4", "5")),
-    "portal": ("apply", "applyerType", ("1", "2", "3", "4", "5")),
+    "portal": ("apply", "user/userType", ("1", "2", "3", "4", "5")),
 }
 
 
-@pytest.mark.parametrize("adapter", [name for name in APPLICANTS if name != "portal"])
+@pytest.mark.parametrize("adapter", APPLICANTS)
 def test_t04_types_of_applicants(adapter: str) -> None:
     name, place, codes = APPLICANTS[adapter]
     for kind, code in zip(KINDS, codes, strict=True):
@@ -167,7 +176,8 @@ def test_t04_types_of_applicants(adapter: str) -> None:
     for kind, code in zip(KINDS, codes, strict=True):
         assert heard(adapter, name, {place: code})["applicant"]["kind"] == blurs.get(kind, kind)
     shared = {kind for at_, kind in enumerate(KINDS) if codes[at_] in codes[:at_]}
-    assert set(blurs) == shared | ({"unincorporated_enterprise"} if adapter != "department_a" else set())
+    without = ("department_a", "portal")
+    assert set(blurs) == shared | ({"unincorporated_enterprise"} if adapter not in without else set())
 
 
 def test_t04_the_portal_counts_organs_as_gb_t_39046_does() -> None:
@@ -264,6 +274,13 @@ def test_t08_lengths_of_item_codes(adapter: str, place: str, wire: str) -> None:
         assert (("bad_value", place)) in refusal(adapter, "step", {place: wrong})
 
 
+def test_t07_the_evaluation_system_counts_days_the_other_way_round() -> None:
+    name, place = "service_record--T7_day_types_reversed", "txnBodyCom/params/promiseDayType"
+    for code, unit in (("2", "working_day"), ("1", "calendar_day"), ("3", "month"), ("4", "year")):
+        assert heard("evaluation", name, {place: code})["promised_limit"]["unit"] == unit
+        assert at(said("evaluation", name, {"promised_limit.unit": unit}), place, "/") == code
+
+
 def test_t08_basic_code_of_10_is_refused_where_12_are_agreed() -> None:
     assert at(said("department_b", "step", {}), "DATA/SXJBBM", "/") == ITEM[19:]
     for wrong in (ITEM[19:29], "440125105001"):
@@ -278,6 +295,13 @@ TIMES: dict[tuple[str, str], tuple[str, str, Any]] = {
     ("department_c", "special_finished"): ("SPECIALTIME", "finished_at", "1795226405000"),
     ("department_d", "step"): ("nodetime", "decided_at", "20261121T100005"),
     ("fees", "paid"): ("payTime", "paid_at", "20261121100005"),
+    ("logistics", "track"): ("opTime", "occurred_at", "20261121100005"),
+    ("portal", "apply"): ("applyTime", "applied_at", 1795226405000),
+    ("evaluation", "rated--T1_five_is_best"): (
+        "txnBodyCom/params/assessTime",
+        "evaluated_at",
+        "2026-11-21 10:00:05",
+    ),
 }
 GARBAGE = (
     "2026-325 1000:00:05",  # YYYY-DDD hh24: a day of the year, the hour and the digits 24
@@ -564,6 +588,7 @@ MONEY: dict[str, tuple[str, Any, tuple[Any, ...]]] = {
     "department_b": ("DATA/SPBANJIE/SFJE", "105.00", ("105", "10500", "105.0", "1e2")),
     "department_c": ("FEE", "10500", ("105.00", "0105", "10500.0")),
     "department_d": ("fee", "105.00", ("105", "10500", 105)),
+    "portal": ("detail/fee", 105, ("105", "105.00", 105.5)),
 }
 
 
@@ -582,3 +607,24 @@ def test_t20_whole_yuan_are_never_rounded() -> None:
     with pytest.raises(DocumentRefused) as refused:
         said("department_a", "concluded", {"fee_amount": "105.50"})
     assert [(one.code, one.path) for one in refused.value.errors] == [("bad_value", "SFJE")]
+
+
+def test_t19_the_directory_never_takes_9_characters_for_18() -> None:
+    page = tree_of("identity", "directory", {})
+    for wrong in ("007208100", USCC[:17] + "6"):
+        changed = copy.deepcopy(page)
+        changed["data"]["orgs"][0]["creditCode"] = wrong
+        with pytest.raises(DocumentRefused) as refused:
+            mapping_of("identity", "directory").hear(changed)
+        assert [(one.code, one.path) for one in refused.value.errors] == [
+            ("bad_value", "data/orgs[0]/creditCode")
+        ]
+
+
+def test_t20_the_same_charge_in_fen_and_in_yuan() -> None:
+    name = "basis--T20_amount_in_fen"
+    assert heard("revenue", name, {"data/unitAmount": "10500"})["amount"] == "105.00"
+    assert at(said("revenue", name, {"amount": "0.05"}), "data/unitAmount", "/") == "5"
+    assert heard("fees", "reversed", {"amount": "105.00"})["amount"] == "105.00"
+    assert refusal("fees", "reversed", {"amount": "10500"}) == [("bad_value", "amount")]
+    assert refusal("revenue", name, {"data/unitAmount": "105.00"}) == [("bad_value", "data/unitAmount")]
