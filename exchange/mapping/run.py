@@ -135,8 +135,14 @@ class WireMapping:
             raise Misconfigured("not_heard", "this mapping only says", self.name)
         run = Hearing(context or {}, broken=[])
         heard = self._heard(tree, run)
-        broken = [*(run.broken or ()), *self._invalid_rows(heard, run)]
-        return self._validated(heard, run), tuple(broken)
+        try:
+            payload = self.model.model_validate(heard)
+        except ValidationError as fault:
+            invalid = self._taken_out(fault, heard, run)
+            return self._validated(heard, run), (*(run.broken or ()), *invalid)
+        if run.errors:
+            raise DocumentRefused(run.errors)
+        return payload, tuple(run.broken or ())
 
     def hear_values(self, tree: Any, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The canonical values of a wire tree before they are a message; DocumentRefused. Enough to check
@@ -193,22 +199,18 @@ class WireMapping:
             raise DocumentRefused(run.errors)
         return payload
 
-    def _invalid_rows(self, heard: dict[str, Any], run: Hearing) -> list[BrokenRow]:
+    def _taken_out(self, fault: ValidationError, heard: dict[str, Any], run: Hearing) -> list[BrokenRow]:
         """Takes the entries the model refuses out of `heard`, with the complaints about each."""
-        assert self.model is not None  # noqa: S101 - the callers looked
-        try:
-            self.model.model_validate(heard)
-        except ValidationError as fault:
-            wrong: dict[tuple[str, int], list[FieldError]] = {}
-            for loc, code, detail in complaints(fault):
-                if len(loc) > 1 and loc[0] in self.row_wise and isinstance(loc[1], int):
-                    where = self.places.find(loc, "", run.positions)
-                    wrong.setdefault((str(loc[0]), loc[1]), []).append(FieldError(where, code, detail))
-            return [
-                broken_row(heard[name][index], heard[name].pop(index), errors)
-                for (name, index), errors in sorted(wrong.items(), reverse=True)
-            ][::-1]
-        return []
+        wrong: dict[tuple[str, int], list[FieldError]] = {}
+        for loc, code, detail in complaints(fault):
+            if len(loc) > 1 and loc[0] in self.row_wise and isinstance(loc[1], int):
+                where = self.places.find(loc, "", run.positions)
+                wrong.setdefault((str(loc[0]), loc[1]), []).append(FieldError(where, code, detail))
+        taken = [
+            broken_row(heard[name][index], heard[name].pop(index), errors)
+            for (name, index), errors in sorted(wrong.items(), reverse=True)
+        ]
+        return taken[::-1]
 
     def _explain(self, fault: ValidationError, run: Hearing) -> None:
         known = [error.path for error in run.errors]
