@@ -19,7 +19,8 @@ TO, FROM = "to", "from"  # as the hub sees it
 GOOD = frozenset({"accepted", "held", "sent"})
 PARTNER_SIDE = {"received": TO, "sent": FROM}
 _COLUMNS = tuple(
-    document.c[name] for name in ("message_id", "direction", "type", "state", "code", "body", "canonical")
+    document.c[name]
+    for name in ("message_id", "direction", "type", "case_no", "state", "code", "body", "canonical")
 )
 
 
@@ -52,7 +53,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Rule:
-    """What names a message on both sides of one system: the document's own id, its request_id, or its bytes.
+    """What names a message on both sides of one system: the document's own id, its request_id, its bytes, or
+    (case) its case and kind, where `kinds` says what the partner calls a type. Without `bytes` the two sides
+    write their records in different forms.
 
     `prefix`: what the hub puts before the partner's id. `beside`: kinds of the partner's record that are no
     business messages. `reads`: questions without effect, asked again when the hub ended before it had noted
@@ -64,6 +67,8 @@ class Rule:
     prefix: str = ""
     beside: frozenset[str] = frozenset({"receipt"})
     reads: frozenset[str] = frozenset()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    bytes: bool = True
 
 
 RULES: Mapping[str, Rule] = {
@@ -77,6 +82,37 @@ RULES: Mapping[str, Rule] = {
     "archives": Rule(to="request_id", from_="request_id"),
     "provincial_reporting": Rule(),
     "house": Rule(),
+    "department_a_pull": Rule(),
+    "department_b": Rule(),
+    "department_c": Rule(
+        to="case",
+        kinds={
+            "case.applied.v1": "EA_JC_STEP_BASICINFO",
+            "case.attached.v1": "EA_JC_FILE",
+            "case.accepted.v1": "EA_JC_STEP_PROC",
+            "fee.paid.v1": "EA_JC_NOTICE",
+            "certificate.issued.v1": "EA_JC_NOTICE",
+        },
+    ),
+    "department_d": Rule(
+        to="case",
+        kinds={
+            "case.applied.v1": "PRE_APASINFO",
+            "case.attached.v1": "PRE_FILE",
+            "case.accepted.v1": "PRE_ACCEPT",
+            "fee.paid.v1": "PRE_NOTICE",
+            "certificate.issued.v1": "PRE_NOTICE",
+        },
+        beside=frozenset({"PRE_COMM_FORM"}),
+        bytes=False,
+    ),
+    "portal": Rule(),
+    "identity": Rule(to="digest", reads=frozenset({"directory"})),
+    "logistics": Rule(to="request_id"),
+    "sharing": Rule(to="request_id"),
+    "evaluation": Rule(),
+    "performance": Rule(to="report_id"),
+    "revenue": Rule(to="request_id"),
 }
 
 
@@ -129,7 +165,10 @@ def _hub_id(row: Any, rule: Rule, way: str, digest: str) -> str:
     if row.message_id == UNKNOWN:
         return digest
     by = rule.to if way == TO else rule.from_
-    found = {"digest": digest, "request_id": (row.canonical or {}).get("request_id")}.get(by)
+    if by == "case":
+        return f"{rule.kinds.get(row.type, row.type)} {row.case_no}"
+    said = row.canonical or {}
+    found = {"digest": digest, **{name: said.get(name) for name in ("request_id", "report_id")}}.get(by)
     return str(found or row.message_id.removeprefix(rule.prefix))
 
 
@@ -141,7 +180,8 @@ def partner_lines(entries: Iterable[Mapping[str, Any]], rule: Rule) -> list[Line
 def _partner_line(entry: Mapping[str, Any], rule: Rule) -> Line:
     way, digest = PARTNER_SIDE[entry["direction"]], str(entry["sha256"])
     by = rule.to if way == TO else rule.from_
-    name = digest if by == "digest" else str(entry["id"])
+    named = {"digest": digest, "case": f"{entry['kind']} {entry['case']}"}
+    name = named.get(by, str(entry["id"]))
     code, good = str(entry["code"]), bool(entry["accepted"])
     return Line(way, name, digest, good, code, str(entry["kind"]), int(entry["repeats"]))
 
@@ -151,15 +191,15 @@ def compare(
     hub: Sequence[Line],
     partner: Sequence[Line],
     receipts: int = 0,
-    reads: frozenset[str] = frozenset(),
+    rule: Rule = Rule(),
 ) -> Outcome:
     """Count each message once and list what does not agree."""
     here, there = _grouped(_business(hub)), _grouped(_renamed(hub, partner))
-    there = {key: lines for key, lines in there.items() if key in here or _last(lines).kind not in reads}
+    there = {key: lines for key, lines in there.items() if key in here or _last(lines).kind not in rule.reads}
     found = [
         Difference(party, way, name, what)
         for way, name in sorted(here.keys() | there.keys())
-        if (what := _judged(here.get((way, name), []), there.get((way, name), [])))
+        if (what := _judged(here.get((way, name), []), there.get((way, name), []), rule.bytes))
     ]
     return Outcome(
         sent=_count(here, lambda way, good: way == TO and good),
@@ -210,7 +250,7 @@ def _count(groups: Groups, wanted: Callable[[str, bool], bool]) -> int:
     return sum(wanted(way, any(line.good for line in lines)) for (way, _), lines in groups.items())
 
 
-def _judged(here: Sequence[Line], there: Sequence[Line]) -> str | None:
+def _judged(here: Sequence[Line], there: Sequence[Line], same_bytes: bool) -> str | None:
     """What is wrong with one message, None when both sides tell the same."""
     if not there:
         return f"{_last(here).kind} is in the hub's record only"
@@ -219,7 +259,7 @@ def _judged(here: Sequence[Line], there: Sequence[Line]) -> str | None:
     taken, kept = [line for line in here if line.good], [line for line in there if line.good]
     if bool(taken) != bool(kept):
         return f"hub says {_said(here)}, partner says {_said(there)}"
-    return _content(taken, kept)
+    return _content(taken, kept) if same_bytes else None
 
 
 def _given_up(there: Sequence[Line]) -> bool:

@@ -36,7 +36,7 @@ def compare_one(engine: Engine, member: Partner, entries: Entries) -> Outcome:
     rule = RULES[member.adapter]
     with reading(engine) as connection:
         lines, receipts = hub_lines(connection, member.party, rule)
-    return compare(member.party, lines, partner_lines(entries, rule), receipts, rule.reads)
+    return compare(member.party, lines, partner_lines(entries, rule), receipts, rule)
 
 
 def settled_comparison(

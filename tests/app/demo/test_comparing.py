@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from exchange.adapterfolder import load_adapters
 from exchange.app.demo.comparing import RECEIPT, RULES, Line, Outcome, Rule, compare, hub_lines, partner_lines
+from exchange.app.demo.layout import partners
 from exchange.app.opening import open_store
 from exchange.app.settings import Settings
 from exchange.store.engine import reading
@@ -89,10 +91,8 @@ def test_what_a_partner_gave_up_sending_is_no_difference_but_is_counted() -> Non
 
 
 def test_each_system_has_a_rule() -> None:
-    assert set(RULES) == {
-        "provincial_catalogue", "department_a", "sms", "certificates", "fees", "archives",
-        "provincial_reporting", "house",
-    }  # fmt: skip
+    cast = partners(load_adapters(), everybody=True)
+    assert {one.adapter for one in cast} == set(RULES)
 
 
 def sha(body: bytes) -> str:
@@ -162,13 +162,43 @@ def test_a_refusal_that_came_as_a_receipt_counts(settings: Settings) -> None:
 
 def test_the_partner_side_leaves_out_what_is_no_business_message() -> None:
     plain = {"direction": "received", "id": "c1", "sha256": "aa", "code": "0", "accepted": True, "repeats": 0}
-    entries = [plain | {"kind": "GetToken"}, plain | {"kind": "QueryIncrement", "repeats": 3}]
+    entries = [
+        plain | {"kind": "GetToken", "case": ""},
+        plain | {"kind": "QueryIncrement", "case": "", "repeats": 3},
+    ]
     (only,) = partner_lines(entries, RULES["provincial_catalogue"])
     assert only == Line(TO, "aa", "aa", True, "0", "QueryIncrement", 3)
 
 
 def test_a_question_asked_again_after_a_crash_is_no_difference_but_an_unknown_message_is() -> None:
     once_more = [*SAME, line(id="q-2", digest="dd", kind="QueryIncrement")]
-    assert compare("sms", SAME, once_more, reads=frozenset({"QueryIncrement"})).differences == ()
+    assert compare("sms", SAME, once_more, rule=Rule(reads=frozenset({"QueryIncrement"}))).differences == ()
     assert len(compare("sms", SAME, once_more).differences) == 1
-    assert len(compare("sms", once_more, SAME, reads=frozenset({"QueryIncrement"})).differences) == 1
+    assert (
+        len(compare("sms", once_more, SAME, rule=Rule(reads=frozenset({"QueryIncrement"}))).differences) == 1
+    )
+
+
+def test_a_partner_that_knows_no_message_ids_is_compared_by_case_and_kind() -> None:
+    rule = RULES["department_d"]
+    entry = {
+        "direction": "received",
+        "id": "r-1:1",
+        "sha256": "aa",
+        "code": "1",
+        "accepted": True,
+        "repeats": 0,
+    }
+    told = [
+        entry | {"kind": "PRE_APASINFO", "case": "c-1"},
+        entry | {"kind": "PRE_COMM_FORM", "case": "c-1"},
+        entry | {"kind": "PRE_FILE", "case": "c-1"},
+    ]
+    lines = partner_lines(told, rule)
+    assert [one.id for one in lines] == ["PRE_APASINFO c-1", "PRE_FILE c-1"]
+    ours = [line(id="PRE_APASINFO c-1", digest="other"), line(id="PRE_FILE c-1", digest="more")]
+    assert compare("department_d", ours, lines, rule=rule).differences == ()
+    assert len(compare("department_d", ours[:1], lines, rule=rule).differences) == 1
+    assert len(compare("department_d", ours, lines, rule=Rule()).differences) == 2, (
+        "bytes are looked at elsewhere"
+    )

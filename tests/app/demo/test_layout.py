@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from exchange.adapterfolder import load_adapters
-from exchange.app.demo import layout as places
 from exchange.app.demo.layout import (
     Layout,
+    Shared,
     choose_ports,
     ensure_secrets,
     free,
@@ -104,12 +104,12 @@ def test_a_configuration_is_toml_that_only_its_owner_reads(settings: Settings) -
     layout = lay_out(settings, ["catalogue", "department_a", "counter"])
     for one in partners(load_adapters()):
         if one.name in layout.ports:
-            write_config(layout, one, 'a "secret"\\', "amqp://u:p@127.0.0.1:1/%2F")
+            write_config(layout, one, Shared('a "secret"\\'), "amqp://u:p@127.0.0.1:1/%2F")
             path = layout.config(one.name)
             read = tomllib.loads(path.read_text("utf-8"))
-            assert read == partner_config(layout, one, 'a "secret"\\', "amqp://u:p@127.0.0.1:1/%2F")
+            assert read == partner_config(layout, one, Shared('a "secret"\\'), "amqp://u:p@127.0.0.1:1/%2F")
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert tomllib.loads(layout.config("catalogue").read_text())["department_uscc"] == places.DEPARTMENT_ORG
+    assert tomllib.loads(layout.config("catalogue").read_text())["department_uscc"] == "11441400XX0031309Q"
 
 
 def test_values_survive_toml() -> None:
@@ -119,18 +119,38 @@ def test_values_survive_toml() -> None:
 
 def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "secrets.toml"
-    new = {"sms": "one", "hall.x": "two"}
-    assert ensure_secrets(path, ["sms", "hall.x"], new) == new
+    new = {"secrets": {"sms": "one", "hall.x": "two"}, "ciphers": {"department_c": "00ff"}}
+    assert ensure_secrets(path, new) == new
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert tomllib.loads(path.read_text()) == {"secrets": new}
-    assert ensure_secrets(path, ["sms", "fees"], {"sms": "other", "fees": "three"}) == new | {"fees": "three"}
+    assert tomllib.loads(path.read_text()) == new
+    more = {"secrets": {"sms": "other", "fees": "three"}, "ciphers": {}}
+    kept = {"sms": "one", "hall.x": "two", "fees": "three"}
+    assert ensure_secrets(path, more) == {"secrets": kept, "ciphers": {"department_c": "00ff"}}
+    assert tomllib.loads(path.read_text()) == {"secrets": kept, "ciphers": {"department_c": "00ff"}}
 
 
 def test_a_file_of_secrets_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "secrets.toml"
     path.write_text("[[[")
     with pytest.raises(Misconfigured, match="secrets_unreadable"):
-        ensure_secrets(path, ["sms"], {"sms": "x"})
+        ensure_secrets(path, {"secrets": {"sms": "x"}})
+
+
+def test_what_a_partner_shares_with_the_hub_is_told_to_it_alone(settings: Settings) -> None:
+    cast = partners(load_adapters(), everybody=True)
+    layout = lay_out(settings, [one.name for one in cast])
+    shared = Shared("s", "00ff", "sqlite:///front.db")
+    told = {one.name: partner_config(layout, one, shared, "") for one in cast}
+    assert {name for name, config in told.items() if "cipher_key" in config} == {"department_c"}
+    assert {name for name, config in told.items() if "database_url" in config} == {"department_d"}
+    assert {name for name, config in told.items() if "drop_folder" in config} == {"fees"}
+
+
+def test_every_system_of_the_list_is_in_the_whole_cast() -> None:
+    """SYS-12, SYS-13 are functions of the hall; SYS-17 takes what is published."""
+    systems = {one.system for one in partners(load_adapters(), everybody=True)}
+    numbers = {*range(1, 12), 14, 15, 16}
+    assert {f"SYS-{number:02}" for number in numbers} <= systems
 
 
 def test_the_hub_is_asked_at_its_public_address(settings: Settings) -> None:
