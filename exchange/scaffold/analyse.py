@@ -9,13 +9,13 @@ from pathlib import Path
 from exchange.adapterfolder import load_adapter
 from exchange.errors import Misconfigured
 from exchange.manifest import Manifest
+from exchange.scaffold.comparing import compared
 from exchange.scaffold.coverage import coverage_points, declared_points, fault_points, lenient
 from exchange.scaffold.opened import SUFFIX, Opened, broken_point, line_with, open_mapping, parsed, read_text
 from exchange.scaffold.points import Point, Walk, ordered
 from exchange.scaffold.sampled import (
     REFUSED,
     beside_points,
-    compared,
     leaves_of,
     named,
     read_samples,

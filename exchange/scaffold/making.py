@@ -15,11 +15,12 @@ from exchange.mapping.compile import parse_toml
 from exchange.mapping.hearing import Hearing
 from exchange.mapping.spec import FieldSpec, MappingSpec
 from exchange.scaffold import writing
+from exchange.scaffold.comparing import plain
 from exchange.scaffold.contract import Body, Contract
 from exchange.scaffold.coverage import lenient
 from exchange.scaffold.drafting import mapping_text, message_of
 from exchange.scaffold.manifesting import answer_of, manifest_text, request_of
-from exchange.scaffold.sampled import ACCEPTED, REFUSED, plain
+from exchange.scaffold.sampled import ACCEPTED, REFUSED
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII).fullmatch
 GUESSED = "guessed by the scaffold: compare every value with the contract, then take this line out"
