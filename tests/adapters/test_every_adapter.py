@@ -311,4 +311,4 @@ def test_gbk_document_reads_as_the_same(path: Path) -> None:
 
 def test_every_message_type_has_a_partner_or_is_the_hubs_own() -> None:
     spoken = {samples.declared(path).get("message") for path in MAPPINGS}
-    assert set(PAYLOADS) - spoken == set()
+    assert set(PAYLOADS) - spoken == {"catalogue.changed.v1"}  # the hub's published stream
