@@ -110,7 +110,7 @@ class Door:
 
     def read(self, hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
         """The wire document as a message of this party, speaking for its own organisation."""
-        _expect_size(sealed)
+        self._expect_size(sealed)
         values = self._values(hub, sealed.party, envelope)
         if self.entry.amqp is not None and values.get("org") not in (None, sealed.party.org):
             raise Tampered("not_allowed", "the routing key names another organisation", "routing_key")
@@ -134,6 +134,9 @@ class Door:
                 payload=payload,
             )
         )
+
+    def _expect_size(self, sealed: Sealed) -> None:
+        _expect_size(sealed)
 
     def _unwrapped(self, hub: Hub, sealed: Sealed) -> bytes:
         rule = self.entry.rest.wrap if self.entry.rest else None

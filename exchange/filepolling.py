@@ -68,5 +68,5 @@ class FileRound:
 
     def _envelope(self, file: Dropped) -> Envelope:
         properties = {**file.values, "message_id": file.name}
-        body = file.body or file.name.encode()
+        body = file.body if file.fault is None else file.name.encode()
         return polled("file", body, file.seal, {"file": file.name}, properties, self.hub.store.clock())

@@ -60,11 +60,15 @@ class PolledDoor(faces.Door):
         if envelope.protocol == "table":
             table, row = bound["table"], bound["row"]
             return jws.verify_row(envelope.seal, envelope.body, ring, table=table, row=row, now=at)
-        return jws.verify_file(envelope.seal, envelope.body, ring, file=bound["file"], now=at)
+        oldest = self.entry.file.oldest if self.entry.file else 0.0
+        return jws.verify_file(envelope.seal, envelope.body, ring, file=bound["file"], now=at, oldest=oldest)
 
     def _values(self, hub: Hub, party: Party, envelope: Envelope) -> dict[str, Any]:
         """What the name of row or file says is known beside the document."""
         return {**super()._values(hub, party, envelope), **envelope.properties}
+
+    def _expect_size(self, sealed: Sealed) -> None:
+        """It was measured where it was fetched."""
 
     def _identity(self, envelope: Envelope, sealed: Sealed, tree: Any) -> str:
         ident = super()._identity(envelope, sealed, tree)

@@ -66,7 +66,7 @@ def _files(hub: Hub, party: Party, adapter: Adapter, entry: Inbound, file: FileD
     if not folder:
         raise Misconfigured("missing_field", "its account names no drop_folder", party.name)
     door = PolledDoor(adapter, entry, party.name, lambda body: as_json(file, body))
-    return FileRound(hub, door, DropFolder(Path(folder), file, adapter.limits.max_bytes))
+    return FileRound(hub, door, DropFolder(Path(folder), file, file.max_bytes))
 
 
 def is_polled(adapter: Adapter | None) -> bool:

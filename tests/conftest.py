@@ -33,7 +33,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresNode]
     """The server every PostgreSQL test shares; make databases of your own names."""
     if postgres_node.find_server() is None:
         pytest.skip("PostgreSQL is not installed")
-    node = PostgresNode(tmp_path_factory.mktemp("postgres") / "node")
+    quick = ("fsync=off", "full_page_writes=off")  # no power cut is played on this one
+    node = PostgresNode(tmp_path_factory.mktemp("postgres") / "node", config=quick)
     try:
         yield node.start()
     finally:

@@ -104,9 +104,14 @@ def verify_row(
     return _verify(token, body, keyring, {"table": table, "row": row}, now, rests=True)
 
 
-def verify_file(token: str | None, body: bytes, keyring: Keyring, *, file: str, now: datetime) -> Sealed:
-    """As verify_row, for a file of this name."""
-    return _verify(token, body, keyring, {"file": file}, now, rests=True)
+def verify_file(
+    token: str | None, body: bytes, keyring: Keyring, *, file: str, now: datetime, oldest: float
+) -> Sealed:
+    """As verify_row, for a file of this name sealed at most `oldest` seconds ago."""
+    sealed = _verify(token, body, keyring, {"file": file}, now, rests=True)
+    if now.timestamp() - sealed.iat > oldest:
+        raise Refused("stale", f"the seal is more than {oldest:.0f} s old", "iat")
+    return sealed
 
 
 def claimed_nonce(token: str | None) -> str | None:

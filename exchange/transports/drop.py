@@ -112,10 +112,11 @@ def _read(at: int, name: str, largest: int) -> bytes:
         raise Tampered("seal_missing", "there is no such file", name) from None
     except OSError as fault:
         raise Refused("bad_request", f"it cannot be read: {fault.strerror}", name) from fault
+    about = os.fstat(file)
+    if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
+        os.close(file)
+        raise Refused("bad_request", "it is no plain file of one name", name)
     with os.fdopen(file, "rb") as opened:
-        about = os.fstat(file)
-        if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1:
-            raise Refused("bad_request", "it is no plain file of one name", name)
         body = opened.read(largest + 1)
     if len(body) > largest:
         raise Refused("too_large", f"it exceeds {largest} bytes", name)

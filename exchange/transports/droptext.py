@@ -3,7 +3,7 @@
 import re
 
 from exchange.errors import Refused
-from exchange.manifest import FileDoor
+from exchange.manifest import FileDoor, SumRule
 from exchange.mapping import json
 
 _YUAN = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,2})?")
@@ -17,7 +17,7 @@ def as_json(door: FileDoor, body: bytes) -> bytes:
     if door.count and head[door.count] != str(len(rows)):
         raise Refused("bad_value", f"there are {len(rows)} lines", f"HEAD/{door.count}")
     if door.sum:
-        _check_sum(head, rows, *door.sum)
+        _check_sum(door.sum, head, rows)
     return json.dumps({"HEAD": head, "ROWS": rows})
 
 
@@ -38,10 +38,14 @@ def _columns(door: FileDoor, names: tuple[str, ...], line: str, at: int) -> dict
     return dict(zip(names, values, strict=True))
 
 
-def _check_sum(head: dict[str, str], rows: list[dict[str, str]], total: str, column: str) -> None:
-    found = sum(_cents(row[column], f"ROWS[{at}]/{column}") for at, row in enumerate(rows))
-    if _cents(head[total], f"HEAD/{total}") != found:
-        raise Refused("bad_value", f"the lines add up to {found} fen", f"HEAD/{total}")
+def _check_sum(rule: SumRule, head: dict[str, str], rows: list[dict[str, str]]) -> None:
+    found = 0
+    for at, row in enumerate(rows):
+        worth = sum(_cents(row[column], f"ROWS[{at}]/{column}") for column in rule.columns)
+        less = bool(rule.minus) and all(row[name] == value for name, value in rule.minus.items())
+        found += -worth if less else worth
+    if _cents(head[rule.head], f"HEAD/{rule.head}") != found:
+        raise Refused("bad_value", f"the lines add up to {found} fen", f"HEAD/{rule.head}")
 
 
 def _cents(text: str, where: str) -> int:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from exchange.errors import TryLater
 from exchange.polling import Poller, Pollers, rounds_of
 from exchange.registry import remove_party
 from exchange.rowpolling import RowRound
+from exchange.transports.sqldoor import open_partner
 from exchange.transports.tables import FrontDatabase
 from tests.exchange.core.frontdb import (
     DONE,
@@ -457,7 +459,8 @@ class TestHostileRows:
         other = accepted_case(core, 2)
         dept.write(PROC, f"{no}-1", step_row(no, ITEM), core.clock.now - 1)
         dept.write(PROC, f"{other}-1", step_row(other, ITEM), core.clock.now)
-        real = proc.door.read
+        real, logged = proc.door.read, []
+        monkeypatch.setattr("exchange.rowpolling.log", Mock(exception=lambda *a, **k: logged.append(a[0])))
 
         def read(hub: Any, sealed: Any, envelope: Any) -> Any:
             if no in envelope.bound["row"]:
@@ -467,6 +470,7 @@ class TestHostileRows:
         monkeypatch.setattr("exchange.polleddoor.PolledDoor.read", lambda self, *args: read(*args))
         proc.run()
         assert dept.flag(f"{no}-1") == (3, "row_key: defect ZeroDivisionError")
+        assert logged == ["row_defect"]
         assert dept.flag(f"{other}-1") == (1, None)
 
 
@@ -589,6 +593,8 @@ class TestTrouble:
     def test_a_table_that_is_locked_is_tried_later(
         self, core: Core, dept: Department, proc: RowRound, no: str
     ) -> None:
+        proc.front.close()
+        proc.front.engine = open_partner(dept.place.address, dept.place.password, 0.5)
         proc.front.timeout = 0.5
         with dept.place.connect() as connection:
             begin = "BEGIN EXCLUSIVE" if dept.place.kind == "sqlite" else f"LOCK TABLE {PROC}"
