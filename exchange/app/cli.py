@@ -16,6 +16,7 @@ from exchange.errors import HubError
 COMMANDS: dict[str, tuple[str, int]] = {
     "calendar": ("exchange.app.commands.calendar", 2),
     "catalogue": ("exchange.app.commands.catalogue", 2),
+    "check": ("exchange.app.commands.check", 2),
     "clock": ("exchange.app.commands.clock", 2),
     "contracts": ("exchange.app.commands.contracts", 2),
     "demo": ("exchange.app.commands.demo", 2),

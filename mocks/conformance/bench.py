@@ -7,7 +7,7 @@ import random
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -142,7 +142,8 @@ class Bench:
 
     def send(self, shot: Shot) -> Reply:
         """Over the line it belongs to."""
-        return self.line(shot).send(shot)
+        reply = self.line(shot).send(shot)
+        return replace(reply, turned_down=self.facts.refused.get(shot.specimen.mapping.name, {}))
 
     def good(self, name: str | None = None, case_no: str | None = None, **context: Any) -> Reply:
         """A correct call."""
@@ -212,11 +213,9 @@ class Bench:
         return self._token[0]
 
     def close(self) -> None:
-        """Lets go of lines and listener."""
+        """Lets go of the lines; the listener is its owner's."""
         for line in self.lines.values():
             line.close()
-        if self.listener is not None:
-            self.listener.close()
 
 
 def new_nonce() -> str:

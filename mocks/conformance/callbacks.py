@@ -100,7 +100,7 @@ def observed(bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], w
 
 def _observe(bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], wait: float) -> Seen | None:
     listener = bench.listener
-    if listener is None or entry.rest is None:
+    if listener is None or entry.rest is None or rule not in bench.facts.callback.values():
         return None
     good = rendered(entry.answer.ok if entry.answer else {}, {"code": 0, "detail": ""})
     watched: list[bytes] = []
@@ -135,6 +135,8 @@ def _plain(bench: Bench, entry: Inbound, rule: Callback) -> Seen | None:
 
 
 def _nothing(bench: Bench, rule: Callback) -> Verdict:
+    if rule not in bench.facts.callback.values():
+        return not_offered("契约资料未说明何时回调 / the facts do not say what causes this call")
     why = "没有监听地址 / no listener" if bench.listener is None else "没有回调到来 / no call came"
     said = not_offered if bench.listener is None else failed
     return said(f"{why} ({', '.join(rule.trigger)} × {rule.tries})")

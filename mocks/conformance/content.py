@@ -266,14 +266,14 @@ def _many(make: Maker, many: Many) -> None:
         "limits",
         f"拒绝 {many.most + 1} 条",
         f"refuses {many.most + 1} entries",
-        partial(_list_of, bench, many, many.most + 1),
+        partial(measured, bench, many.document, partial(_list_of, bench, many, many.most + 1)),
     )
     make.add(
         f"LIM-{label}-none",
         "limits",
         "拒绝空列表",
         "refuses an empty list",
-        partial(_list_of, bench, many, 0),
+        partial(measured, bench, many.document, partial(_list_of, bench, many, 0)),
     )
 
 

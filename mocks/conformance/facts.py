@@ -98,6 +98,7 @@ class Facts(Section):
     seal_refused: Expect | None = None
     malformed: Expect | None = None
     after: dict[str, tuple[str, ...]] = {}
+    refused: dict[str, Expect] = {}  # answers that say yes and turn the document down all the same
     take: dict[str, Take] = {}
     context: dict[str, dict[str, JsonValue]] = {}
     payload: dict[str, dict[str, JsonValue]] = {}

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 
 from exchange.mapping import json as strict
+from mocks.conformance import trees
 from mocks.conformance.bench import Bench, Shot
 from mocks.conformance.checks import Maker, judged_acceptance, judged_refusal, measured
 from mocks.conformance.model import Verdict
 from mocks.conformance.reply import Reply
 from mocks.conformance.sealchecks import kind_of
+from mocks.conformance.specimen import Specimen
+from mocks.conformance.wording import declared, words
 
 Bytes = Callable[[bytes], bytes]
+MARK = b"@@kit@@"
 
 
 def _member(body: bytes, text: str) -> bytes:
@@ -26,28 +31,14 @@ def _twice(body: bytes) -> bytes:
     return _member(body, f"{json.dumps(name)}:{json.dumps(json.loads(body)[name], ensure_ascii=False)}")
 
 
-def _first_text(body: bytes, text: bytes) -> bytes:
-    """The first text value replaced by these bytes."""
-    tree = json.loads(body)
-    mark = "@@kit@@"
-    return strict.dumps(_replaced(tree, mark)).replace(mark.encode(), text, 1)
+def _text(text: bytes) -> Bytes:
+    """These bytes inside a text of the document."""
+    return lambda body: body.replace(MARK, text, 1)
 
 
-def _replaced(tree: object, mark: str) -> object:
-    done = False
-
-    def walk(part: object) -> object:
-        nonlocal done
-        if isinstance(part, dict):
-            return {name: walk(one) for name, one in part.items()}
-        if isinstance(part, list):
-            return [walk(one) for one in part]
-        if isinstance(part, str) and not done:
-            done = True
-            return mark
-        return part
-
-    return walk(tree)
+def _whole(text: bytes) -> Bytes:
+    """These bytes in place of that text."""
+    return lambda body: re.sub(rb'"[^"]*' + MARK + rb'"', lambda found: text, body, count=1)
 
 
 JSON: tuple[tuple[str, str, str, Bytes], ...] = (
@@ -85,24 +76,24 @@ JSON: tuple[tuple[str, str, str, Bytes], ...] = (
         "a hundred thousand members",
         lambda body: _member(body, ",".join(f'"m{i}":1' for i in range(100_000))),
     ),
-    ("surrogate", "半个代理对字符", "half of a surrogate pair", lambda body: _first_text(body, rb"\ud800")),
+    ("surrogate", "半个代理对字符", "half of a surrogate pair", _text(rb"\ud800")),
     (
         "control",
         "未转义的控制字符",
         "an unescaped control character",
-        lambda body: _first_text(body, b"a\x01b"),
+        _text(b"a\x01b"),
     ),
-    ("nul", "NUL 字符", "a NUL character", lambda body: _first_text(body, rb"a\u0000b")),
-    ("null-text", "文本 null", "the literal text null", lambda body: _first_text(body, b"null")),
+    ("nul", "NUL 字符", "a NUL character", _text(rb"a\u0000b")),
+    ("null-text", "文本 null", "the literal text null", _whole(b'"null"')),
     ("bom", "带字节序标记", "a byte order mark", lambda body: b"\xef\xbb\xbf" + body),
     (
         "gbk",
         "GBK 字节冒充 UTF-8",
         "GBK bytes in place of UTF-8",
-        lambda body: _first_text(body, "梅州市".encode("gbk")),
+        _text("梅州市".encode("gbk")),
     ),
-    ("utf16", "UTF-16 编码", "UTF-16", lambda body: body.decode().encode("utf-16")),
-    ("overlong", "过长 UTF-8 编码", "an overlong UTF-8 form", lambda body: _first_text(body, b"\xc0\xaf")),
+    ("utf16", "UTF-16 编码", "UTF-16", lambda body: body.replace(MARK, b"").decode().encode("utf-16")),
+    ("overlong", "过长 UTF-8 编码", "an overlong UTF-8 form", _text(b"\xc0\xaf")),
     ("comment", "JSON 中的注释", "a comment in JSON", lambda body: b"/* x */" + body),
     ("single-quotes", "单引号 JSON", "single quotes", lambda body: body.replace(b'"', b"'")),
 )
@@ -174,14 +165,24 @@ def hostile_checks(make: Maker) -> None:
     )
 
 
-def _body(bench: Bench) -> tuple[Shot, bytes]:
-    specimen = bench.ready()
-    return Shot(specimen), strict.dumps(specimen.tree)
+def _marked(bench: Bench, specimen: Specimen) -> bytes:
+    """The document with a mark at the end of its longest free text."""
+    tree = specimen.tree
+    spec = declared(bench.adapter.folder, specimen.mapping.name)
+    free = [
+        word.place for word in words(spec, tree)
+        if word.spec.to and not word.spec.codes and isinstance(trees.reach(tree, word.place), str)
+    ]  # fmt: skip
+    if not free:
+        return strict.dumps(tree)
+    place = max(free, key=lambda one: len(trees.reach(tree, one)))
+    return strict.dumps(trees.put(tree, place, trees.reach(tree, place) + MARK.decode()))
 
 
 def _bytes(bench: Bench, change: Bytes) -> Verdict:
-    shot, body = _body(bench)
-    reply = bench.send(Shot(shot.specimen, raw=change(body), timeout=8.0))
+    specimen = bench.ready()
+    raw = change(_marked(bench, specimen)).replace(MARK, b"")
+    reply = bench.send(Shot(specimen, raw=raw, timeout=8.0))
     return judged_refusal(_bounded(reply), None)
 
 

@@ -32,6 +32,7 @@ class Reply:
     outcome: Outcome = field(default_factory=Outcome)
     nonce: str = ""
     iat: float | None = None
+    turned_down: Expect = field(default_factory=dict)
 
     @property
     def code(self) -> str | None:
@@ -42,6 +43,8 @@ class Reply:
     def accepted(self) -> bool:
         """A readable answer that says yes."""
         good = self.status is None or self.status < 400
+        if self.turned_down and self.meets(self.turned_down):
+            return False
         return not self.problem and not self.fault and good and self._verdict() == "ok"
 
     @property

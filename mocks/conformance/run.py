@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from canonical.amounts import BEIJING
-from exchange.adapterfolder import Adapter
 from exchange.errors import HubError
 from mocks.conformance.model import Check, Finding, Report, Verdict, failed, not_offered
 
@@ -26,10 +25,10 @@ def _named(id_: str, name: str) -> bool:
 
 
 def run(
-    checks: Sequence[Check], adapter: Adapter, against: str, *, budget: float = BUDGET,
+    checks: Sequence[Check], about: tuple[str, str, str], against: str, *, budget: float = BUDGET,
     tell: Callable[[Finding], None] = lambda found: None, notes: tuple[str, ...] = (),
 ) -> Report:  # fmt: skip
-    """Every check, each finding told as it is there."""
+    """Every check, each finding told as it is there; `about` is name, title and contract version."""
     began, start = datetime.now(BEIJING).isoformat(timespec="seconds"), time.monotonic()
     findings: list[Finding] = []
     for check in checks:
@@ -39,9 +38,7 @@ def run(
         findings.append(Finding(check, verdict, time.monotonic() - at))
         tell(findings[-1])
     took = time.monotonic() - start
-    return Report(
-        adapter.name, adapter.title, adapter.contract_version, against, began, took, tuple(findings), notes
-    )  # fmt: skip
+    return Report(*about, against, began, took, tuple(findings), notes)
 
 
 def _run(check: Check) -> Verdict:

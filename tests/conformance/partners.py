@@ -6,7 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from cryptography import x509
 from mocks.conformance.bench import Bench, Partner
 from mocks.conformance.identity import Keys, prepare
 from mocks.conformance.listener import Listener
-from mocks.conformance.plan import open_bench
+from mocks.conformance.model import Report
+from mocks.conformance.plan import open_bench, plan
+from mocks.conformance.run import chosen, run
 
 ROOT = Path(__file__).resolve().parents[2]
 ORG = "114414020072081005"
@@ -90,6 +92,19 @@ class Mock:
         seed = secrets.randbits(48)
         return open_bench(self.adapter, self.keys, self.partner(url, **more), listener or self.listener, seed)
 
+    def report(
+        self, only: Collection[str] = (), url: str = "", timeout: float | None = None, **more: Any
+    ) -> Report:
+        """A run of the kit, of these checks only or of all."""
+        bench = self.bench(url, **more)
+        if timeout is not None:
+            limits = bench.adapter.limits.model_copy(update={"timeout": timeout})
+            bench.adapter = bench.adapter.model_copy(update={"limits": limits})
+        try:
+            return run(chosen(plan(bench), only), (self.module, self.module, "1.0"), url or self.url)
+        finally:
+            bench.close()
+
     def close(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -102,5 +117,6 @@ class Mock:
         self.listener.close()
 
 
-def settle(seconds: float) -> None:
-    time.sleep(seconds)
+def alarms(report: Report) -> list[tuple[str, str]]:
+    """What failed, and why."""
+    return [(one.check.id, one.verdict.why) for one in report.findings if one.verdict.result == "failed"]

@@ -1,0 +1,198 @@
+"""`tongban check`: an adapter's folder, or the partner's running system, against its contract."""
+
+import argparse
+import os
+import tomllib
+from pathlib import Path
+
+from cryptography.x509 import load_pem_x509_certificate
+from rich.console import Console
+
+from exchange.app import opening
+from exchange.app.settings import load_settings
+from exchange.errors import Misconfigured
+from mocks.conformance import ashtml, asjson, asjunit, terminal
+from mocks.conformance.bench import Bench, Partner
+from mocks.conformance.identity import FILES, prepare
+from mocks.conformance.listener import Listener
+from mocks.conformance.model import Check, Report
+from mocks.conformance.offline import offline_checks
+from mocks.conformance.plan import open_bench, plan
+from mocks.conformance.run import BUDGET, chosen
+from mocks.conformance.run import run as run_checks
+
+USAGE = 2
+SECRET_VARIABLE = "TONGBAN_CHECK_SECRET"  # noqa: S105 - the name of a variable
+
+HELP = "check an adapter's folder, or a partner's running system, against its contract"
+
+DETAILS = f"""\
+tongban check adapters/NAME                 the folder: contract, mappings, samples, generated documents
+tongban check adapters/NAME --against URL   the partner's system, as the hub, as an attacker and as its hub
+tongban check adapters/NAME --prepare       only makes the hub's keys of a test in --work DIR
+
+Before a test the vendor registers DIR/hub-ec.pem (JSON, queues) and DIR/hub-rsa.pem (XML) as the hub's
+certificates and the address shown by --listen as the hub's address. The shared secret may also stand in
+{SECRET_VARIABLE}. Exit code 0 conforming, 1 not conforming, 2 asked wrongly.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = DETAILS
+    parser.add_argument("adapter", metavar="ADAPTER", nargs="?", help="a folder, or the name of an adapter")
+    parser.add_argument("--against", metavar="URL", help="the partner's address")
+    _partner(parser.add_argument_group("the partner"))
+    _run(parser.add_argument_group("the run"))
+    out = parser.add_argument_group("reports")
+    for name in ("json", "html", "junit"):
+        out.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"the report as {name.upper()}")
+    out.add_argument("--all", action="store_true", help="every check on the screen, not only failures")
+
+
+def _partner(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--partner-certificate", metavar="FILE", type=Path, help="its certificate (PEM)")
+    group.add_argument("--secret", metavar="TEXT", help="the shared secret, where the contract has one")
+    group.add_argument("--account", metavar="NAME", default="tongban", help="the hub's account there")
+    group.add_argument("--org", metavar="CODE", help="credit code of the body (queue partners)")
+    group.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="further account values"
+    )
+    group.add_argument("--queue", metavar="FILE", type=Path, help="the database queue it reads")
+    group.add_argument("--amqp", metavar="URL", help="the broker it reads")
+    group.add_argument("--time-scale", metavar="X", type=_scale, default=1.0, help="its repeat times × X")
+
+
+def _run(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--work", metavar="DIR", type=Path, default=Path("var/check"), help="keys of the test")
+    group.add_argument("--prepare", action="store_true", help="make the keys, and nothing else")
+    group.add_argument("--listen", metavar="PORT", type=int, default=0, help="port of the test's hub (any)")
+    group.add_argument(
+        "--only", metavar="ID", nargs="+", action="extend", help="these checks; ABC* begins so"
+    )
+    group.add_argument("--list", action="store_true", help="list the checks, run none")
+    group.add_argument("--seed", metavar="N", type=int, help="of the ids and generated documents")
+    group.add_argument("--documents", metavar="N", type=int, default=100, help="generated per mapping (100)")
+    group.add_argument(
+        "--budget", metavar="SECONDS", type=float, default=BUDGET, help=f"at most ({BUDGET:g})"
+    )
+
+
+def _scale(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 10:
+        raise argparse.ArgumentTypeError("above 0, at most 10")
+    return number
+
+
+def run(args: argparse.Namespace) -> int:
+    with opening.coded():
+        if args.prepare:
+            return _prepared(args.work)
+        folder = folder_of(args.adapter)
+        if folder is None:
+            Console(stderr=True).print("tongban check: no such adapter; give a folder or a name")
+            return USAGE
+        return _online(args, folder) if args.against else _offline(args, folder)
+
+
+def folder_of(name: str | None) -> Path | None:
+    """The folder of a path or of an adapter's name; None when there is none."""
+    if name is None:
+        return None
+    site = load_settings().adapters
+    places = [Path(name), *([site / name] if site else []), Path(__file__).parents[3] / "adapters" / name]
+    return next((one.resolve() for one in places if (one / "adapter.toml").is_file()), None)
+
+
+def _prepared(work: Path) -> int:
+    prepare(work)
+    for name in FILES.values():
+        print(work / f"{name}.pem")
+    return 0
+
+
+def _offline(args: argparse.Namespace, folder: Path) -> int:
+    checks = offline_checks(folder, args.documents, args.seed or 1)
+    if args.list:
+        return _listed(checks)
+    title, version = _named(folder)
+    report = run_checks(chosen(checks, args.only or ()), (folder.name, title, version), "", budget=600)
+    return _told(args, report)
+
+
+def _named(folder: Path) -> tuple[str, str]:
+    """Title and contract version as far as the manifest says them."""
+    try:
+        found = tomllib.loads((folder / "adapter.toml").read_text("utf-8"))
+    except (OSError, ValueError):
+        return folder.name, "?"
+    return str(found.get("title", folder.name)), str(found.get("contract_version", "?"))
+
+
+def _online(args: argparse.Namespace, folder: Path) -> int:
+    keys, partner = prepare(args.work), _asked(args)
+    if partner is None:
+        Console(stderr=True).print("tongban check: --against needs --partner-certificate FILE")
+        return USAGE
+    listener = Listener(keys.ec, args.listen)
+    try:
+        bench = open_bench(folder, keys, partner, listener, args.seed or _seed(), connect=not args.list)
+        return _listed(plan(bench)) if args.list else _tried(args, bench, listener)
+    finally:
+        listener.close()
+
+
+def _tried(args: argparse.Namespace, bench: Bench, listener: Listener) -> int:
+    about = (bench.adapter.name, bench.adapter.title, bench.adapter.contract_version)
+    notes = (f"测试方回调地址 the test's hub listened at {listener.url}",)
+    try:
+        checks = chosen(plan(bench), args.only or ())
+        report = run_checks(checks, about, args.against, budget=args.budget, notes=notes)
+    finally:
+        bench.close()
+    return _told(args, report)
+
+
+def _asked(args: argparse.Namespace) -> Partner | None:
+    if args.partner_certificate is None:
+        return None
+    try:
+        certificate = load_pem_x509_certificate(args.partner_certificate.read_bytes())
+    except ValueError as fault:
+        raise Misconfigured("certificate_unreadable", str(fault), str(args.partner_certificate)) from fault
+    secret = args.secret or os.environ.get(SECRET_VARIABLE, "")
+    values = dict(one.partition("=")[::2] for one in args.set)
+    return Partner(
+        args.against,
+        certificate,
+        secret,
+        args.account,
+        args.org,
+        values,
+        args.queue,
+        args.amqp,
+        args.time_scale,
+    )
+
+
+def _seed() -> int:
+    return int.from_bytes(os.urandom(6), "big")
+
+
+def _listed(checks: list[Check]) -> int:
+    for one in checks:
+        print(f"{one.id}\t{one.group}\t{one.zh} / {one.en}\t{one.section}")
+    print(f"{len(checks)} checks")
+    return 0
+
+
+def _told(args: argparse.Namespace, report: Report) -> int:
+    terminal.show(report, Console(), everything=args.all)
+    if args.json:
+        args.json.write_text(asjson.write(report), "utf-8")
+    if args.html:
+        args.html.write_text(ashtml.write(report), "utf-8")
+    if args.junit:
+        args.junit.write_bytes(asjunit.write(report))
+    return 0 if report.conforming else 1
