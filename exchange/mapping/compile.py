@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from canonical.messages import PAYLOADS, Payload
 from exchange.errors import Misconfigured
+from exchange.mapping.conversions import NARROWING
 from exchange.mapping.fields import Path, canon_of, leaves
 from exchange.mapping.inner import inner_documents
 from exchange.mapping.run import Given, WireMapping
@@ -68,14 +69,22 @@ def _compiled(name: str, spec: MappingSpec) -> WireMapping:
         name, spec.message, spec.form, spec.root or "", spec.namespace, spec.direction, spec.loses, model,
         built.handler, built.sayer, _given(model, spec), built.places,
         tuple(one.to for one in spec.each if one.row_wise), _blurs(spec),
-        inner_documents(spec.inner, spec.form),
+        inner_documents(spec.inner, spec.form), _narrows(spec),
     )  # fmt: skip
 
 
 def _blurs(spec: MappingSpec) -> dict[str, dict[str, str]]:
+    return {name: blurred(one, spec.codes) for name, one in _filling(spec) if one.coarse}
+
+
+def _narrows(spec: MappingSpec) -> tuple[str, ...]:
+    return tuple(name for name, one in _filling(spec) if one.as_ in NARROWING)
+
+
+def _filling(spec: MappingSpec) -> list[tuple[str, FieldSpec]]:
+    """The fields that fill canonical ones, by canonical name; in a list behind the list's name."""
     scopes = [("", spec.fields), *((f"{each.to}.", each.fields) for each in spec.each)]
-    fields = [(start, one) for start, below in scopes for one in below if one.to and one.coarse]
-    return {f"{start}{one.to}": blurred(one, spec.codes) for start, one in fields}
+    return [(f"{start}{one.to}", one) for start, below in scopes for one in below if one.to]
 
 
 def _check_finished(scope: MappingSpec | EachSpec) -> None:

@@ -20,6 +20,8 @@ from canonical.values import ImplementationCode, RegionCode
 from exchange.mapping.refusal import BadValue
 
 Form = Literal["json", "xml"]
+NARROWING = frozenset({"county6", "town9", "county12"})
+"""Conversions that write a division as the higher one it lies in."""
 Step = Callable[[Any], Any]
 
 

@@ -89,8 +89,9 @@ class WireMapping:
 
     `message` is the canonical type (None: a call that carries no message). `loses` are the canonical fields
     the wire does not
-    carry, `blurs` those it carries less exactly (canonical name -> the name it is heard as); with direction
-    `say` the document cannot become a whole message again.
+    carry, `blurs` those it carries less exactly (canonical name -> the name it is heard as), `narrows` the
+    divisions it writes as a higher one when they lie below; with direction `say` the document cannot become a
+    whole message again.
     """
 
     name: str
@@ -108,11 +109,12 @@ class WireMapping:
     row_wise: tuple[str, ...] = ()
     blurs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     inner: tuple[InnerDocument, ...] = ()
+    narrows: tuple[str, ...] = ()
 
     @property
     def lossless(self) -> bool:
         """Whether everything the message says is on the wire."""
-        return not self.loses and not self.blurs
+        return not self.loses and not self.blurs and not self.narrows
 
     def read(self, document: Any, charset: str | None = None) -> Any:
         """The wire tree of bytes, of a string inside another document, or of an lxml element; Refused."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from canonical.messages import CaseDelivered, CaseSupplemented, ExchangeReceipted
+from canonical.messages import CaseDelivered, CaseSupplemented, ExchangeAudited, ExchangeReceipted
 from exchange.errors import Misconfigured
 from exchange.mapping.compile import compile_mapping
 from exchange.mapping.refusal import DocumentRefused
@@ -301,3 +301,37 @@ def test_lengths_the_partner_takes(ident: str, detail: str | None, wrong: list[s
     with pytest.raises(DocumentRefused) as refused:
         mapping.say(payload)
     assert [error.path for error in refused.value.errors] == wrong
+
+
+@pytest.mark.parametrize(
+    ("form", "said", "heard"),
+    [
+        ("county6", "441402", "441402000000"),
+        ("town9", "441402004", "441402004000"),
+        ("county12", "441402000000", "441402000000"),
+    ],
+)
+def test_a_village_written_as_its_county_or_town_is_no_lossless_mapping(
+    form: str, said: str, heard: str
+) -> None:
+    text = f"""
+message = "exchange.audited.v1"
+form = "json"
+fields = [
+  {{ wire = "id", to = "batch_id" }},
+  {{ wire = "area", to = "region", as = "{form}" }},
+  {{ wire = "day", to = "audited_on", as = "date8" }},
+]
+each = [{{ wire = "rows", to = "rows", say_empty = true, fields = [
+  {{ wire = "a", to = "message_id" }}, {{ wire = "b", to = "case_no" }}, {{ wire = "c", to = "error_type" }},
+  {{ wire = "d", to = "table" }}, {{ wire = "e", to = "field" }}, {{ wire = "f", to = "message" }},
+] }}]
+"""
+    mapping = compile_mapping("audited", text)
+    village = {"batch_id": "b-1", "region": "441402004002", "audited_on": "2026-11-20"}
+    tree = mapping.say(ExchangeAudited.model_validate(village))
+    assert tree["area"] == said
+    assert mapping.hear(tree).model_dump()["region"] == heard
+    assert (mapping.narrows, mapping.lossless) == (("region",), False)
+    whole = compile_mapping("audited", text.replace(f', as = "{form}"', ""))
+    assert (whole.narrows, whole.lossless) == ((), True)
