@@ -76,8 +76,14 @@ def test_what_a_house_party_may_send(store: Store, party_keys: Any) -> None:
     store.write(lambda work: add_party(work, "hub", FACTS, party_keys.pem(party_keys.ec()), {}))
     with store.read() as connection:
         row = connection.execute(select(party)).mappings().one()
-    extra = ["fee.requested.v1", "fee.confirmed.v1", "certificate.requested.v1", "sms.requested.v1"]
-    assert row["sends"] == [*PROCESS, *extra]
+    asks = {
+        "fee.requested.v1", "fee.confirmed.v1", "certificate.requested.v1", "certificate.searched.v1",
+        "certificate.schema_requested.v1", "certificate.file_requested.v1", "certificate.change_requested.v1",
+        "sms.requested.v1", "parcel.requested.v1", "verification.requested.v1", "catalogue.reported.v1",
+        "performance.reported.v1",
+    }  # fmt: skip
+    tells = {"case.attached.v1", "case.evaluated.v1", "complaint.registered.v1", "complaint.resolved.v1"}
+    assert set(row["sends"]) == {*PROCESS, *asks, *tells}
     assert row["takes"] == ["case.accepted.v1"]
 
 
@@ -97,6 +103,10 @@ def test_what_a_house_party_may_send(store: Store, party_keys: Any) -> None:
         ({"sends": ("case.unheard.v1",)}, "unknown_type"),
         ({"takes": ("case.unheard.v1",)}, "unknown_type"),
         ({"address": "amqp:elsewhere"}, "bad_value"),
+        ({"address": "postgresql://d:secret@127.0.0.1/front"}, "bad_value"),  # a password is kept elsewhere
+        ({"address": "postgresql+psycopg://d@127.0.0.1:5432/front?options=-c"}, "bad_value"),
+        ({"address": "sqlite:///relative.db"}, "bad_value"),
+        ({"address": "mysql://127.0.0.1/front"}, "bad_value"),
         ({"adapter": "fees"}, "missing_field"),
         ({"adapter": "fees", "account": {"account": "mz"}, "sends": ("case.step.v1",)}, "bad_value"),
     ],
