@@ -11,6 +11,7 @@ import hashlib
 import json
 import sqlite3
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -38,7 +39,7 @@ from mocks.partners.common.bus import Delivery, Reject, gov_case
 from mocks.partners.common.config import Config, ConfigError
 from mocks.partners.common.outgoing import SCHEMA as OUTGOING
 from mocks.partners.common.outgoing import Outgoing
-from mocks.partners.common.processobjects import findings
+from mocks.partners.common.processobjects import Finding, findings
 from mocks.partners.common.server import main
 from mocks.partners.department_rules import CODES, DIALECT, Items, contradiction, receipt_of, spaced
 from mocks.partners.department_steps import Department, Habits, Objects, Scene, body, next_step
@@ -71,6 +72,8 @@ class Office:
     delay: float  # seconds before each feedback
     app: FastAPI = field(repr=False)
     resend: float = 30.0
+    family: str = ""
+    """What the names of exchange and queues have more than those of the push variant."""
     outgoing: Outgoing = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -141,11 +144,19 @@ class Office:
             return None, "70", str(error)
         if number not in CODES:
             return None, "70", "x-obj: 0, 2, F or C is pushed"
-        if rows := [*property_findings(delivery, sent), *findings(number, sent, DIALECT)]:
+        if rows := [*property_findings(delivery, sent), *self._wrong(number, sent)]:
             return None, "70", f"{rows[0].field}: {rows[0].msg}"
         case = str(sent["SBLSH"])
         code, msg = self._keep(db, case, number, delivery.body)
         return case, code, msg
+
+    def _wrong(self, number: str, sent: Mapping[str, object]) -> list[Finding]:
+        """What an object breaks of the contract's table."""
+        return findings(number, sent, DIALECT)
+
+    def _certificate(self, objects: Objects) -> bool:
+        """Whether a case whose object 0 (and 2, if it has come) is known ends with a certificate."""
+        return self.items.certificate(str(objects["0"]["SXBM"]))
 
     def _keep(self, db: sqlite3.Connection, case: str, number: str, raw: bytes) -> tuple[str, str]:
         sent, sha = json.loads(raw), hashlib.sha256(raw).hexdigest()
@@ -155,7 +166,8 @@ class Office:
         if row is not None and sent["SJBBH"] != row["version"] + 1:
             return "30", f"SJBBH: {row['version'] + 1} is next"
         objects = self._objects(db, case)
-        if msg := contradiction(number, sent, objects, self.items.certificate(sent["SXBM"])):
+        certificate = "0" in objects and self._certificate(objects)
+        if msg := contradiction(number, sent, objects, certificate):
             return "70", msg
         values = (case, number, sent["SJBBH"], sha, raw.decode())
         db.execute("INSERT OR REPLACE INTO push VALUES (?, ?, ?, ?, ?)", values)
@@ -169,7 +181,7 @@ class Office:
         """Puts the next feedback of a case into the outgoing messages, if one is due."""
         objects, rows = self._objects(db, case), self.outgoing.steps(db, case)
         sent = {step: row["state"] == "receipted" or bool(row["late"]) for step, row in rows.items()}
-        certificate = self.items.certificate(str(objects["0"]["SXBM"]))
+        certificate = self._certificate(objects)
         step = next_step(case, objects, sent, self.habits, certificate)
         if step is not None:
             now = spaced(self.mouth.clock() + self.delay)
@@ -177,14 +189,19 @@ class Office:
             self.outgoing.add(db, step, self._parcel(step, scene), self.delay)
 
     def _parcel(self, step: str, scene: Scene) -> Parcel:
+        said, number = self._said(step, scene), step[0]
+        headers = {"x-obj": number, "x-ver": str(said["SJBBH"])}
+        key = f"case.feedback.{self.department.uscc}.{number}"
+        return Parcel("gov.case", key, strictjson.write(said), str(uuid4()), scene.case, headers)
+
+    def _said(self, step: str, scene: Scene) -> dict[str, object]:
+        """The object of a step, with the faults of its content."""
         said, number = body(step, scene), step[0]
         if number == "4" and self.ground.faults.take("feedback", "missing_attachment"):
             said = {name: value for name, value in said.items() if name not in CERTIFICATE}
         if self.ground.faults.take("feedback", "version_gap"):
             said["SJBBH"] = int(str(said["SJBBH"])) + 2
-        headers = {"x-obj": number, "x-ver": str(said["SJBBH"])}
-        key = f"case.feedback.{self.department.uscc}.{number}"
-        return Parcel("gov.case", key, strictjson.write(said), str(uuid4()), scene.case, headers)
+        return said
 
     def _advance(self, case: str) -> None:
         with self.ground.record.work() as db:
@@ -202,12 +219,18 @@ class Office:
             raise Reject("60")
         if said.keys() != RECEIPT or not all(isinstance(one, str) for one in said.values()):
             raise Reject("70")
+        self._heard(delivery, said)
         if case := self.outgoing.settle(str(said["message_id"]), str(said["code"])):
             self._advance(case)
 
+    def _heard(self, delivery: Delivery, said: Mapping[str, object]) -> None:
+        """A receipt that is one."""
+        return None
+
     def _answer(self, delivery: Delivery, receipt: bytes) -> None:
         key = f"case.receipt.hub.{self.department.uscc}"
-        self.mouth.say("receipt", Parcel("gov.case", key, receipt, str(uuid4()), delivery.correlation_id, {}))
+        exchange, case = f"gov.case{self.family}", delivery.correlation_id
+        self.mouth.say("receipt", Parcel(exchange, key, receipt, str(uuid4()), case, {}))
 
     def cases(self) -> JSONResponse:
         """What became of each case: its steps with their state and code."""
@@ -225,8 +248,9 @@ class Office:
             for (case,) in db.execute("SELECT case_no FROM push WHERE object = '2'").fetchall():
                 self._plan(db, case)
         self.outgoing.start()
-        self.mouth.bus.consume(f"dept.{self.department.uscc}.in", self.handle, self.mouth.ear("push").open)
-        self.mouth.bus.consume(f"dept.{self.department.uscc}.receipt", self.receipt)
+        queues = f"dept.{self.department.uscc}{self.family}"
+        self.mouth.bus.consume(f"{queues}.in", self.handle, self.mouth.ear("push").open)
+        self.mouth.bus.consume(f"{queues}.receipt", self.receipt)
 
     def stop(self) -> None:
         """Ends the threads and closes the record."""
@@ -236,7 +260,7 @@ class Office:
         self.ground.record.close()
 
 
-def _department(config: Config) -> Department:
+def read_department(config: Config) -> Department:
     uscc = config.text("uscc", "")
     if not DIALECT.kinds["credit"](uscc):
         raise ConfigError("uscc: a credit code of 18 characters is needed")
@@ -252,7 +276,7 @@ def _path(config: Config, name: str) -> Path | None:
 
 def build(config: Config, log: FilteringBoundLogger) -> Office:
     """The department of a configuration."""
-    department = _department(config)
+    department = read_department(config)
     every = config.integer
     habits = Habits(every("suspend_every", 7), every("extend_every", 0), every("refuse_every", 11))
     items = Items(frozenset(config.texts("without_certificate")), _path(config, "items_file"))

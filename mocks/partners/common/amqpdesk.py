@@ -99,7 +99,7 @@ def property_findings(delivery: Delivery, body: Mapping[str, object]) -> list[Fi
     return found if delivery.timestamp is not None else [*found, Finding("timestamp", "missing")]
 
 
-def _other_dates(body: bytes) -> bytes:
+def other_dates(body: bytes) -> bytes:
     """Every time of the contracts in the pattern of the other contract."""
     text = SPACED.sub(r"\1\2\3T\4\5\6", body.decode())
     return BASIC.sub(r"\1-\2-\3 \4:\5:\6", body.decode()).encode() if text.encode() == body else text.encode()
@@ -139,7 +139,7 @@ class Mouth:
             return True
         body = parcel.body
         if self.faults.take(operation, "bad_date_pattern"):
-            body = _other_dates(body)
+            body = other_dates(body)
         body, content_type = distorted(body, "application/json", self.faults, operation)
         flaws = self.faults.flaws(operation)
         copies = self.faults.take(operation, "duplicate_push")

@@ -40,17 +40,22 @@ class Answer:
     status: int = 200
     jobs: tuple[int, ...] = ()
     push_first: bool = False
+    sealed: bool = True  # False where the contract has an answer without a seal
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a contract. `sealed` False: a seal is checked only if there is one."""
+    """One operation of a contract. `sealed` False: a seal is checked only if there is one.
+
+    `largest`: bytes of a request.
+    """
 
     name: str
     method: str
     path: str
     handler: Callable[[Call], Answer]
     sealed: bool = True
+    largest: int = LARGEST
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,13 @@ class Manners:
     """How a contract words what is not business: seal, media_type, too_large, busy; an error as HTTP 200.
 
     `maintenance`: its answer while it is down, if it has one; else HTTP 503 without a seal.
+    `always_sealed`: an answer to a request without a readable seal is bound to an empty nonce.
     """
 
     refusal: Callable[[str], Answer]
     error_body: object = field(default_factory=dict)
     maintenance: Answer | None = None
+    always_sealed: bool = False
 
 
 class Pushes(Protocol):
@@ -132,7 +139,7 @@ class Desk:
         return None
 
     async def _call(self, operation: Operation, request: Request, skew: float) -> Call:
-        body = await _bounded(request)
+        body = await _bounded(request, operation.largest)
         if operation.method == "POST" and not _is_json(request.headers.get("content-type", "")):
             raise Refusal("media_type")
         value = request.headers.get(jws.HEADER)
@@ -162,11 +169,11 @@ class Desk:
     def _sealed(
         self, operation: Operation, answer: Answer, nonce: str | None, skew: float | None
     ) -> Response:  # fmt: skip
-        """The answer as it leaves; without a readable nonce there is nothing to bind a seal to."""
+        """The answer as it leaves; without a readable nonce there is mostly nothing to bind a seal to."""
         name = operation.name
         body, content_type = distorted(write(answer.value), "application/json", self.faults, name)
         headers = {"Content-Type": content_type}
-        if nonce is not None:
+        if nonce is not None and answer.sealed:
             flaws = self.faults.flaws(name, skew)
             bound: jws.Bound = {"status": answer.status, "req": nonce}
             headers[jws.HEADER] = self.signer.sign(body, bound, age=flaws.age, spoil=flaws.spoil)
@@ -185,10 +192,10 @@ def _is_json(content_type: str) -> bool:
     return kind == "application/json" and rest in ("", "charset=utf-8", 'charset="utf-8"')
 
 
-async def _bounded(request: Request) -> bytes:
+async def _bounded(request: Request, largest: int) -> bytes:
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
-        if len(data) > LARGEST:
+        if len(data) > largest:
             raise Refusal("too_large")
     return bytes(data)

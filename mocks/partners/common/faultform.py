@@ -40,8 +40,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "token_expired": "the access token counts as expired",
     "freeze": "the monthly freeze of settlements",
     "busy": "the contract's code for busy",
+    "withdrawn": "the object asked for was withdrawn; a corrected one follows under another name",
 }
-"""Every fault there is; the upper part is common, the last three are of single contracts."""
+"""Every fault there is; the upper part is common, the last four are of single contracts."""
 
 MEMBERS: Final = frozenset({"operation", "fault", "times", "probability", "value", "from", "until", "then"})
 LONGEST: Final = 366 * 86400.0  # seconds ahead a fault may begin or end

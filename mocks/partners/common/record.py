@@ -90,11 +90,14 @@ class Record:
             return [dict(row) | {"accepted": bool(row["accepted"])} for row in db.execute(LIST)]
 
     def counts(self) -> dict[str, object]:
-        """Accepted messages once each, refused ones and repeats apart; by_kind counts the accepted ones."""
+        """Accepted messages once each, refused ones and repeats apart; by_kind counts the accepted ones.
+
+        Receipts (kind `receipt`) are no messages of their own.
+        """
         with self.work() as db:
             rows = db.execute(
                 "SELECT direction, kind, sum(accepted) AS good, sum(1 - accepted) AS bad,"
-                " sum(repeats) AS again FROM message GROUP BY direction, kind"
+                " sum(repeats) AS again FROM message WHERE kind <> 'receipt' GROUP BY direction, kind"
             ).fetchall()
         return {
             "received": sum(row["good"] for row in rows if row["direction"] == "received"),
