@@ -9,11 +9,18 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from canonical.case import CaseFacts, Event, Finding, State, event_of, step
-from canonical.messages import CaseApplied, CasePayload, CaseSpecialFinished, CertificateIssued, Message
+from canonical.messages import (
+    PAYLOADS,
+    CaseApplied,
+    CasePayload,
+    CaseSpecialFinished,
+    CertificateIssued,
+    Message,
+)
 from exchange import clocks, items, references
 from exchange.errors import Refused
 from exchange.records import add_finding
-from exchange.store.tables import case_record
+from exchange.store.tables import case_record, document
 from exchange.store.work import Work
 from ledger.prepared import run
 
@@ -51,8 +58,8 @@ class Moved:
 
     @property
     def changed(self) -> bool:
-        """Whether the state moved, so that held messages may go on."""
-        return self.change is not None and self.change[0] != self.change[1]
+        """Whether state or facts moved, so that held messages may go on."""
+        return self.change is not None and (self.change[0] != self.change[1] or "facts" in self.fresh)
 
 
 class Cases:
@@ -147,6 +154,11 @@ class Cases:
         event = event_of(message.type, message.payload)
         if event is None:
             return Moved(case["case_no"], case, context=context(case, message, work))
+        if earlier := _corrects(work, message, event):
+            said = f"{message.type} version {message.payload.version} after version {earlier}"
+            about = context(case, message, work)
+            found = (("content", "corrected", said),)
+            return Moved(case["case_no"], case, findings=found, context=about, repeated=True)
         result = step(_load(case["facts"]), event)
         if isinstance(result, Finding):
             return _not_now(work, message, case, result)
@@ -174,6 +186,28 @@ def _with_application(moved: Moved | Held, payload: CaseApplied) -> Moved | Held
 
 def _differences(before: Case, after: Case) -> tuple[str, ...]:
     return tuple(name for name, value in after.items() if before[name] is not value and before[name] != value)
+
+
+def _corrects(work: Work, message: Message, event: Event) -> int | None:
+    """The version accepted before that this message corrects: the same event of the same step or special
+    procedure, told anew with a higher version. It moves nothing and is passed on."""
+    payload = message.payload
+    if not isinstance(payload, CasePayload) or payload.version == 1:
+        return None
+    work.flush()
+    told = work.connection.execute(_TOLD, {"of": payload.case_no, "kind": message.type, "by": message.sender})
+    for row in told:
+        before = PAYLOADS[message.type].model_validate(row.canonical)
+        same = all(
+            getattr(before, name, None) == getattr(payload, name, None) for name in ("step_no", "number")
+        )
+        if (
+            same
+            and event_of(message.type, before) is event
+            and getattr(before, "version", 1) < payload.version
+        ):
+            return int(getattr(before, "version", 1))
+    return None
 
 
 def _not_now(work: Work, message: Message, case: Case, found: Finding) -> Moved | Held:
@@ -204,6 +238,17 @@ def find(work: Work, case_no: str) -> Case | None:
 
 
 _FIND = select(case_record).where(case_record.c.case_no == bindparam("no"))
+_TOLD = (
+    select(document.c.canonical)
+    .where(
+        document.c.case_no == bindparam("of"),
+        document.c.type == bindparam("kind"),
+        document.c.party == bindparam("by"),
+        document.c.direction == "in",
+        document.c.state == "accepted",
+    )
+    .order_by(document.c.entry.desc())
+)
 _OPEN = insert(case_record)
 _CHANGE = update(case_record).where(case_record.c.case_no == bindparam("of"))
 

@@ -98,6 +98,7 @@ def close(
     *,
     digest: str,
     held: Heard | None = None,
+    case_no: str | None = None,
 ) -> None:
     """Remember the answer; it is stored once its bytes, which hold the checkpoint, are known."""
     row = {
@@ -109,7 +110,7 @@ def close(
         "code": receipt.code,
         "received_at": work.now,
         "entry": entry,
-        "case_no": receipt.facts.get("case_no"),
+        "case_no": case_no or receipt.facts.get("case_no"),
         "message": held.message.model_dump(mode="json", exclude_none=True) if held else None,
         "held_until": work.now + HELD_FOR if held else None,
     }

@@ -74,7 +74,8 @@ def take(hub: Hub, work: Work, envelope: Envelope, sealed: Sealed, understood: H
     record = Record.inward(envelope, sealed, understood, hub.name)
     if isinstance(moved, Held):
         entry = keep(hub, work, record.held())
-        return _close(hub, work, envelope, sealed, understood, entry, Receipt("held", "held"))
+        held = Receipt("held", "held")
+        return _close(hub, work, envelope, sealed, understood, entry, held, waits_in=moved.case_no)
     entry = keep(hub, work, record.moved(moved))
     settle(hub, work, message, moved, entry)
     return _close(hub, work, envelope, sealed, understood, entry, Receipt("accepted", "ok"))
@@ -194,14 +195,16 @@ def _close(
     entry: Entry,
     receipt: Receipt,
     refusal: HubError | None = None,
+    waits_in: str | None = None,
 ) -> Receipt:
-    """What could not be read is remembered by its very bytes, for want of an id."""
+    """What could not be read is remembered by its very bytes, for want of an id; a held message waits in its
+    case, which it may name by a partner's number only."""
     receipt = _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
     seal = seal_digest(envelope)
     ident = understood.message.message_id if understood else seal
     held = understood if receipt.status == "held" else None
     digest = understood.digest if understood else ""
-    inbox.close(work, sealed, seal, entry.seq, ident, receipt, digest=digest, held=held)
+    inbox.close(work, sealed, seal, entry.seq, ident, receipt, digest=digest, held=held, case_no=waits_in)
     return receipt
 
 

@@ -31,6 +31,18 @@ EVERY_CASE = "*"
 """In `takes`: also messages of cases that another party opened."""
 HOUSE_SENDS = (
     *PROCESS_OBJECTS,
+    "case.attached.v1",
+    "case.evaluated.v1",
+    "catalogue.reported.v1",
+    "certificate.searched.v1",
+    "certificate.schema_requested.v1",
+    "certificate.file_requested.v1",
+    "certificate.change_requested.v1",
+    "parcel.requested.v1",
+    "verification.requested.v1",
+    "complaint.registered.v1",
+    "complaint.resolved.v1",
+    "performance.reported.v1",
     "fee.requested.v1",
     "fee.confirmed.v1",
     "certificate.requested.v1",

@@ -8,10 +8,29 @@ from typing import Any
 import pytest
 
 from canonical.messages import PAYLOADS
+from exchange.delivery import Sent
+from exchange.dispatch import take_pulled
 from exchange.registry import remove_party
-from tests.exchange.core.rig import ITEM, ORG, PLAIN_ITEM, Core, Story, case_number, service_item, took
+from tests.exchange.core.rig import (
+    ID_NUMBER,
+    ITEM,
+    MOBILE,
+    NAME,
+    ORG,
+    PLAIN_ITEM,
+    START,
+    Core,
+    Story,
+    case_number,
+    iso,
+    service_item,
+    took,
+)
 
 OTHER_ORG = "114414020072081018"
+IDENTIFIER = "1.2.156.3005.2.114414020072081005001.114414020072081005.0000000017.001.S"
+HOLDER = {"name": NAME, "document_type": "resident_id_card", "document_no": ID_NUMBER}
+END = {"name": NAME, "mobile": MOBILE, "region": "441402000000", "address": "江南街道测试路17号"}
 NOTICE = "44140226000000000017"
 PARTNERS = {
     "report": {"adapter": "provincial_reporting"},
@@ -92,6 +111,7 @@ def test_a_case_told_from_application_to_delivery(city: Core, story: Story) -> N
         "case.delivered.v1",
         story.delivered(),
         ("report", "case.delivered.v1"),
+        sms,
         ("archive", "archive.submitted.v1"),
     )
     assert all(row["case_no"] == story.no for row in city.outbox())
@@ -117,6 +137,7 @@ def test_every_route_of_the_table_is_known_to_this_test() -> None:
     assert pairs == {
         *(("SYS-14", f"case.{name}.v1") for name in reported),
         ("SYS-02", "case.accepted.v1"),
+        ("SYS-02", "case.attached.v1"),  # tests/exchange/core/test_reacting.py
         ("SYS-02", "fee.paid.v1"),
         ("SYS-02", "certificate.issued.v1"),
         ("SYS-03", "sms.requested.v1"),
@@ -125,7 +146,81 @@ def test_every_route_of_the_table_is_known_to_this_test() -> None:
         ("SYS-05", "fee.confirmed.v1"),
         ("SYS-06", "archive.submitted.v1"),
         ("SYS-01", "catalogue.reported.v1"),  # tests/exchange/core/test_catalogue_reports.py
+        *(("SYS-07", type_) for type_ in PORTAL),
+        *ASKED,
+        ("SYS-16", "service.recorded.v1"),  # tests/exchange/core/test_reacting.py
     }
+
+
+PORTAL = (
+    *(f"case.{name}.v1" for name in (
+        "pre_reviewed", "accepted", "step", "concluded", "special_started", "special_finished",
+        "supplement_noticed",
+    )),
+    "fee.noticed.v1", "complaint.resolved.v1", "performance.reported.v1",
+)  # fmt: skip
+ASKED = (
+    ("SYS-04", "certificate.searched.v1"), ("SYS-04", "certificate.schema_requested.v1"),
+    ("SYS-04", "certificate.file_requested.v1"), ("SYS-04", "certificate.change_requested.v1"),
+    ("SYS-09", "fee.basis_requested.v1"), ("SYS-10", "performance.reported.v1"),
+    ("SYS-11", "parcel.requested.v1"), ("SYS-15", "verification.requested.v1"),
+)  # fmt: skip
+ATTACHED = {
+    "SYS-04": "certificates", "SYS-09": "revenue", "SYS-10": "performance", "SYS-11": "logistics",
+    "SYS-15": "sharing",
+}  # fmt: skip
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "certificate.schema_requested.v1": {"type_code": "114414020072081005001"},
+    "certificate.searched.v1": {"holder": HOLDER, "purpose": "核验申请材料"},
+    "certificate.file_requested.v1": {"identifier": IDENTIFIER, "format": "ofd", "purpose": "核验申请材料"},
+    "certificate.change_requested.v1": {
+        "identifier": IDENTIFIER, "kind": "annual_inspection", "reason": "年检",
+    },
+    "verification.requested.v1": {"subject": "person", "holder": HOLDER, "purpose": "核验申请人"},
+    "parcel.requested.v1": {
+        "sender": END, "receiver": END, "contents": "许可证", "requested_at": iso(START),
+    },
+    "performance.reported.v1": {
+        "report_id": "R-1", "region": "441402000000", "period_from": "2026-01-01", "period_to": "2026-03-31",
+        "reported_at": iso(START),
+        "rows": [{
+            "subject_kind": "window", "subject_code": "W05", "subject_name": "5号窗口", "indicator": "I1",
+            "indicator_name": "办件量", "cases": 3, "score": "98.5",
+        }],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("system", "type_"), [pair for pair in ASKED if pair[1] in QUESTIONS])
+def test_what_the_hall_asks_goes_to_the_system_that_answers(
+    core: Core, story: Story, system: str, type_: str
+) -> None:
+    core.party(
+        "asked", adapter=ATTACHED[system], address="http://127.0.0.1:1", account={"account": "tongban"}
+    )
+    core.ok("hall", "case.applied.v1", story.applied())
+    about = {} if type_ == "performance.reported.v1" else {"request_id": "q-17"}
+    mine = {"case_no": story.no} if type_.startswith(("parcel", "certificate.change")) else {}
+    core.ok("hall", type_, {**about, **mine, **QUESTIONS[type_]})
+    assert planned(core, type_) == [("asked", type_)]
+
+
+def test_a_portal_is_told_of_its_own_cases_and_of_no_others(core: Core, story: Story) -> None:
+    core.party("web", adapter="portal", address="http://127.0.0.1:1", account={"account": "tongban"})
+    core.ok("hall", "case.applied.v1", story.applied())
+    core.ok("hall", "case.accepted.v1", story.accepted())
+    assert core.outbox("party = 'web'") == []
+    theirs = Story(case_number(2))
+    opened = PAYLOADS["case.applied.v1"].model_validate(theirs.applied())
+    take_pulled(core.hub, "web", Sent("rest", b"{}", "0", "ok", reply=("case.applied.v1", opened)), "web-1")
+    core.ok("hall", "case.accepted.v1", theirs.accepted())
+    assert planned(core, "case.accepted.v1") == [("web", "case.accepted.v1")]
+    resolved = {
+        "complaint_no": "C-1", "result": "unfounded", "organisation": "市监局", "reply": "已答复",
+        "resolved_at": iso(START),
+    }  # fmt: skip
+    core.ok("hall", "complaint.resolved.v1", resolved)
+    assert planned(core, "complaint.resolved.v1") == [("web", "complaint.resolved.v1")]
 
 
 def test_the_application_goes_to_the_department_ahead_of_the_acceptance(city: Core, story: Story) -> None:
