@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from fastapi import FastAPI, Request, Response
 
 from canonical.form import canonical_bytes
-from exchange import catalogue_stream as stream
+from exchange.catalogue import stream
 from exchange.hub import Hub
 from exchange.seals import jws
 

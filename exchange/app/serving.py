@@ -22,6 +22,7 @@ from exchange.app import opening
 from exchange.app.http import build_app
 from exchange.app.settings import Settings
 from exchange.asking import Asker
+from exchange.catalogue.pulling import Puller
 from exchange.delivery import Channel
 from exchange.dispatch import Dispatchers
 from exchange.errors import HubError, Misconfigured
@@ -32,7 +33,6 @@ from exchange.overdue import note_unanswered
 from exchange.parties import Parties, Party, fingerprint_id
 from exchange.pipeline import accept_overdue
 from exchange.polling import Pollers, front_database
-from exchange.pulling import Puller
 from exchange.reactions import STANDARD
 from exchange.registrations import Registrations
 from exchange.routing import Routes

@@ -9,7 +9,7 @@ from canonical.messages import (
     CatalogueReported,
     Payload,
 )
-from exchange import catalogue_apply, catalogue_reports
+from exchange.catalogue import apply, reports
 from exchange.errors import Refused
 from exchange.reacting.occasion import Occasion
 
@@ -18,9 +18,7 @@ def keep_catalogue(occasion: Occasion) -> Iterator[Payload]:
     """A page of the province's list is collected; the last one ends the import."""
     payload, party = occasion.message.payload, occasion.message.sender
     if isinstance(payload, CatalogueIncrement):
-        catalogue_apply.take_page(
-            occasion.hub, occasion.work, party, payload, occasion.broken, occasion.entry
-        )
+        apply.take_page(occasion.hub, occasion.work, party, payload, occasion.broken, occasion.entry)
     yield from ()
 
 
@@ -31,9 +29,9 @@ def follow_report(occasion: Occasion) -> Iterator[Payload]:
         to = occasion.attached("SYS-01")
         if to is None:
             raise Refused("no_receiver", "no provincial catalogue is attached", "type")
-        catalogue_reports.reported(work, to.name, payload)
+        reports.reported(work, to.name, payload)
     elif isinstance(payload, CatalogueReportAnswered):
-        catalogue_reports.answered(work, party, payload, occasion.entry)
+        reports.answered(work, party, payload, occasion.entry)
     elif isinstance(payload, CatalogueAudited):
-        catalogue_reports.audited(work, party, payload, occasion.entry)
+        reports.audited(work, party, payload, occasion.entry)
     yield from ()

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from exchange import catalogue_apply, catalogue_loads, catalogue_reports, catalogue_stream
 from exchange.app import exchanged, opening, table
 from exchange.app.serving import build_hub
 from exchange.app.settings import load_settings
-from exchange.catalogue_difference import GONE, PUTS, in_force
-from exchange.catalogue_loads import Load
+from exchange.catalogue import apply, loads, reports, stream
+from exchange.catalogue.difference import GONE, PUTS, in_force
+from exchange.catalogue.loads import Load
 from exchange.errors import Refused
 from exchange.store.engine import reading
 from exchange.store.tables import catalogue_change, catalogue_load, catalogue_row, item
@@ -21,9 +21,9 @@ HELP = "imports of the provincial catalogue: status, difference, apply, discard,
 
 DETAILS = """\
 A list of the province is collected whole, compared with what is in force, and comes into force in one
-commit. It waits for a person when it would withdraw more than withdraw_share of the items (0.20), or when more
-than broken_share of its rows cannot be read. Both are parameters of the adapter; the party's account may hold
-others.
+commit. It waits for a person when it would withdraw more than withdraw_share of the items (0.20), or when
+more than broken_share of its rows cannot be read. Both are parameters of the adapter; the party's account may
+hold others.
 
 exit codes: 0 done, 1 refused, 2 usage; status: 1 while an import waits for a person
 """
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     with reading(opening.open_reader(load_settings())) as connection:
-        number, hash_ = catalogue_stream.head(connection)
+        number, hash_ = stream.head(connection)
         newest = select(catalogue_load).order_by(catalogue_load.c.id.desc()).limit(SHOWN)
         loads = [_shown(load) for load in connection.execute(newest)]
         broken = [_broken(row) for row in _broken_rows(connection)]
@@ -125,11 +125,7 @@ def _diff(args: argparse.Namespace) -> int:
 
 
 def _load(connection: Connection, number: int | None) -> Load:
-    load = (
-        catalogue_loads.by_id(connection, number)
-        if number is not None
-        else catalogue_loads.latest(connection)
-    )
+    load = loads.by_id(connection, number) if number is not None else loads.latest(connection)
     if load is None:
         raise Refused("no_import", "there is no such import of the catalogue")
     return load
@@ -165,10 +161,10 @@ def _decide(args: argparse.Namespace) -> int:
         load = _load(connection, args.load)
     by = getpass.getuser()
     if args.word == "apply":
-        difference = hub.store.write(lambda work: catalogue_apply.apply_held(hub, work, load, by))
+        difference = hub.store.write(lambda work: apply.apply_held(hub, work, load, by))
     else:
         difference = {}
-        hub.store.write(lambda work: catalogue_apply.discard_held(hub, work, load, by))
+        hub.store.write(lambda work: apply.discard_held(hub, work, load, by))
     said = {"import": load.id, "done": args.word, "difference": difference}
     counted = ", ".join(f"{number} {effect}" for effect, number in sorted(difference.items()))
     print(json.dumps(said) if args.json else f"import {load.id}: {args.word} done {counted}".rstrip())
@@ -177,7 +173,7 @@ def _decide(args: argparse.Namespace) -> int:
 
 def _worklist(args: argparse.Namespace) -> int:
     with reading(opening.open_reader(load_settings())) as connection:
-        rows = [_reported(row) for row in catalogue_reports.worklist(connection)]
+        rows = [_reported(row) for row in reports.worklist(connection)]
     if args.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
     else:

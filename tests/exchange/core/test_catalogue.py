@@ -8,8 +8,8 @@ import pytest
 
 from canonical.form import canonical_bytes
 from canonical.messages import CatalogueChanged
-from exchange import catalogue_apply, catalogue_feed, catalogue_loads, catalogue_stream
-from exchange.catalogue_difference import Rules
+from exchange.catalogue import apply, feed, loads, stream
+from exchange.catalogue.difference import Rules
 from exchange.errors import Refused
 from exchange.mapping.refusal import FieldError
 from exchange.mapping.rows import broken_row
@@ -41,8 +41,8 @@ def take(core: Core, page: Any, broken: Any = ()) -> None:
     """One page as the path hands it to the catalogue."""
 
     def act(work: Any) -> None:
-        entry = catalogue_apply._act(core.hub, work, "test", _Blank(), {})
-        catalogue_apply.take_page(core.hub, work, PARTY, page, broken, entry)
+        entry = apply._act(core.hub, work, "test", _Blank(), {})
+        apply.take_page(core.hub, work, PARTY, page, broken, entry)
 
     core.hub.store.write(act)
 
@@ -53,7 +53,7 @@ class _Blank:
 
 def newest(core: Core) -> Any:
     with core.hub.store.read() as connection:
-        return catalogue_loads.latest(connection, PARTY)
+        return loads.latest(connection, PARTY)
 
 
 def current(core: Core) -> dict[str, tuple[int, str]]:
@@ -75,7 +75,7 @@ def loaded(core: Core, count: int, to: int = 10) -> None:
 
 def chain(core: Core) -> list[dict[str, Any]]:
     with core.hub.store.read() as connection:
-        return catalogue_stream.changes(connection, 0, 10_000)
+        return stream.changes(connection, 0, 10_000)
 
 
 def test_nothing_is_in_force_before_the_last_page(land: Core) -> None:
@@ -127,11 +127,11 @@ def test_an_import_that_would_take_too_much_waits_for_a_person(land: Core) -> No
     assert ("procedure", "catalogue_held") in {
         (row["category"], row["code"]) for row in land.rows("SELECT * FROM finding")
     }
-    land.hub.store.write(lambda work: catalogue_apply.apply_held(land.hub, work, load, "李四"))
+    land.hub.store.write(lambda work: apply.apply_held(land.hub, work, load, "李四"))
     assert (position(land), newest(land).state) == (11, "applied")
     assert [current(land)[code(n)][1] for n in range(1, 9)] == ["withdrawn"] * 7 + ["in_use"]
     with pytest.raises(Refused) as caught:
-        land.hub.store.write(lambda work: catalogue_apply.apply_held(land.hub, work, newest(land), "李四"))
+        land.hub.store.write(lambda work: apply.apply_held(land.hub, work, newest(land), "李四"))
     assert caught.value.code == "not_held"
     land.verified()
 
@@ -154,7 +154,7 @@ def test_a_discarded_import_leaves_no_trace_but_its_line(land: Core) -> None:
     loaded(land, 30)
     take(land, increment(10, 11, [item(40)], [gone(n) for n in range(1, 20)]))
     before = land.value("SELECT count(*) FROM item_content")
-    land.hub.store.write(lambda work: catalogue_apply.discard_held(land.hub, work, newest(land), "李四"))
+    land.hub.store.write(lambda work: apply.discard_held(land.hub, work, newest(land), "李四"))
     assert (newest(land).state, position(land), code(40) in current(land)) == ("discarded", 10, False)
     assert land.value("SELECT count(*) FROM catalogue_row") == 0
     assert land.value("SELECT count(*) FROM item_content") == before - 1
@@ -248,15 +248,15 @@ def test_every_change_is_numbered_and_holds_the_one_before(land: Core) -> None:
 def test_subscribers_are_given_the_stream_in_order_and_once(land: Core) -> None:
     land.party("portal", adapter="house", takes=("catalogue.changed.v1",), address="http://127.0.0.1:1/in")
     loaded(land, 450)
-    while catalogue_feed.feed(land.hub):
+    while feed.feed(land.hub):
         pass
     rows = land.outbox("party = 'portal'")
     payloads = [json.loads(row["payload"]) for row in rows]
     assert [one["number"] for one in payloads] == list(range(1, len(chain(land)) + 1))
-    assert catalogue_feed.feed(land.hub) == 0
+    assert feed.feed(land.hub) == 0
     assert len({row["entry"] for row in rows}) == 2, "each refers to the import that caused it"
     take(land, increment(10, 11, [item(1, 2)]))
-    assert catalogue_feed.feed(land.hub) == 1
+    assert feed.feed(land.hub) == 1
 
 
 @pytest.mark.req("S3-11")

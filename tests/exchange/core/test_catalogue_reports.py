@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from exchange import catalogue_loads, items
+from exchange import items
 from exchange.app.serving import Channels
+from exchange.catalogue import loads
+from exchange.catalogue.pulling import Puller
 from exchange.delivery import deliver
 from exchange.dispatch import Dispatcher
 from exchange.errors import Refused
 from exchange.hub import Hub
-from exchange.pulling import Puller
 from exchange.registry import PartyFacts, add_party
 from tests.exchange.core.rig import Core, service_item
 from tests.mocks.jsonparty import ACCOUNT, SECRET, Program
@@ -61,7 +62,7 @@ def puller(hub: Hub) -> Puller:
 
 def newest(hub: Hub) -> Any:
     with hub.store.read() as connection:
-        return catalogue_loads.latest(connection, "prov")
+        return loads.latest(connection, "prov")
 
 
 def again_from_the_start(hub: Hub) -> None:
@@ -82,7 +83,7 @@ def test_rows_that_change_pages_start_the_list_again(hub: Hub, puller: Puller, p
     province.arm(operation="QueryIncrement", fault="pagination_shift", times=1)
     puller.pull("prov")
     with hub.store.read() as connection:
-        before = catalogue_loads.by_id(connection, newest(hub).id - 1)
+        before = loads.by_id(connection, newest(hub).id - 1)
     assert before is not None and before.reason.startswith("pagination_shift")
     assert (newest(hub).state, set(newest(hub).difference)) == ("applied", {"unchanged"})
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from exchange import pulling
+from exchange.catalogue import pulling
+from exchange.catalogue.pulling import Puller
 from exchange.delivery import Sent
 from exchange.errors import Refused, TryLater
-from exchange.pulling import Puller
 from tests.exchange.core.rig import ORG, Core, Story, case_number, increment, running, service_item, until
 
 Page = Any

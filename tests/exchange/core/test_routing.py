@@ -130,7 +130,7 @@ def test_every_route_of_the_table_is_known_to_this_test() -> None:
         "concluded",
         "special_started",
         "special_finished",
-        "supplement_noticed",
+        "supplement_noticed", "supplemented", "delivered",
         "supplemented",
         "delivered",
     }
@@ -155,7 +155,7 @@ def test_every_route_of_the_table_is_known_to_this_test() -> None:
 PORTAL = (
     *(f"case.{name}.v1" for name in (
         "pre_reviewed", "accepted", "step", "concluded", "special_started", "special_finished",
-        "supplement_noticed",
+        "supplement_noticed", "supplemented", "delivered",
     )),
     "fee.noticed.v1", "complaint.resolved.v1", "performance.reported.v1",
 )  # fmt: skip

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, delete, exists, insert, select, true, update
 
 from canonical.messages import CatalogueIncrement
-from exchange import acts, catalogue_loads, items
-from exchange.catalogue_difference import GONE, PUTS, Rules, compare, objections
-from exchange.catalogue_loads import Load
-from exchange.catalogue_stream import change_bytes, head, link
+from exchange import acts, items
+from exchange.catalogue import loads
+from exchange.catalogue.difference import GONE, PUTS, Rules, compare, objections
+from exchange.catalogue.loads import Load
+from exchange.catalogue.stream import change_bytes, head, link
 from exchange.errors import Refused
 from exchange.mapping.rows import BrokenRow
 from exchange.receipts import moment
@@ -42,9 +43,9 @@ def take_page(
     hub: "Hub", work: Work, party: str, page: CatalogueIncrement, broken: Sequence[BrokenRow], entry: int
 ) -> None:
     """Stage a page; with the last one the list is compared, and applied or held or given up."""
-    load, moved = catalogue_loads.take(work, party, page, broken)
+    load, moved = loads.take(work, party, page, broken)
     for row in broken[:MOST_FINDINGS]:
-        what = catalogue_loads.code_of(row) or "an item that cannot be told"
+        what = loads.code_of(row) or "an item that cannot be told"
         _note(
             work,
             "catalogue_row_error",
@@ -69,7 +70,7 @@ def finish(hub: "Hub", work: Work, load: Load) -> None:
         _apply(hub, work, load, difference, None)
     else:
         entry = _act(hub, work, "catalogue.held", load, {"difference": difference, "reason": why})
-        catalogue_loads.close(work, load.id, "held", why, difference, entry)
+        loads.close(work, load.id, "held", why, difference, entry)
         _note(work, "catalogue_held", f"{load.party}: {why}", entry)
 
 
@@ -87,7 +88,7 @@ def discard_held(hub: "Hub", work: Work, load: Load, by: str) -> None:
     if load.state != "held":
         raise Refused("not_held", f"load {load.id} is {load.state}", str(load.id))
     entry = _act(hub, work, "catalogue.discarded", load, {"by": by, "reason": load.reason})
-    catalogue_loads.give_up(work, load, "discarded", f"by {by}: {load.reason}", entry)
+    loads.give_up(work, load, "discarded", f"by {by}: {load.reason}", entry)
 
 
 def rules_of(hub: "Hub", party: str) -> Rules:
@@ -107,7 +108,7 @@ def _apply(hub: "Hub", work: Work, load: Load, difference: dict[str, int], by: s
     said: dict[str, Any] = {"difference": difference, "from": before, "to": number, "hash": hash_.hex()}
     entry = _act(hub, work, "catalogue.applied", load, said | ({"by": by} if by else {}))
     reason = f"applied with {broken} row errors" if broken else None
-    catalogue_loads.close(work, load.id, "applied", reason, difference, entry)
+    loads.close(work, load.id, "applied", reason, difference, entry)
 
 
 def _link_changes(work: Work, load: Load) -> tuple[int, bytes]:
@@ -173,7 +174,7 @@ def _has_puts(work: Work, load: Load) -> bool:
 
 def _failed(hub: "Hub", work: Work, load: Load, code: str, detail: str) -> None:
     entry = _act(hub, work, "catalogue.failed", load, {"code": code, "reason": detail})
-    catalogue_loads.give_up(work, load, "failed", f"{code}: {detail}", entry)
+    loads.give_up(work, load, "failed", f"{code}: {detail}", entry)
     _note(work, code, f"{load.party}: {detail}", entry)
 
 

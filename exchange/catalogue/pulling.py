@@ -9,9 +9,9 @@ from uuid import uuid4
 import structlog
 
 from canonical.messages import CatalogueIncrement
-from exchange import catalogue_dictionaries as dictionaries
-from exchange import catalogue_feed, catalogue_loads, catalogue_reports, items
-from exchange.catalogue_loads import Load
+from exchange import items
+from exchange.catalogue import dictionaries, feed, loads, reports
+from exchange.catalogue.loads import Load
 from exchange.delivery import Channel, Sent, pull
 from exchange.dispatch import record_pulled, take_pulled
 from exchange.errors import HubError, Refused
@@ -89,7 +89,7 @@ class Puller:
         return True
 
     def _feed(self) -> None:
-        while catalogue_feed.feed(self.hub):
+        while feed.feed(self.hub):
             pass
 
     def pull(self, party: str) -> int:
@@ -101,7 +101,7 @@ class Puller:
         reason = ""
         for _ in range(MOST_STARTS):
             with self.hub.store.read() as connection:
-                load = catalogue_loads.unfinished(connection, party)
+                load = loads.unfinished(connection, party)
                 since = items.position(connection, party)
             if load is not None and load.state == "held":
                 log.warning("catalogue_held", party=party, load=load.id, reason=load.reason)
@@ -119,9 +119,9 @@ class Puller:
         if channel is None:
             return 0
         with self.hub.store.read() as connection:
-            due = catalogue_reports.due(connection, party, self.hub.store.clock())
+            due = reports.due(connection, party, self.hub.store.clock())
         for batch in due:
-            sent = pull(channel, catalogue_reports.AUDIT, {"said_batch_id": batch})
+            sent = pull(channel, reports.AUDIT, {"said_batch_id": batch})
             self._taken(channel, sent, "catalogue.audited.v1")
         return len(due)
 
@@ -151,14 +151,14 @@ class Puller:
     def repair(self, party: str) -> int:
         """Ask once for each item whose row of the last list could not be read; how many were asked for."""
         with self.hub.store.read() as connection:
-            load = catalogue_loads.latest(connection, party)
+            load = loads.latest(connection, party)
             if load is None or load.state != "applied" or self.repaired.get(party, 0) >= load.id:
                 return 0
-            codes = catalogue_loads.broken_codes(connection, load.id, MOST_REPAIRS)
+            codes = loads.broken_codes(connection, load.id, MOST_REPAIRS)
         for code in codes:
             self.item(party, code)
         with self.hub.store.read() as connection:  # what the repairs left broken is not asked for again
-            self.repaired[party] = getattr(catalogue_loads.latest(connection, party), "id", load.id)
+            self.repaired[party] = getattr(loads.latest(connection, party), "id", load.id)
         return len(codes)
 
     def item(self, party: str, code: str, version: int | None = None) -> None:
@@ -167,7 +167,7 @@ class Puller:
         if channel is None:
             raise Refused("unknown_party", "this party is not registered", party)
         with self.hub.store.read() as connection:
-            if catalogue_loads.unfinished(connection, party) is not None:
+            if loads.unfinished(connection, party) is not None:
                 raise Refused("load_open", "a list is being collected or waits for a person", party)
             since = items.position(connection, party)
         if since == 0:
@@ -192,7 +192,7 @@ class Puller:
     def _ended(self, party: str) -> Load | None:
         """The newest load when it is not being collected any more."""
         with self.hub.store.read() as connection:
-            load = catalogue_loads.latest(connection, party)
+            load = loads.latest(connection, party)
         return None if load is None or load.state == "loading" else load
 
     def _page(self, channel: Channel, since: int, cursor: str, *, resumed: bool) -> CatalogueIncrement:
@@ -221,8 +221,8 @@ class Puller:
 
     def _give_up(self, party: str, reason: str) -> None:
         def act(work: Work) -> None:
-            load = catalogue_loads.unfinished(work.connection, party)
+            load = loads.unfinished(work.connection, party)
             if load is not None and load.state == "loading":
-                catalogue_loads.give_up(work, load, "failed", reason)
+                loads.give_up(work, load, "failed", reason)
 
         self.hub.store.write(act)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, func, select
 
 from canonical.messages import CatalogueChanged
-from exchange import catalogue_stream, items
+from exchange import items
+from exchange.catalogue import stream
 from exchange.routing import HOUSE, Plan
 from exchange.store.tables import catalogue_change, catalogue_load, outbox
 from exchange.store.work import Work
@@ -27,7 +28,7 @@ def feed(hub: "Hub") -> int:
 
 def _fed(hub: "Hub", party: str) -> int:
     with hub.store.read() as connection:
-        behind = items.position(connection, party, STREAM) < catalogue_stream.head(connection)[0]
+        behind = items.position(connection, party, STREAM) < stream.head(connection)[0]
         if not behind or _waiting(connection, party) + BLOCK > MOST_WAITING:
             return 0
     return hub.store.write(lambda work: _plan(hub, work, party))
@@ -35,7 +36,7 @@ def _fed(hub: "Hub", party: str) -> int:
 
 def _plan(hub: "Hub", work: Work, party: str) -> int:
     since = items.position(work.connection, party, STREAM)
-    found = catalogue_stream.changes(work.connection, since, BLOCK)
+    found = stream.changes(work.connection, since, BLOCK)
     for change, entry in zip(found, _entries(work.connection, since), strict=False):
         ident = f"{STREAM}-{change['number']}"
         hub.outbox.add(work, [Plan(party, ident, HOUSE, STREAM, None, change, {})], entry)

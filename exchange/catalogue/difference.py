@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, or_, select, update
 
-from exchange.catalogue_loads import Load
+from exchange.catalogue.loads import Load
 from exchange.items import WITHDRAWN
 from exchange.store.tables import catalogue_row, item
 
