@@ -650,6 +650,7 @@ class TestServerDown:
         node.start()
         assert poller.turn() < 1.0
         assert (dept.flag(f"{no}-1"), taken(core)) == ((1, None), 1)
+        poller.close()
 
     def test_a_server_that_stands_still_is_cut_off(
         self, core: Core, dept: Department, node: PostgresNode, rounds: Rounds
