@@ -72,7 +72,8 @@ class Cases:
             return self._open(work, message, message.payload)
         case_no = case_of(work, message)
         if case_no is None:
-            return Moved()
+            unknown = reference_of(message)
+            return Moved() if unknown is None else Held(references.waiting_for(*unknown))
         case = find(work, case_no)
         if case is None:
             raise Refused("unknown_case", "no case has this number", "case_no")
@@ -219,16 +220,18 @@ def _not_now(work: Work, message: Message, case: Case, found: Finding) -> Moved 
 
 
 def case_of(work: Work, message: Message) -> str | None:
-    """The case a message is about, by its own member or by a partner's number the hub remembers."""
+    """The case a message is about, by its own member or by a partner's number; None when there is none, or
+    the number is not known yet: an answer may be overtaken by what follows it."""
     if message.case_no is not None:
         return str(message.case_no)
+    named = reference_of(message)
+    return references.case_of(work, *named) if named else None
+
+
+def reference_of(message: Message) -> tuple[str, str] | None:
+    """(kind, value) of the partner's number that names the case of a message without a case number."""
     named = BY_REFERENCE.get(message.type)
-    if named is None:
-        return None
-    found = references.case_of(work, named[1], str(getattr(message.payload, named[0])))
-    if found is None:
-        raise Refused("unknown_case", "no case is known by this number", named[0])
-    return found
+    return (named[1], str(getattr(message.payload, named[0]))) if named else None
 
 
 def find(work: Work, case_no: str) -> Case | None:

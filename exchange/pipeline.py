@@ -92,6 +92,8 @@ def settle(
         submit(hub, work, payload, cause=message.message_id)
     if moved.changed:
         release(hub, work, moved.case_no)
+    while work.named:
+        release(hub, work, work.named.pop())
 
 
 def submit(hub: Hub, work: Work, payload: object, *, cause: str | None) -> Entry:

@@ -1,5 +1,6 @@
 """Partners' numbers for things of a case: payment notices, certificate requests, short messages."""
 
+import hashlib
 from typing import Any
 
 from sqlalchemy import JSON, bindparam, select, text
@@ -21,8 +22,14 @@ _DATA = select(reference.c.data).where(
 
 
 def remember(work: Work, kind: str, value: str, case_no: str, data: dict[str, Any] | None = None) -> None:
-    """This number belongs to this case; said again, the newest counts."""
+    """This number belongs to this case; said again, the newest counts. What waited for it may go on."""
     work.connection.execute(_REMEMBER, {"kind": kind, "value": value, "case_no": case_no, "data": data})
+    work.named.append(waiting_for(kind, value))
+
+
+def waiting_for(kind: str, value: str) -> str:
+    """What stands in place of the case number of a message held until the number it names is known."""
+    return "ref:" + hashlib.sha256(f"{kind}/{value}".encode()).hexdigest()[:40]
 
 
 def case_of(work: Work, kind: str, value: str) -> str | None:

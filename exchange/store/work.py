@@ -65,6 +65,7 @@ class Work:
         self.connection = connection
         self.now = now  # Unix seconds
         self.group = group
+        self.named: list[str] = []  # numbers that became known, for what waits for them
         self._batch = batch
         self._driver: Any = connection.connection.driver_connection
         self._at_checkpoint: list[Callable[[Checkpoint], None]] = []
@@ -94,7 +95,7 @@ class Work:
     def attempt(self) -> Iterator[None]:
         """What fails inside leaves nothing behind: neither rows nor ledger lines nor plans."""
         mark, waiting = self._batch.mark(), self.group.mark()
-        checkpoints, afters = len(self._at_checkpoint), len(self._after)
+        checkpoints, afters, named = len(self._at_checkpoint), len(self._after), len(self.named)
         say = self._driver.execute  # past SQLAlchemy: two such words for each message
         say("SAVEPOINT attempt")
         try:
@@ -104,7 +105,7 @@ class Work:
             say("RELEASE SAVEPOINT attempt")
             self._batch.rewind(mark)
             self.group.rewind(waiting)
-            del self._at_checkpoint[checkpoints:], self._after[afters:]
+            del self._at_checkpoint[checkpoints:], self._after[afters:], self.named[named:]
             raise
         say("RELEASE SAVEPOINT attempt")
 

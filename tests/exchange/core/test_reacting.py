@@ -12,6 +12,7 @@ from canonical.messages import PAYLOADS
 from exchange.delivery import Sent
 from exchange.dispatch import take_pulled
 from exchange.overdue import note_unanswered
+from exchange.pipeline import accept_overdue
 from tests.exchange.core.rig import (
     ITEM,
     MOBILE,
@@ -308,7 +309,26 @@ def test_a_parcel_is_followed_by_its_waybill(core: Core, plain: Story) -> None:
     assert "已签收" in own(core, "sms.requested.v1")[-1]["content"]
     core.ok("courier", "parcel.tracked.v1", {**tracked, "status": "lost", "place": "梅州"})
     assert core.findings(plain.no) == [("procedure", "parcel_lost")]
-    assert core.send("courier", "parcel.tracked.v1", {**tracked, "waybill_no": "YT99"}).code == "unknown_case"
+
+
+def test_a_track_that_overtakes_its_waybill_waits_for_it(core: Core, plain: Story) -> None:
+    core.party("courier", sends=("parcel.booked.v1", "parcel.tracked.v1"))
+    up_to(core, plain, "case.concluded.v1")
+    tracked = {"waybill_no": "YT18", "status": "lost", "occurred_at": iso(START)}
+    assert core.send("courier", "parcel.tracked.v1", tracked).status == "held"
+    booked = {"request_id": "p-1", "case_no": plain.no, "waybill_no": "YT18", "booked_at": iso(START)}
+    core.ok("courier", "parcel.booked.v1", booked)
+    assert core.findings(plain.no) == [("procedure", "parcel_lost")]
+    core.verified()
+
+
+def test_a_number_that_never_becomes_known_is_refused_after_a_day(core: Core) -> None:
+    core.party("courier", sends=("parcel.tracked.v1",))
+    tracked = {"waybill_no": "YT99", "status": "signed", "occurred_at": iso(START)}
+    assert core.send("courier", "parcel.tracked.v1", tracked).status == "held"
+    core.clock.on(86_401)
+    core.hub.store.write(lambda work: accept_overdue(core.hub, work))
+    assert core.value("SELECT state FROM inbox WHERE party = 'courier'") == "refused"
 
 
 def test_what_the_data_platform_does_not_know_is_for_a_person(core: Core, plain: Story) -> None:
