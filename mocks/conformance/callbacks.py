@@ -81,6 +81,8 @@ def callback_checks(make: Maker) -> None:
             )
             for at, gap in enumerate(rule.repeats)
         ]
+        if entry.name not in bench.facts.callback:
+            rows = rows[:1]
         for id_, zh, en, run in rows:
             make.add(
                 f"CBK-{entry.name}-{id_}", "callback", zh, en, partial(run, bench, entry, rule), rule.section
@@ -225,7 +227,7 @@ def _waiting(rule: Callback, bench: Bench, count: int) -> float:
 
 
 def _repeats(bench: Bench, entry: Inbound, rule: Callback, how: str) -> Verdict:
-    wait = _waiting(rule, bench, 1) + (rule.timeout if how == "silence" else 0)
+    wait = _waiting(rule, bench, 1) + (rule.timeout * bench.partner.scale if how == "silence" else 0)
     seen = observed(bench, entry, rule, (how,), wait)
     if seen is None:
         return _nothing(bench, rule)

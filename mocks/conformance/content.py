@@ -56,6 +56,14 @@ def _whole(make: Maker, name: str) -> None:
             f"the answer to {name} follows the schema",
             partial(_schema, bench, name),
         )
+    elif _call(make.bench, name).answered_by:
+        make.add(
+            f"SCH-{name}",
+            "call",
+            f"{name} 的业务回执符合契约",
+            f"the receipt for {name} follows the contract",
+            partial(_receipt, bench, name),
+        )
     elif reply and reply.values:
         make.add(
             f"SCH-{name}",
@@ -91,6 +99,17 @@ def _schema(bench: Bench, name: str) -> Verdict:
         found = "; ".join(f"{error.path}: {error.code} {error.detail}" for error in fault.errors[:5])
         return reply.verdict(False, f"回答不符合契约 / the answer departs from the contract: {found}")
     return reply.verdict(True, "")
+
+
+def _receipt(bench: Bench, name: str) -> Verdict:
+    reply = bench.baseline(name)
+    entry = bench.adapter.heard(_call(bench, name).answered_by)
+    try:
+        bench.adapter.mapping(entry.documents[0]).hear(reply.tree, bench.said(name).context)
+    except DocumentRefused as fault:
+        found = "; ".join(f"{error.path}: {error.code} {error.detail}" for error in fault.errors[:5])
+        return reply.verdict(False, f"回执不符合契约 / the receipt departs from the contract: {found}")
+    return reply.verdict(not reply.problem, "没有回执 / no receipt")
 
 
 def _values(bench: Bench, name: str) -> Verdict:

@@ -182,7 +182,7 @@ def _marked(bench: Bench, specimen: Specimen) -> bytes:
 def _bytes(bench: Bench, change: Bytes) -> Verdict:
     specimen = bench.ready()
     raw = change(_marked(bench, specimen)).replace(MARK, b"")
-    reply = bench.send(Shot(specimen, raw=raw, timeout=8.0))
+    reply = bench.send(Shot(specimen, raw=raw, timeout=min(8.0, bench.adapter.limits.timeout)))
     return judged_refusal(_bounded(reply), None)
 
 

@@ -18,6 +18,7 @@ from mocks.conformance.idempotency import idempotency_checks
 from mocks.conformance.identity import Keys
 from mocks.conformance.listener import Listener
 from mocks.conformance.model import Check
+from mocks.conformance.properties import property_checks
 from mocks.conformance.queueline import QueueLine
 from mocks.conformance.restline import RestLine
 from mocks.conformance.sealchecks import seal_checks
@@ -25,7 +26,8 @@ from mocks.conformance.soapline import SoapLine
 from mocks.conformance.specimen import Specimens
 
 PARTS = (
-    content_checks, seal_checks, idempotency_checks, callback_checks, feedback_checks, hostile_checks,
+    content_checks, property_checks,
+    seal_checks, idempotency_checks, callback_checks, feedback_checks, hostile_checks,
     hostile_xml_checks,
 )  # fmt: skip
 

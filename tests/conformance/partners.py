@@ -6,7 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from mocks.conformance.bench import Bench, Partner
 from mocks.conformance.identity import Keys, prepare
 from mocks.conformance.listener import Listener
 from mocks.conformance.model import Report
-from mocks.conformance.plan import open_bench, plan
+from mocks.conformance.plan import lines, open_bench, plan
 from mocks.conformance.run import chosen, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +47,8 @@ class Mock:
 
     module: str
     folder: Path
+    wrap: Callable[["Mock"], str] | None = None  # what it is told the hub's address is
+    queue: str = "queue.db"  # the queue file of the kit's side
     keys: Keys = field(init=False)
     listener: Listener = field(init=False)
 
@@ -56,8 +58,8 @@ class Mock:
         values = {
             "name": self.module, "port": 0, "state": "state", "key": "keys/key.pem",
             "certificate": "keys/cert.pem", "hub_ec_certificate": "hub-ec.pem",
-            "hub_rsa_certificate": "hub-rsa.pem", "hub_url": self.listener.url, "secret": SECRET,
-            "account": ACCOUNT, "amqp_url": "", "queue_path": "queue.db", "seed": 7,
+            "hub_rsa_certificate": "hub-rsa.pem", "hub_url": self.wrap(self) if self.wrap else self.listener.url,
+            "secret": SECRET, "account": ACCOUNT, "amqp_url": "", "queue_path": "queue.db", "seed": 7,
         } | OWN[self.module]  # fmt: skip
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
         file = self.folder / "partner.toml"
@@ -83,23 +85,33 @@ class Mock:
             "account": ACCOUNT,
             "org": ORG,
             "values": {"region": "441400000000"},
-            "queue": self.folder / "queue.db",
+            "queue": self.folder / self.queue,
             "scale": SCALE,
         }
         return Partner(**(values | more))  # type: ignore[arg-type]
 
-    def bench(self, url: str = "", listener: Listener | None = None, **more: Any) -> Bench:
+    def bench(self, url: str = "", *, connect: bool = True) -> Bench:
         seed = secrets.randbits(48)
-        return open_bench(self.adapter, self.keys, self.partner(url, **more), listener or self.listener, seed)
+        partner = self.partner(url)
+        return open_bench(self.adapter, self.keys, partner, self.listener, seed, connect=connect)
 
     def report(
-        self, only: Collection[str] = (), url: str = "", timeout: float | None = None, **more: Any
+        self,
+        only: Collection[str] = (),
+        url: str = "",
+        timeout: float | None = None,
+        tries: int | None = None,
     ) -> Report:
         """A run of the kit, of these checks only or of all."""
-        bench = self.bench(url, **more)
+        bench = self.bench(url, connect=False)
         if timeout is not None:
             limits = bench.adapter.limits.model_copy(update={"timeout": timeout})
             bench.adapter = bench.adapter.model_copy(update={"limits": limits})
+        bench.lines = lines(bench)
+        if tries is not None:
+            less = {"tries": tries, "repeats": (1.0,)}
+            rules = {name: one.model_copy(update=less) for name, one in bench.facts.callback.items()}
+            bench.facts = bench.facts.model_copy(update={"callback": rules})
         try:
             return run(chosen(plan(bench), only), (self.module, self.module, "1.0"), url or self.url)
         finally:

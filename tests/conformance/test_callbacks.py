@@ -1,0 +1,44 @@
+"""The kit's hub against a partner that calls it: every defect of documents, seals and patience found."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from exchange.seals.keys import load_signing_key
+from tests.conformance.defects_callback import CALLBACKS
+from tests.conformance.partners import Mock, alarms
+from tests.conformance.tamper import CLEAN, Defect, Proxy
+
+pytestmark = pytest.mark.xdist_group("conformance_callbacks")
+Partner = tuple[Mock, Proxy]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partner]:
+    proxies: list[Proxy] = []
+
+    def between(mock: Mock) -> str:
+        proxies.append(Proxy(mock.listener.url, mock.keys.ec, mock.keys.ec))
+        return proxies[0].url
+
+    mock = Mock("sms", tmp_path_factory.mktemp("sms"), between)
+    keys = mock.folder / "keys"
+    proxies[0].hub = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
+    yield mock, proxies[0]
+    mock.close()
+    proxies[0].close()
+
+
+def test_proxy_itself_changes_nothing(gateway: Partner) -> None:
+    gateway[1].use(CLEAN)
+    report = gateway[0].report(["CBK-report-*"])
+    assert alarms(report) == []
+    assert report.count("passed") == 14
+
+
+@pytest.mark.parametrize("defect", CALLBACKS, ids=lambda one: one.id)
+def test_every_defect_is_found(gateway: Partner, defect: Defect) -> None:
+    gateway[1].use(defect)
+    report = gateway[0].report(defect.finds, tries=3)
+    found = {one.check.id: one.verdict.result for one in report.findings}
+    assert found == dict.fromkeys(defect.finds, "failed"), [one.verdict for one in report.findings]
