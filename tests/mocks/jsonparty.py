@@ -117,28 +117,29 @@ class Heard:
 
 
 class HubStub:
-    """An HTTP server that hears callbacks; `answers` are taken first (status, "sealed"|"unsealed")."""
+    """An HTTP server that hears callbacks; `answers` are taken first (status, "sealed"|"unsealed", body?)."""
 
     def __init__(self, identity: Identity, body: bytes) -> None:
         self.identity, self.body = identity, body
         self.heard: list[Heard] = []
-        self.answers: list[tuple[int, str]] = []
+        self.answers: list[tuple[Any, ...]] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 data = self.rfile.read(int(self.headers["Content-Length"]))
                 stub.heard.append(Heard(self.path, dict(self.headers.items()), data, time.time()))
-                status, how = stub.answers.pop(0) if stub.answers else (200, "sealed")
+                status, how, *other = stub.answers.pop(0) if stub.answers else (200, "sealed")
+                said = other[0] if other else stub.body
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(stub.body)))
+                self.send_header("Content-Length", str(len(said)))
                 if how == "sealed":
                     head = self.headers["X-Gov-Signature"].split(".")[0]
                     nonce = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["nonce"]
-                    self.send_header("X-Gov-Signature", identity.seal(stub.body, status=status, req=nonce))
+                    self.send_header("X-Gov-Signature", identity.seal(said, status=status, req=nonce))
                 self.end_headers()
-                self.wfile.write(stub.body)
+                self.wfile.write(said)
 
             def log_message(self, format: str, *args: Any) -> None:
                 return

@@ -45,6 +45,13 @@ class Config:
             raise ConfigError(f"{name}: a number from 0 to 1 is needed")
         return float(value)
 
+    def seconds(self, name: str, default: float) -> float:
+        """A span of time of the partner's own keys, at most a day."""
+        value = self.own.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86400:
+            raise ConfigError(f"{name}: seconds from 0 to 86400 are needed")
+        return float(value)
+
     def text(self, name: str, default: str) -> str:
         """A text of the partner's own keys."""
         value = self.own.get(name, default)
