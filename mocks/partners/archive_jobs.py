@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from structlog.types import FilteringBoundLogger
 
-from mocks.partners.archive_download import DownloadFailed, DownloadRefused, download
-from mocks.partners.archive_package import FORMAT, HELD, Finding, detection, examine
+from mocks.partners import archive_store
+from mocks.partners.archive_download import Gone, Interrupted, Part, download
+from mocks.partners.archive_finding import FORMAT, ITEMS, Finding, detection
+from mocks.partners.archive_package import Announced, examine
 from mocks.partners.common import jws, strictjson
 from mocks.partners.common.bus import Bus, BusError
 from mocks.partners.common.clock import OwnClock
@@ -23,21 +26,17 @@ from mocks.partners.common.faults import Faults
 from mocks.partners.common.record import Record
 from mocks.partners.common.worker import Queries, Worker
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS job (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  reqid TEXT NOT NULL UNIQUE, content TEXT NOT NULL, request TEXT NOT NULL,
-  state TEXT NOT NULL DEFAULT 'waiting', attempt INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL,
-  message_id TEXT NOT NULL, result BLOB);
-CREATE INDEX IF NOT EXISTS job_due ON job (state, due);
-CREATE TABLE IF NOT EXISTS held (
-  fileno TEXT PRIMARY KEY, reqid TEXT NOT NULL, archive_no TEXT NOT NULL UNIQUE);
-"""
-EXCHANGE = "gov.archive"
+EXCHANGE: Final = "gov.archive"
+LARGEST: Final = 10 * 10**9  # bytes: 10 GB, above it the result is 413
+REPEATS: Final = (1.0, 5.0, 30.0, 300.0)  # seconds, of the contract
+WORDS: Final = {
+    "200": "archived", "400": "checks failed", "408": "download not finished in time", "410": "package gone",
+    "413": "more than 10 GB",
+}  # fmt: skip
 QUERIES = Queries(
-    "SELECT * FROM job WHERE state != 'published' AND due <= ? ORDER BY due, id LIMIT 1",
-    "SELECT min(due) FROM job WHERE state != 'published'",
-    "UPDATE job SET due = ? WHERE id = ?",
+    "SELECT * FROM offer WHERE state != 'published' AND due <= ? ORDER BY due, id LIMIT 1",
+    "SELECT min(due) FROM offer WHERE state != 'published'",
+    "UPDATE offer SET due = ? WHERE id = ?",
     "id",
 )
 
@@ -55,6 +54,8 @@ class Tools:
     clock: OwnClock
     log: FilteringBoundLogger
     repeats: Sequence[float]
+    idle: float  # seconds without a byte of a download
+    patience: float  # seconds until a download counts as not finished
 
 
 class Jobs(Worker):
@@ -67,31 +68,36 @@ class Jobs(Worker):
     def add(self, db: sqlite3.Connection, request: dict[str, object], content: str, delay: float) -> int:
         """Keeps an accepted request inside the caller's transaction."""
         due, text = self.clock() + delay, strictjson.write(request).decode()
+        late = self._tools.clock() + self._tools.patience
         done = db.execute(
-            "INSERT INTO job (reqid, content, request, due, message_id) VALUES (?, ?, ?, ?, ?)",
-            (request["reqid"], content, text, due, str(uuid.uuid4())),
-        )
+            "INSERT INTO offer (reqid, unitcode, fileno, content, request, late, due, message_id)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                request["reqid"], request["unitcode"], request["fileno"], content, text, late, due,
+                str(uuid.uuid4()),
+            ),
+        )  # fmt: skip
         return int(done.lastrowid or 0)
 
     def waiting(self, db: sqlite3.Connection) -> int:
         """How many packages are not examined yet."""
-        return int(db.execute("SELECT count(*) FROM job WHERE state = 'waiting'").fetchone()[0])
+        return int(db.execute("SELECT count(*) FROM offer WHERE state = 'waiting'").fetchone()[0])
 
     def content(self, db: sqlite3.Connection, reqid: str) -> str | None:
         """The digest of the content accepted under a reqid."""
-        row = db.execute("SELECT content FROM job WHERE reqid = ?", (reqid,)).fetchone()
+        row = db.execute("SELECT content FROM offer WHERE reqid = ?", (reqid,)).fetchone()
         return None if row is None else str(row["content"])
 
     def hurry(self, job: int) -> None:
         """Makes a job due now."""
         with self.record.work() as db:
-            db.execute("UPDATE job SET due = 0 WHERE id = ? AND state != 'published'", (job,))
+            db.execute("UPDATE offer SET due = 0 WHERE id = ? AND state != 'published'", (job,))
         self.wake()
 
     def attempted(self, job: int) -> bool:
         """Whether the result of a job was published or tried."""
         with self.record.work() as db:
-            row = db.execute("SELECT state, attempt FROM job WHERE id = ?", (job,)).fetchone()
+            row = db.execute("SELECT state, attempt FROM offer WHERE id = ?", (job,)).fetchone()
         return row is None or row["state"] == "published" or row["attempt"] > 0
 
     def operation(self, row: sqlite3.Row) -> str:
@@ -103,7 +109,7 @@ class Jobs(Worker):
     def overtaken(self, row: sqlite3.Row) -> None:
         """Counts as tried: callback_before_reply does not wait for it."""
         with self.record.work() as db:
-            db.execute("UPDATE job SET attempt = 1 WHERE id = ?", (row["id"],))
+            db.execute("UPDATE offer SET attempt = 1 WHERE id = ?", (row["id"],))
 
     def work(self, row: sqlite3.Row) -> None:
         try:
@@ -121,82 +127,104 @@ class Jobs(Worker):
         """A job that cannot be done is tried again, then answered as unusable."""
         if row["state"] != "waiting" or row["attempt"] < len(self._tools.repeats):
             return self._later(row)
-        findings = [Finding(FORMAT, "cannot be examined")]
-        self._conclude(row, json.loads(row["request"]), "400", "", findings)
+        self._conclude(row, json.loads(row["request"]), "400", [Finding(FORMAT, "cannot be examined")])
 
     def _step(self, row: sqlite3.Row) -> None:
         request = json.loads(row["request"])
-        self._examine(row, request) if row["state"] == "waiting" else self._publish(row, request)
+        self._arrive(row, request) if row["state"] == "waiting" else self._publish(row)
 
-    def _examine(self, row: sqlite3.Row, request: dict[str, str]) -> None:
-        part = self._tools.state / "incoming" / f"{row['id']}.part"
+    def _late(self, row: sqlite3.Row) -> bool:
+        return self.stopped.is_set() or self._tools.clock() > row["late"]
+
+    def _arrive(self, row: sqlite3.Row, request: dict[str, object]) -> None:
+        """Fetches a package, examines it and writes its result down, or waits to go on."""
+        part = Part(self._tools.state / "incoming" / f"{row['id']}.part")
+        code = self._fetched(row, request, part)
+        if self.stopped.is_set():
+            return
+        if code == "":
+            return self._later(row)
+        if code == "200":
+            self._examine(row, request, part)
+        else:
+            self._conclude(row, request, code, [])
+        part.remove()
+
+    def _fetched(self, row: sqlite3.Row, request: dict[str, object], part: Part) -> str:
+        """200 when all there is was received, another result, or nothing: go on later."""
+        take = self.faults.take
+        if int(str(request["size"])) > LARGEST:
+            return "413"
+        if take("download", "gone"):
+            return "410"
+        if take("download", "not_finished") or self._tools.clock() > row["late"]:
+            return "408"
+        cut = take("download", "interrupted")
         try:
-            download(request["url"], part, int(request["size"]))
-        except DownloadRefused as error:
-            return self._conclude(row, request, str(error), "download refused", [])
-        except DownloadFailed as error:
-            if row["attempt"] < len(self._tools.repeats):
-                return self._later(row)
-            return self._conclude(row, request, "404", f"download failed: {error}", [])
-        findings = examine(
-            part, request["fileno"], int(request["size"]), request["aipdigest"], self._tools.trusted,
-            datetime.fromtimestamp(self._tools.clock.seals(), UTC),
-        )  # fmt: skip
+            download(
+                str(request["url"]), part, int(str(request["size"])), idle=self._tools.idle,
+                late=lambda: self._late(row), stop_at=None if cut is None else int(cut.number(1000)),
+            )  # fmt: skip
+        except Gone:
+            return "410"
+        except Interrupted as error:
+            self._tools.log.info("download_interrupted", offer=row["id"], reason=str(error))
+            return "408" if self._tools.clock() > row["late"] else ""
+        return "200"
+
+    def _examine(self, row: sqlite3.Row, request: dict[str, object], part: Part) -> None:
+        now = datetime.fromtimestamp(self._tools.clock.seals(), UTC)
+        report = examine(part.file, Announced.of(request), self._tools.trusted, now)
+        findings = list(report.findings)
+        if fault := self.faults.take("check", "check_fails"):
+            item = fault.text(FORMAT)
+            findings.append(Finding(item if item in ITEMS else FORMAT, "for trial"))
         with self.record.work() as db:
-            if db.execute("SELECT 1 FROM held WHERE fileno = ?", (request["fileno"],)).fetchone():
-                findings = [Finding(HELD, "file number already held"), *findings]
-            self._conclude(row, request, "400" if findings else "200", "", findings)
+            findings += archive_store.succession(db, row, report.kind)
+            self._conclude(row, request, "400" if findings else "200", findings)
             if not findings:
                 (self._tools.state / "held").mkdir(exist_ok=True)
-                part.replace(self._tools.state / "held" / f"{row['id']}.zip")
-        part.unlink(missing_ok=True)
+                part.file.replace(self._tools.state / "held" / f"{row['id']}.zip")
 
     def _conclude(
-        self, row: sqlite3.Row, request: dict[str, str], code: str, text: str, findings: Sequence[Finding]
+        self, row: sqlite3.Row, request: Mapping[str, object], code: str, findings: Sequence[Finding]
     ) -> None:  # fmt: skip
         """Writes the result down, and the archive number with a good one."""
-        words = "archived" if code == "200" else text or "checks failed"
         named = {name: request[name] for name in ("reqid", "unitcode", "fileno")}
-        result = {**named, "retcode": code, "retdesc": words}
+        result = {**named, "retcode": code, "retdesc": WORDS[code]}
         with self.record.work() as db:
             if code == "200":
-                result["archiveNo"] = self._archive_no(db, request)
-                held = (request["fileno"], request["reqid"], result["archiveNo"])
-                db.execute("INSERT INTO held VALUES (?, ?, ?)", held)
+                result["archiveNo"] = archive_store.hold(db, row["id"], request)
             body = strictjson.write({**result, "detectionResult": detection(findings)})
-            change = "UPDATE job SET state = 'checked', result = ?, due = ?, attempt = 0 WHERE id = ?"
-            db.execute(change, (body, self.clock(), row["id"]))
+            db.execute(
+                "UPDATE offer SET state = 'checked', retcode = ?, result = ?, due = ?, attempt = 0"
+                " WHERE id = ?",
+                (code, body, self.clock(), row["id"]),
+            )
 
-    def _archive_no(self, db: sqlite3.Connection, request: dict[str, str]) -> str:
-        """档号 in the form of DA/T 13: fonds, category and year, retention, number."""
-        start = f"{request['unitcode']}-{request['libcode']}·{request['year']}-{request['retention']}-"
-        taken = db.execute(
-            "SELECT count(*) FROM held WHERE substr(archive_no, 1, ?) = ?", (len(start), start)
-        ).fetchone()[0]
-        return f"{start}{taken + 1:04d}"
-
-    def _publish(self, row: sqlite3.Row, request: dict[str, str]) -> None:
+    def _publish(self, row: sqlite3.Row) -> None:
         tools = self._tools
         self.pause("result")
         copies = 0 if self.faults.take("result", "drop_before_reply") else 1
         if fault := self.faults.take("result", "duplicate_push"):
             copies += max(1, int(fault.number(1)))
-        body, content_type = distorted(row["result"], "application/json", self.faults, "result")
+        plain = _bare(row["result"]) if self.faults.take("result", "missing_attachment") else row["result"]
+        body, content_type = distorted(plain, "application/json", self.faults, "result")
         for _ in range(copies):
-            self._send(row, request, body, content_type)
+            self._send(row, body, content_type)
         retcode = json.loads(row["result"])["retcode"] if copies else "lost"
         with tools.record.work() as db:
             tools.record.note(
-                "sent", "result", request["reqid"], body, retcode, accepted=copies > 0, case=request["fileno"]
+                "sent", "result", row["reqid"], body, retcode, accepted=copies > 0, case=row["fileno"]
             )
-            db.execute("UPDATE job SET state = 'published' WHERE id = ?", (row["id"],))
+            db.execute("UPDATE offer SET state = 'published' WHERE id = ?", (row["id"],))
 
-    def _send(self, row: sqlite3.Row, request: dict[str, str], body: bytes, content_type: str) -> None:
-        key = f"result.{request['unitcode']}"
+    def _send(self, row: sqlite3.Row, body: bytes, content_type: str) -> None:
+        key = f"result.{row['unitcode']}"
         flaws, bound = self.faults.flaws("result"), {"exchange": EXCHANGE, "routing_key": key}
         seal = self._tools.signer.sign(body, bound, age=flaws.age, spoil=flaws.spoil)
         self._tools.bus.publish(
-            EXCHANGE, key, body, message_id=row["message_id"], correlation_id=request["fileno"],
+            EXCHANGE, key, body, message_id=row["message_id"], correlation_id=row["fileno"],
             content_type=content_type, headers={jws.HEADER: seal},
         )  # fmt: skip
 
@@ -205,4 +233,10 @@ class Jobs(Worker):
         wait = waits[min(row["attempt"], len(waits) - 1)] if waits else 1.0
         with self.record.work() as db:
             due = self.clock() + wait
-            db.execute("UPDATE job SET attempt = attempt + 1, due = ? WHERE id = ?", (due, row["id"]))
+            db.execute("UPDATE offer SET attempt = attempt + 1, due = ? WHERE id = ?", (due, row["id"]))
+
+
+def _bare(result: bytes) -> bytes:
+    """Without what the checks found."""
+    value = json.loads(result)
+    return strictjson.write({name: value[name] for name in value if name != "detectionResult"})

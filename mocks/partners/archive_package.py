@@ -1,78 +1,79 @@
-"""What the archive examines in a package: size, digest, form, signature, and every file it lists."""
+"""The detection of a package (contract §4): every check that can be made without asking what is held."""
 
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
-import lzma
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 
+from mocks.partners import archive_finding as item
+from mocks.partners import archive_form as form
+from mocks.partners.archive_finding import Closed, Finding
+from mocks.partners.archive_form import path, tag, text_of
+from mocks.partners.archive_zip import INDEX, ZIP_ERRORS, Entries, Seen, is_inside, is_program, read_entries
 from mocks.partners.common import xmlsig
 from mocks.partners.common.xmlsig import DS, Element, SealError, XmlError
 
-SIGNATURE, HELD, SIZE, DIGEST, FORMAT = "1-1-1", "1-2-2", "2-1-1", "2-2-1", "3-1-1"
-LISTS = ("authenticity", "integrity", "usability", "security")
-LARGEST_INDEX = 8 << 20  # bytes of package.xml
-MOST_FILES = 20_000
-ZIP_ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError,
-    EOFError, OSError, ValueError, OverflowError, LookupError,
-)  # fmt: skip
+MOST_ELEMENTS: Final = 1_000_000
+_FILE: Final = ("被签名对象", "封装内容", "文件实体块", "文件实体")
+_ACTS: Final = ("被签名对象", "封装内容", "业务实体块", "业务实体")
+_PERSONS: Final = ("被签名对象", "封装内容", "机构人员实体块", "机构人员实体")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One failed check."""
+class Announced:
+    """What the request (or the line of the hand-over sheet) says of the package."""
 
-    item: str
-    msg: str
-
-
-class Malformed(Exception):
-    """Not the package form; the text is the message of 3-1-1."""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A file that package.xml lists."""
-
-    name: str
+    fileno: str
+    unitcode: str
+    libcode: str
+    title: str
+    retention: str
+    year: int
     size: int
-    sha256: str
+    aipdigest: str
+
+    @staticmethod
+    def of(request: Mapping[str, object]) -> Announced:
+        """From the members of addFile."""
+        text = {name: str(value) for name, value in request.items()}
+        return Announced(
+            text["fileno"], text["unitcode"], text["libcode"], text["title"], text["retention"],
+            int(text["year"]), int(text["size"]), text["aipdigest"],
+        )  # fmt: skip
 
 
-def detection(findings: Iterable[Finding]) -> dict[str, list[dict[str, str]]]:
-    """`detectionResult`: a finding stands in the list of its first figure."""
-    result: dict[str, list[dict[str, str]]] = {name: [] for name in LISTS}
-    for finding in findings:
-        result[LISTS[int(finding.item[0]) - 1]].append({"item": finding.item, "msg": finding.msg})
-    return result
+@dataclass(frozen=True)
+class Report:
+    """Every failed check, and 封装包类型 (empty if it was not seen)."""
+
+    findings: tuple[Finding, ...]
+    kind: str = ""
 
 
 def examine(
-    path: Path, fileno: str, size: int, digest: str, trusted: Sequence[x509.Certificate], now: datetime
-) -> list[Finding]:  # fmt: skip
-    """Every failed check; a package that is not the one announced is not opened."""
-    if path.stat().st_size != size:
-        return [Finding(SIZE, "size differs")]
-    if _digest_of(path) != digest:
-        return [Finding(DIGEST, "digest differs")]
+    file: Path, announced: Announced, trusted: Sequence[x509.Certificate], now: datetime
+) -> Report:  # fmt: skip
+    """A package that is not the one announced, or no zip, is not opened."""
+    if file.stat().st_size != announced.size:
+        return Report((Finding(item.SIZE, "size differs from that announced"),))
+    if _digest_of(file) != announced.aipdigest:
+        return Report((Finding(item.DIGEST, "aipdigest differs"),))
     try:
-        with zipfile.ZipFile(path) as package:
-            return _examine_zip(package, fileno, trusted, now)
-    except Malformed as error:
-        return [Finding(FORMAT, str(error))]
+        with zipfile.ZipFile(file) as package:
+            return _opened(read_entries(package, announced.fileno), announced, trusted, now)
+    except Closed as closed:
+        return Report((closed.finding,))
     except ZIP_ERRORS:
-        return [Finding(FORMAT, "not a readable zip")]
+        return Report((Finding(item.FORMAT, "not a readable zip"),))
 
 
 def _digest_of(path: Path) -> str:
@@ -80,116 +81,161 @@ def _digest_of(path: Path) -> str:
         return base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
 
 
-def _examine_zip(
-    package: zipfile.ZipFile, fileno: str, trusted: Sequence[x509.Certificate], now: datetime
-) -> list[Finding]:  # fmt: skip
-    held = _entries(package, fileno)
-    root = _index(package, held, fileno)
+def _opened(
+    entries: Entries, announced: Announced, trusted: Sequence[x509.Certificate], now: datetime
+) -> Report:  # fmt: skip
+    seen = {name: entries.look(name) for name in entries.infos}
+    findings = [*entries.findings, *_dangers(entries, seen)]
     try:
-        verify(root, trusted, now)
-    except SealError as error:
-        return [Finding(SIGNATURE, f"signature: {error}")]
-    listed = _listed(root)
-    if extra := held.keys() - {"package.xml"} - {item.name for item in listed}:
-        raise Malformed(f"not listed: {min(extra)}")
-    findings = [_compare(package, held, item) for item in listed]
-    return [finding for finding in findings if finding is not None]
+        root = read_index(entries.index())
+    except Closed as closed:
+        return Report((*findings, closed.finding))
+    findings += [Finding(item.ELEMENTS, text) for text in (*form.breaches(root), *_sequence(root))]
+    findings += [Finding(item.SIGNATURE, text) for text in _seal(root, trusted, now)]
+    findings += [Finding(item.METADATA, text) for text in _disagreements(root, announced)]
+    findings += [Finding(item.PERSONS, text) for text in _acts(root)]
+    findings += _files(root, entries, seen)
+    return Report(tuple(findings), text_of(root, "被签名对象", "封装包类型"))
 
 
-def _entries(package: zipfile.ZipFile, fileno: str) -> dict[str, zipfile.ZipInfo]:
-    """Entries by their name below `<fileno>/`, folders left out."""
-    entries: dict[str, zipfile.ZipInfo] = {}
-    infos = [info for info in package.infolist() if not info.is_dir()]
-    if len(infos) > MOST_FILES:
-        raise Malformed("too many files")
-    for info in infos:
-        folder, _, name = info.filename.partition("/")
-        if folder != fileno or not _is_inside(name) or info.flag_bits & 1:
-            raise Malformed("a name outside the package folder, or an encrypted file")
-        if name in entries:
-            raise Malformed("a name twice")
-        entries[name] = info
-    return entries
+def _dangers(entries: Entries, seen: Mapping[str, Seen | None]) -> Iterator[Finding]:
+    for name, one in seen.items():
+        if one is not None and is_program(one.head):
+            yield Finding(item.SECURITY, f"{name} is a program or a script")
+        elif one is None and name not in entries.closed:
+            yield Finding(item.FORMAT, f"{name} cannot be read")
 
 
-def _is_inside(name: str) -> bool:
-    return "\\" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
-
-
-def _index(package: zipfile.ZipFile, held: dict[str, zipfile.ZipInfo], fileno: str) -> Element:
-    info = held.get("package.xml")
-    if info is None:
-        raise Malformed(f"no {fileno}/package.xml")
-    with package.open(info) as file:
-        data = file.read(LARGEST_INDEX + 1)
-    if len(data) > LARGEST_INDEX:
-        raise Malformed("package.xml too large")
+def read_index(data: bytes) -> Element:
+    """eep.xml as a tree; `Closed` (3-1-1) if it is not well-formed UTF-8 without DOCTYPE."""
     try:
-        root = xmlsig.parse(data)
-    except XmlError as error:
-        raise Malformed(f"package.xml: {error}") from error
-    if root.tag != "Package" or not set(root.attrib) <= {"Id"}:
-        raise Malformed("package.xml: Package")
+        data.decode("utf-8")
+        root = xmlsig.parse(data, MOST_ELEMENTS)
+    except (UnicodeDecodeError, XmlError) as error:
+        raise Closed(item.FORMAT, f"{INDEX} is not well-formed: {error}"[:200]) from error
+    if (root.getroottree().docinfo.encoding or "UTF-8").upper() != "UTF-8":
+        raise Closed(item.FORMAT, f"{INDEX} is not UTF-8")
     return root
 
 
-def _listed(root: Element) -> list[Listed]:
-    """The File elements; nothing else but the signature may stand beside them."""
-    files = [_one_listed(node) for node in list(root)[:-1]]
-    if len({item.name for item in files}) != len(files) or any(item.name == "package.xml" for item in files):
-        raise Malformed("package.xml: a file twice, or itself")
-    return files
+def _documents(root: Element) -> list[Element]:
+    return list(root.findall(path(*_FILE, "文件数据", "文档")))
 
 
-def _one_listed(node: Element) -> Listed:
-    if node.tag != "File" or set(node.attrib) != {"name", "size", "sha256"} or len(node):
-        raise Malformed("package.xml: File")
-    size, digest = node.get("size"), node.get("sha256")
-    if not (size.isascii() and size.isdigit() and len(size) <= 12) or len(digest) != 64:
-        raise Malformed("package.xml: size or sha256")
-    return Listed(node.get("name"), int(size), digest.lower())
+def _sequence(root: Element) -> Iterator[str]:
+    """Rules over several 文档: numbers without a gap, one main document, names used once."""
+    documents = _documents(root)
+    numbers = [text_of(one, "文档序号") for one in documents]
+    if numbers != [str(number) for number in range(1, len(numbers) + 1)]:
+        yield "文档序号: not from 1 without a gap"
+    if [text_of(one, "文档主从声明") == "主文档" for one in documents] != [
+        place == 0 for place in range(len(documents))
+    ]:
+        yield "文档主从声明: the first is the main document"
+    names = {
+        "文档标识符": [text_of(one, "文档标识符") for one in documents],
+        "文档数据ID": [one.get("文档数据ID") for one in root.iter(tag("文档数据"))],
+        "编码ID": [one.get("编码ID") for one in root.iter(tag("编码"))],
+    }
+    yield from (f"{what}: used twice" for what, used in names.items() if len(set(used)) != len(used))
 
 
-def _compare(package: zipfile.ZipFile, held: dict[str, zipfile.ZipInfo], item: Listed) -> Finding | None:
-    """Reads no more than the listed size and one byte: a bomb is a size that differs."""
-    info = held.get(item.name)
-    if info is None:
-        raise Malformed(f"missing: {item.name}")
-    size, digest = 0, hashlib.sha256()
-    with package.open(info) as file:
-        while chunk := file.read(min(1 << 16, item.size + 1 - size)):
-            size += len(chunk)
-            digest.update(chunk)
-    if size != item.size:
-        return Finding(SIZE, f"size differs: {item.name}")
-    return None if digest.hexdigest() == item.sha256 else Finding(DIGEST, f"digest differs: {item.name}")
+def _seal(root: Element, trusted: Sequence[x509.Certificate], now: datetime) -> Iterator[str]:
+    try:
+        verify(root, trusted, now)
+    except SealError as error:
+        yield f"signature: {error}"
 
 
 def verify(root: Element, trusted: Sequence[x509.Certificate], now: datetime) -> None:
-    """One enveloped signature, last child, over the whole root (URI "" or its Id); SealError otherwise."""
-    found = root.findall(f".//{{{DS}}}Signature")
-    if len(found) != 1 or found[0] is not root[-1]:
-        raise SealError("not one Signature as last child")
-    info, value, key_info = xmlsig.signature_parts(found[0])
+    """The one signature, by the registered certificate, over 被签名对象; SealError otherwise."""
+    signed, sealed = xmlsig.child(root, tag("被签名对象")), xmlsig.child(root, path("电子签名块", "电子签名"))
+    _require_one_name(root, signed)
+    node = xmlsig.child(sealed, f"{tag('签名结果')}/{{{DS}}}Signature")
+    if len(root.findall(f".//{{{DS}}}Signature")) != 1:
+        raise SealError("more than one Signature")
+    info, value, key_info = xmlsig.signature_parts(node)
     data = xmlsig.require_children(key_info, [f"{{{DS}}}X509Data"])[0]
-    shown = xmlsig.require_children(data, [f"{{{DS}}}X509Certificate"])[0]
-    certificate = xmlsig.trusted_certificate(xmlsig.decode_base64(shown.text), trusted, now)
-    digests = xmlsig.read_references(info, [xmlsig.ENVELOPED, xmlsig.EXC_C14N])
-    name = root.get("Id")
-    if len(digests) != 1 or not digests.keys() <= {"", f"#{name}" if name else ""}:
+    shown = xmlsig.decode_base64(xmlsig.require_children(data, [f"{{{DS}}}X509Certificate"])[0].text)
+    if shown != xmlsig.decode_base64(text_of(sealed, "证书块", "证书")):
+        raise SealError("证书 is another one")
+    certificate = xmlsig.trusted_certificate(shown, trusted, now)
+    digests = xmlsig.read_references(info, [xmlsig.EXC_C14N])
+    if digests.keys() != {f"#{signed.get('Id')}"}:
         raise SealError("Reference")
-    xmlsig.check_digest(xmlsig.canonical(_bare(root)), next(iter(digests.values())), "package.xml")
+    xmlsig.check_digest(xmlsig.canonical(signed), digests[f"#{signed.get('Id')}"], "被签名对象")
     xmlsig.check_value(info, value, certificate)
+    _require_time(signed, sealed, now)
 
 
-def _bare(root: Element) -> Element:
-    """The document without its last child, the white space after it kept."""
-    bare = copy.deepcopy(root)
-    last = bare[-1]
-    before, tail = last.getprevious(), last.tail or ""
-    if before is None:
-        bare.text = (bare.text or "") + tail
-    else:
-        before.tail = (before.tail or "") + tail
-    bare.remove(last)
-    return bare
+def _require_one_name(root: Element, signed: Element) -> None:
+    if not signed.get("Id"):
+        raise SealError("被签名对象 has no Id")
+    for node in root.iter():
+        wrong = [name for name in node.attrib if name.rpartition("}")[2].lower() == "id"]
+        if wrong and (node is not signed or wrong != ["Id"]):
+            raise SealError("another attribute spelt Id")
+
+
+def _require_time(signed: Element, sealed: Element, now: datetime) -> None:
+    """签名时间 lies between 封装包创建时间 and the download."""
+    made, at = text_of(signed, "封装包创建时间"), text_of(sealed, "签名时间")
+    if not (form.is_moment(made) and form.is_moment(at)):
+        raise SealError("签名时间 or 封装包创建时间 is no time")
+    if not datetime.fromisoformat(made) <= datetime.fromisoformat(at) <= now:
+        raise SealError("签名时间")
+
+
+def _disagreements(root: Element, announced: Announced) -> Iterator[str]:
+    wanted = {
+        ("电子文件号",): announced.fileno, ("档号", "全宗号"): announced.unitcode,
+        ("档号", "年度"): str(announced.year), ("档号", "保管期限"): form.TERMS[announced.retention],
+        ("档号", "机构或问题"): announced.libcode, ("内容描述", "题名"): announced.title,
+        ("内容描述", "文件编号"): announced.fileno,
+    }  # fmt: skip
+    for names, value in wanted.items():
+        if text_of(root, *_FILE, *names) != value:
+            yield f"{names[-1]} differs from the request"
+    if any(text_of(act, "文件标识符") != announced.fileno for act in root.iterfind(path(*_ACTS))):
+        yield "文件标识符 differs from the request"
+
+
+def _acts(root: Element) -> Iterator[str]:
+    known = {text_of(one, "机构人员标识符") for one in root.iterfind(path(*_PERSONS))}
+    acts = list(root.iterfind(path(*_ACTS)))
+    if any(text_of(act, "机构人员标识符") not in known for act in acts):
+        yield "an act by somebody who is not declared"
+    times = [text_of(act, "行为时间") for act in acts]  # one zone and one width: texts sort as times
+    if times != sorted(times):
+        yield "acts out of the order of time"
+
+
+def _files(root: Element, entries: Entries, seen: Mapping[str, Seen | None]) -> Iterator[Finding]:
+    """2-1-2, 2-2-1, 3-1-1 and 4-1-1 over what 文档 name."""
+    documents = _documents(root)
+    if text_of(root, *_FILE, "形式特征", "件数") != str(len(documents)):
+        yield Finding(item.FILES, "件数 is not the number of 文档")
+    codes = [one.find(path("文档数据", "编码")) for one in documents]
+    named = Counter(text_of(code, "电子属性", "计算机文件名") for code in codes if code is not None)
+    for name, times in named.items():
+        if not is_inside(name):
+            yield Finding(item.SECURITY, "计算机文件名 leads outside the folder")
+        elif name not in entries.infos or name == INDEX or times > 1:
+            yield Finding(item.FILES, f"{name} is missing, or named more than once")
+    for name in entries.infos.keys() - named.keys() - {INDEX}:
+        yield Finding(item.FILES, f"{name} is named by no 文档")
+    for code in codes:
+        yield from [] if code is None else _one_file(code, entries, seen)
+
+
+def _one_file(code: Element, entries: Entries, seen: Mapping[str, Seen | None]) -> Iterator[Finding]:
+    name = text_of(code, "电子属性", "计算机文件名")
+    one = seen.get(name)
+    if one is None:
+        return
+    if text_of(code, "电子属性", "计算机文件大小") != str(one.size):
+        yield Finding(item.DIGEST, f"{name}: size differs")
+    if text_of(code, "编码数据") != one.sha256:
+        yield Finding(item.DIGEST, f"{name}: digest differs")
+    if not entries.is_of(name, one, text_of(code, "电子属性", "格式信息")):
+        yield Finding(item.FORMAT, f"{name}: format not taken, or its first bytes do not agree")

@@ -1,8 +1,8 @@
 """SYS-06, the archives, from adapters/archives/contract/contract.md: takes requests, examines packages.
 
-Own keys: check_delay_ms (200), max_waiting (1000; code 9 above it), max_bytes (512 MiB), repeat_seconds
-(1, 5, 30; of downloads, and of results the bus did not take). The result goes over
-the bus of mocks/partners/common/bus.py.
+Own keys: check_delay_ms (200), max_waiting (1000; code 9 above it), repeat_seconds (1, 5, 30, 300, the last
+again; of downloads, and of results the bus did not take), idle_seconds (60; without a byte of a download),
+patience_seconds (86400; then the result is 408). The result goes over the bus of common/bus.py.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from fastapi import FastAPI
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from structlog.types import FilteringBoundLogger
 
-from mocks.partners.archive_jobs import SCHEMA, Jobs, Tools
+from mocks.partners.archive_jobs import REPEATS, Jobs, Tools
+from mocks.partners.archive_store import SCHEMA
 from mocks.partners.common import strictjson, tokens
 from mocks.partners.common.assemble import open_ground
 from mocks.partners.common.bus import GOV_ARCHIVE, Bus
-from mocks.partners.common.callback import REPEATS
 from mocks.partners.common.clock import compact, parse_compact
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Answer, Call, Desk, Manners, Operation
@@ -35,7 +35,9 @@ from mocks.partners.common.server import main
 FAULTS = {
     "token": ANSWER_FAULTS,
     "addFile": ANSWER_FAULTS | {"callback_before_reply"},
-    "result": PUSH_FAULTS,
+    "download": {"interrupted", "gone", "not_finished"},
+    "check": {"check_fails"},
+    "result": PUSH_FAULTS | {"missing_attachment"},
 }
 BEARER = re.compile(r"Bearer ([0-9A-Za-z._~+/-]+=*)", re.ASCII)
 
@@ -131,7 +133,7 @@ class Archives:
             request = AddFile.model_validate(raw)
         except (strictjson.BadJson, ValidationError):
             return self._refused(call, "1", "bad parameter")
-        if request.appid != self.config.account or request.size > self.config.integer("max_bytes", 512 << 20):
+        if request.appid != self.config.account:
             return self._refused(call, "1", "bad parameter")
         return self._accepted(call, request, strictjson.digest(raw))
 
@@ -182,7 +184,8 @@ def build(config: Config, log: FilteringBoundLogger) -> Archives:
     bus = Bus.open(config.amqp_url, config.queue_path or config.state / "queue.db", GOV_ARCHIVE)
     tools = Tools(
         ground.record, ground.faults, ground.signer, trusted, bus, config.state, ground.clock, log,
-        config.numbers("repeat_seconds", REPEATS),
+        config.numbers("repeat_seconds", REPEATS), config.integer("idle_seconds", 60, least=1),
+        config.integer("patience_seconds", 86400, least=1),
     )  # fmt: skip
     jobs = Jobs(tools)
     desk = ground.desk(MANNERS, jobs)

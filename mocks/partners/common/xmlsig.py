@@ -56,21 +56,26 @@ def load_signer(key_pem: bytes, certificate_pem: bytes) -> Signer:
     return Signer(key, x509.load_pem_x509_certificate(certificate_pem))
 
 
-def parse(data: bytes | str) -> Element:
-    """The root of a harmless document. A string's declaration is ignored: a string is text already."""
+def parse(data: bytes | str, most: int = MOST_ELEMENTS, *, huge: bool = False) -> Element:
+    """The root of a harmless document of at most `most` elements. A string's declaration is ignored.
+
+    `huge`: a text may have more than the ten million bytes that libxml2 takes otherwise.
+    """
     raw = _DECLARATION.sub("", data).encode() if isinstance(data, str) else data
+    if huge and b"<!DOCTYPE" in raw:  # libxml2 bounds no expansion of entities then
+        raise XmlError("DOCTYPE")
     parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, remove_comments=True
+        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=huge, remove_comments=True
     )
     try:
         root = etree.fromstring(raw, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise XmlError("not well-formed") from error
-    _refuse_dangerous(root)
+    _refuse_dangerous(root, most)
     return root
 
 
-def _refuse_dangerous(root: Element) -> None:
+def _refuse_dangerous(root: Element, most: int) -> None:
     if root.getroottree().docinfo.doctype or root.getroottree().docinfo.internalDTD is not None:
         raise XmlError("DOCTYPE")
     if root.getprevious() is not None or root.getnext() is not None:
@@ -78,7 +83,7 @@ def _refuse_dangerous(root: Element) -> None:
     for count, node in enumerate(root.iter()):
         if not isinstance(node.tag, str):
             raise XmlError("processing instruction or entity")
-        if count > MOST_ELEMENTS or len(node.attrib) > MOST_ATTRIBUTES:
+        if count > most or len(node.attrib) > MOST_ATTRIBUTES:
             raise XmlError("too many elements or attributes")
 
 
