@@ -14,7 +14,7 @@ from mocks.conformance.checks import Maker, judged_acceptance, judged_refusal, m
 from mocks.conformance.model import Verdict
 from mocks.conformance.reply import Reply
 from mocks.conformance.sealchecks import kind_of
-from mocks.conformance.specimen import Specimen
+from mocks.conformance.specimen import FRESH, Specimen
 from mocks.conformance.wording import declared, words
 
 Bytes = Callable[[bytes], bytes]
@@ -169,9 +169,11 @@ def _marked(bench: Bench, specimen: Specimen) -> bytes:
     """The document with a mark at the end of its longest free text."""
     tree = specimen.tree
     spec = declared(bench.adapter.folder, specimen.mapping.name)
+    own = FRESH | set(bench.facts.fresh)
     free = [
         word.place for word in words(spec, tree)
-        if word.spec.to and not word.spec.codes and isinstance(trees.reach(tree, word.place), str)
+        if word.spec.to and word.spec.to not in own and not word.spec.codes and not word.spec.as_
+        and isinstance(trees.reach(tree, word.place), str)
     ]  # fmt: skip
     if not free:
         return strict.dumps(tree)
