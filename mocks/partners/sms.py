@@ -28,6 +28,7 @@ from mocks.partners.common.clock import compact
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Answer, Call, Desk, Manners, Operation
 from mocks.partners.common.faults import ANSWER_FAULTS, PUSH_FAULTS
+from mocks.partners.common.pace import Pace
 from mocks.partners.common.server import main
 from mocks.partners.sms_reports import Behaviour, behaviour, report, rounds
 
@@ -133,20 +134,6 @@ class Rules:
         if message.mobile in self.blacklist:
             return "BLACKLIST"
         return "SENSITIVE" if any(word in message.content for word in self.sensitive) else ""
-
-
-@dataclass
-class Pace:
-    """At most so many submissions in one second of the clock; 0 = no limit."""
-
-    limit: int
-    second: int = 0
-    count: int = 0
-
-    def too_fast(self, now: float) -> bool:
-        """Counts one submission."""
-        self.second, self.count = int(now), (self.count + 1 if self.second == int(now) else 1)
-        return 0 < self.limit < self.count
 
 
 @dataclass(frozen=True)

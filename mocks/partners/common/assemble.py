@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from mocks.partners.common import admin
-from mocks.partners.common.callback import REPEATS, Callbacks, JwsSealer
+from mocks.partners.common.callback import REPEATS, Callbacks, Judge, JwsSealer, Sealer, taken
 from mocks.partners.common.clock import OwnClock
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Desk, Manners, Pushes
@@ -31,14 +31,19 @@ class Ground:
     trusted: Certificates
     clock: OwnClock
 
-    def callbacks(self, *, for_ever: bool = False) -> Callbacks:
-        """Calls to the hub under X-Gov-Signature, not yet started."""
-        sealer = JwsSealer(self.signer, self.trusted, self.faults)
-        repeats = self.config.numbers("repeat_seconds", REPEATS)
+    def callbacks(
+        self, *, for_ever: bool = False, repeats: tuple[float, ...] = REPEATS, judge: Judge = taken,
+        sealer: Sealer | None = None,
+    ) -> Callbacks:  # fmt: skip
+        """Calls to the hub, not yet started; under X-Gov-Signature unless a sealer is given."""
         return Callbacks(
-            self.record, self.config.hub_url, sealer, self.faults, self.clock.base,
-            repeats=repeats, for_ever=for_ever,
+            self.record, self.config.hub_url, sealer or self.sealer(), self.faults, self.clock.base,
+            repeats=self.config.numbers("repeat_seconds", repeats), for_ever=for_ever, judge=judge,
         )  # fmt: skip
+
+    def sealer(self) -> JwsSealer:
+        """X-Gov-Signature with the partner's key."""
+        return JwsSealer(self.signer, self.trusted, self.faults)
 
     def desk(self, manners: Manners, pushes: Pushes) -> Desk:
         """What its operations need."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -38,6 +38,24 @@ class Note:
     id: str
     case: str = ""
     content: str = ""  # hex digest of the message alone when the call carries several
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What became of a try: the code for the record, whether the message was taken, whether that is final."""
+
+    code: str
+    accepted: bool = False
+    final: bool = False
+
+
+Judge = Callable[[Mapping[str, str], bytes], Heard]
+"""Reads the hub's sealed answer of HTTP 200 as the contract words it."""
+
+
+def taken(headers: Mapping[str, str], body: bytes) -> Heard:
+    """HTTP 200 says all, whatever the body."""
+    return Heard("200", accepted=True, final=True)
 
 
 class Sealer(Protocol):
@@ -82,16 +100,16 @@ class Callbacks(Worker):
     def __init__(
         self, record: Record, hub_url: str, sealer: Sealer, faults: Faults, clock: Clock, *,
         repeats: Sequence[float] = REPEATS, for_ever: bool = False,
-        timeout: float = TIMEOUT,
+        timeout: float = TIMEOUT, judge: Judge = taken,
     ) -> None:  # fmt: skip
         """`for_ever`: after the last repeat time, go on at that distance until answered 200.
 
-        `timeout`: seconds the hub has to answer.
+        `timeout`: seconds the hub has to answer. `judge`: reads an answer of HTTP 200.
         """
         super().__init__("callbacks", record, faults, clock, QUERIES)
         self._sealer = sealer
         self._repeats, self._for_ever = tuple(repeats), for_ever
-        self._hub = hub_url.rstrip("/")
+        self._hub, self._judge = hub_url.rstrip("/"), judge
         self._prefix = urlsplit(self._hub).path
         self._client = httpx2.Client(timeout=timeout, trust_env=False, follow_redirects=False)
 
@@ -152,23 +170,24 @@ class Callbacks(Worker):
                 )
             db.execute("UPDATE callback SET attempt = 1, state = 'given_up' WHERE id = ?", (row["id"],))
 
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str], sealed: str) -> str:
-        """ "200" if the hub answered that with a good seal, else what happened."""
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str], sealed: str) -> Heard:
+        """What the hub said under a good seal, else what happened."""
         try:
             with self._client.stream("POST", url, content=body, headers=dict(headers)) as answer:
                 data = b""
                 for chunk in answer.iter_bytes():
                     data += chunk
                     if len(data) > LARGEST_ANSWER:
-                        return "answer too large"
+                        return Heard("answer too large")
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError):
-            return "unreachable"
+            return Heard("unreachable")
         if answer.status_code != 200:
-            return str(answer.status_code)
-        return "200" if self._sealer.holds(sealed, 200, answer.headers, data) else "answer seal"
+            return Heard(str(answer.status_code))
+        holds = self._sealer.holds(sealed, 200, answer.headers, data)
+        return self._judge(answer.headers, data) if holds else Heard("answer seal")
 
-    def _settle(self, row: sqlite3.Row, body: bytes, code: str) -> None:
-        done, attempt = code == "200", row["attempt"] + 1
+    def _settle(self, row: sqlite3.Row, body: bytes, heard: Heard) -> None:
+        done, attempt = heard.final, row["attempt"] + 1
         copies, due, state = row["copies"], 0.0, "done"
         if done and (fault := self.faults.take(row["operation"], "duplicate_push")):
             copies += max(1, int(fault.number(1)))
@@ -180,7 +199,9 @@ class Callbacks(Worker):
             state = "given_up"
         with self.record.work() as db:
             for kind, id, case, content in json.loads(row["notes"]):
-                self.record.note("sent", kind, id, body, code, accepted=done, case=case, content=content)
+                self.record.note(
+                    "sent", kind, id, body, heard.code, accepted=heard.accepted, case=case, content=content
+                )
             db.execute(
                 "UPDATE callback SET attempt = ?, copies = ?, due = ?, state = ? WHERE id = ?",
                 (attempt, copies, due, state, row["id"]),

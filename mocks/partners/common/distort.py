@@ -10,6 +10,7 @@ from mocks.partners.common.faults import Faults
 from mocks.partners.common.strictjson import write
 
 STAMP = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})", re.ASCII)
+DASHED = re.compile(r"(\d{4})-(\d{2})-(\d{2})( \d{2}:\d{2}:\d{2})", re.ASCII)
 DAY = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 
 
@@ -24,11 +25,13 @@ def _each_text(value: object, change: Callable[[str], str]) -> object:
 
 
 def _other_date(text: str) -> str:
-    """yyyyMMddHHmmss as yyyy-MM-dd HH:mm:ss and yyyyMMdd as yyyy/MM/dd; anything else unchanged."""
+    """yyyyMMddHHmmss with dashes, dashes and yyyyMMdd with slashes; anything else unchanged."""
     if match := STAMP.fullmatch(text):
         return "{}-{}-{} {}:{}:{}".format(*match.groups())
     if match := DAY.fullmatch(text):
         return "{}/{}/{}".format(*match.groups())
+    if match := DASHED.fullmatch(text):
+        return "{}/{}/{}{}".format(*match.groups())
     return text
 
 

@@ -41,6 +41,7 @@ class Answer:
     jobs: tuple[int, ...] = ()
     push_first: bool = False
     sealed: bool = True  # False where the contract has an answer without a seal
+    headers: Mapping[str, str] = field(default_factory=dict)  # those of the contract beside the seal
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ class Desk:
 
     async def _serve(self, operation: Operation, request: Request) -> Response:
         nonce = jws.claimed_nonce(request.headers.get(jws.HEADER))
+        if nonce is None and self.manners.always_sealed:
+            nonce = ""
         early = await self._before(operation, request)
         if early is not None:
             return early if isinstance(early, Response) else self._sealed(operation, early, nonce, None)
@@ -172,7 +175,7 @@ class Desk:
         """The answer as it leaves; without a readable nonce there is mostly nothing to bind a seal to."""
         name = operation.name
         body, content_type = distorted(write(answer.value), "application/json", self.faults, name)
-        headers = {"Content-Type": content_type}
+        headers = {**answer.headers, "Content-Type": content_type}
         if nonce is not None and answer.sealed:
             flaws = self.faults.flaws(name, skew)
             bound: jws.Bound = {"status": answer.status, "req": nonce}

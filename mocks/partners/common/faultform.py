@@ -40,9 +40,13 @@ MEANINGS: Final[Mapping[str, str]] = {
     "token_expired": "the access token counts as expired",
     "freeze": "the monthly freeze of settlements",
     "busy": "the contract's code for busy",
+    "header_differs": "the header of the answer says the opposite of its body",
+    "second_rating": "a service already rated is rated once more, under another number",
+    "unknown_service": "a rating names a service that was never recorded",
+    "not_granted": "the contract's code for a service that is not granted",
     "withdrawn": "the object asked for was withdrawn; a corrected one follows under another name",
 }
-"""Every fault there is; the upper part is common, the last four are of single contracts."""
+"""Every fault there is; the upper part is common, the lower one is of single contracts."""
 
 MEMBERS: Final = frozenset({"operation", "fault", "times", "probability", "value", "from", "until", "then"})
 LONGEST: Final = 366 * 86400.0  # seconds ahead a fault may begin or end
