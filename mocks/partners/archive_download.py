@@ -105,7 +105,7 @@ def _receive(
 ) -> bool:  # fmt: skip
     """Whether the end is known to be the end: by the size, or by a length that was kept."""
     with part.file.open("ab") as file:
-        for chunk in answer.iter_raw(1 << 16):
+        for chunk in answer.iter_raw():
             file.write(chunk[: size + 1 - file.tell()])
             if file.tell() > size:
                 return True

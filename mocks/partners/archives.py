@@ -164,6 +164,7 @@ class Archives:
                 "received", "addFile", request.reqid, call.body, code,
                 accepted=good, case=request.fileno, content=content,
             )  # fmt: skip
+        self.jobs.wake()
         return Answer({"code": code, "msg": msg, "reqid": request.reqid}, jobs=tuple(jobs))
 
     def start(self) -> None:
