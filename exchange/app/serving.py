@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import uvicorn
 
-from exchange import consuming, inbox
+from exchange import consuming, drift, inbox
 from exchange.adapterfolder import Adapter, load_adapters
 from exchange.app import opening
 from exchange.app.http import build_app
@@ -109,6 +109,7 @@ class Serving:
                 if time.monotonic() - cleaned > CLEAN:
                     cleaned = time.monotonic()
                     self.hub.store.write(partial(_clean, self.hub))
+                    drift.watch(self.hub.store, self.hub.name, self.hub.adapters)
             except HubError as fault:
                 log.warning("keeper_failed", code=fault.code, detail=fault.detail)
 

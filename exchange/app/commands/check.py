@@ -9,8 +9,10 @@ from cryptography.x509 import load_pem_x509_certificate
 from rich.console import Console
 
 from exchange.app import opening
+from exchange.app.commands import certified
 from exchange.app.settings import load_settings
 from exchange.errors import Misconfigured
+from exchange.seals.keys import key_id
 from mocks.conformance import ashtml, asjson, asjunit, terminal
 from mocks.conformance.bench import Bench, Partner
 from mocks.conformance.identity import FILES, prepare
@@ -30,6 +32,8 @@ DETAILS = f"""\
 tongban check adapters/NAME                 the folder: contract, mappings, samples, generated documents
 tongban check adapters/NAME --against URL   the partner's system, as the hub, as an attacker and as its hub
 tongban check adapters/NAME --prepare       only makes the hub's keys of a test in --work DIR
+tongban check --certificates                verdicts in the ledger of this hub: valid, expired, drifted
+tongban check --channels                    fields with a value that did not get through, per channel
 
 Before a test the vendor registers DIR/hub-ec.pem (JSON, queues) and DIR/hub-rsa.pem (XML) as the hub's
 certificates and the address shown by --listen as the hub's address. The shared secret may also stand in
@@ -47,6 +51,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     out = parser.add_argument_group("reports")
     for name in ("json", "html", "junit"):
         out.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"the report as {name.upper()}")
+    out.add_argument(
+        "--record", action="store_true", help="sign the verdict, enter it in the ledger (90 days)"
+    )
+    kept = parser.add_argument_group("the hub's own records")
+    kept.add_argument(
+        "--certificates", action="store_true", help="list the recorded verdicts and their state"
+    )
+    kept.add_argument("--channels", action="store_true", help="count the fields dropped in live documents")
     out.add_argument("--all", action="store_true", help="every check on the screen, not only failures")
 
 
@@ -89,6 +101,10 @@ def run(args: argparse.Namespace) -> int:
     with opening.coded():
         if args.prepare:
             return _prepared(args.work)
+        if args.certificates:
+            return certified.show_certificates(args.json)
+        if args.channels:
+            return certified.show_channels()
         folder = folder_of(args.adapter)
         if folder is None:
             Console(stderr=True).print("tongban check: no such adapter; give a folder or a name")
@@ -151,7 +167,10 @@ def _tried(args: argparse.Namespace, bench: Bench, listener: Listener) -> int:
         report = run_checks(checks, about, args.against, budget=args.budget, notes=notes)
     finally:
         bench.close()
-    return _told(args, report)
+    code = _told(args, report)
+    if args.record:
+        print(certified.record(report, Path(bench.adapter.folder), key_id(bench.partner.certificate)))
+    return code
 
 
 def _asked(args: argparse.Namespace) -> Partner | None:
