@@ -58,7 +58,8 @@ class Mock:
         values = {
             "name": self.module, "port": 0, "state": "state", "key": "keys/key.pem",
             "certificate": "keys/cert.pem", "hub_ec_certificate": "hub-ec.pem",
-            "hub_rsa_certificate": "hub-rsa.pem", "secret": SECRET, "account": ACCOUNT, "amqp_url": "", "queue_path": "queue.db", "seed": 7,
+            "hub_rsa_certificate": "hub-rsa.pem", "secret": SECRET, "account": ACCOUNT, "amqp_url": "",
+            "queue_path": "queue.db", "seed": 7,
             "hub_url": self.wrap(self) if self.wrap else self.listener.url,
         } | OWN[self.module]  # fmt: skip
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from joserfc import jws as jose
 from joserfc.jwk import ECKey
-from sqlalchemy import text
+from sqlalchemy import insert
 
 from exchange import channels, conformance, drift, faces
 from exchange.app.opening import ensure_keys
@@ -24,7 +24,8 @@ from exchange.receipts import Receipt
 from exchange.records import Record, keep
 from exchange.seals import jws, statement
 from exchange.seals.keys import key_id
-from tests.exchange.core.rig import Core, Story, case_number, make_core, new_key
+from exchange.store.tables import outbox
+from tests.exchange.core.rig import Core, make_core, new_key
 
 REPORT = {
     "msgGroup": "G1", "mobile": "13800138000", "clientMsgId": "sms-17", "reportStatus": "DELIVRD",
@@ -187,19 +188,16 @@ def test_forged_seal_speaks_against_nobody(core: Core) -> None:
 def test_broken_answers_are_drift(core: Core, code: str) -> None:
     """An answer whose seal does not hold leaves its message waiting: the outbox says so."""
     certify(core)
-    core.ok("hall", "case.applied.v1", Story(case_number(1)).applied())
-    with core.hub.store.engine.begin() as connection:
-        connection.execute(text("UPDATE outbox SET code = :c, party = 'gateway'"), {"c": code})
-        if connection.execute(text("SELECT count(*) FROM outbox")).scalar() == 0:
-            entry = connection.execute(text("SELECT max(seq) FROM ledger_entry")).scalar()
-            connection.execute(
-                text(
-                    "INSERT INTO outbox (party, message_id, document, type, payload, context, state, attempts,"
-                    " next_at, code, created_at, entry) VALUES ('gateway', 'm-1', 'submit', 'sms.requested.v1',"
-                    " '{}', '{}', 'pending', 1, 0, :c, 0, :e)"
-                ),
-                {"c": code, "e": entry},
-            )
+    row = {
+        "party": "gateway", "message_id": "m-1", "document": "submit", "type": "sms.requested.v1", "payload": {},
+        "context": {}, "state": "pending", "attempts": 1, "next_at": 0.0, "code": code, "created_at": 0.0,
+    }  # fmt: skip
+
+    def act(work: Any) -> None:
+        entry = keep(core.hub, work, Record("hub.act", "m-1", "hub", "hub", "hub", "own", "hub", "?", b"{}"))
+        work.connection.execute(insert(outbox), row | {"entry": entry.seq})
+
+    core.hub.store.write(act)
     assert watch(core) == 1
     assert states(core) == ["drifted"]
 
