@@ -61,6 +61,8 @@ class SoapDesk:
     """Sends a scheduled callback now and returns when it was tried (fault callback_before_reply)."""
     own_maintenance: bool = False
     """The contract has a code for it: the partner itself takes the fault."""
+    largest: int = LARGEST
+    """Bytes of a request."""
 
     def mount(self, app: FastAPI) -> None:
         """Serves the address."""
@@ -81,7 +83,7 @@ class SoapDesk:
         operation, action = self._claimed(request)
         if (early := await self._before(operation, request)) is not None:
             return early
-        body = await _bounded(request)
+        body = await _bounded(request, self.largest)
         if body is None:
             return Response("request too large", 413, media_type="text/plain")
         post = Post(operation, request.headers.get("content-type", ""), body, action)
@@ -176,10 +178,10 @@ def serialise(root: Element, encoding: str) -> bytes:
     return f'<?xml version="1.0" encoding="{encoding}"?>\n{text}'.encode("gb18030")
 
 
-async def _bounded(request: Request) -> bytes | None:
+async def _bounded(request: Request, largest: int) -> bytes | None:
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
-        if len(data) > LARGEST:
+        if len(data) > largest:
             return None
     return bytes(data)

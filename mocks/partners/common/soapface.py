@@ -63,12 +63,13 @@ class Contract:
 
 
 def read_envelope(
-    content_type: str, body: bytes, charsets: Sequence[str] = ("utf-8", "gbk", "gb2312", "gb18030")
-) -> Element:
+    content_type: str, body: bytes, charsets: Sequence[str] = ("utf-8", "gbk", "gb2312", "gb18030"), *,
+    huge: bool = False,
+) -> Element:  # fmt: skip
     """The envelope of a request, or `SoapRefusal`; charset as labelled, GBK read as GB18030."""
     text = _decode(content_type, body, charsets)
     try:
-        envelope = parse(_ANY_DECLARATION.sub("", text).encode())
+        envelope = parse(_ANY_DECLARATION.sub("", text).encode(), huge=huge)
     except XmlError as error:
         raise SoapRefusal(str(error)) from error
     except UnicodeEncodeError as error:
