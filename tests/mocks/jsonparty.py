@@ -91,7 +91,7 @@ def checked_header(value: str, body: bytes, certificate: x509.Certificate) -> di
     )
     extra = {
         name: HeaderParameter(name, "str")
-        for name in ("nonce", "method", "path", "req", "exchange", "routing_key")
+        for name in ("nonce", "method", "path", "req", "exchange", "routing_key", "table", "row")
     }
     extra |= {name: HeaderParameter(name, "int") for name in ("iat", "status")}
     registry = jws.JWSRegistry(header_registry=extra, algorithms=["ES256"])
@@ -117,12 +117,16 @@ class Heard:
 
 
 class HubStub:
-    """An HTTP server that hears callbacks; `answers` are taken first (status, "sealed"|"unsealed", body?)."""
+    """An HTTP server that hears callbacks, and says `body` with `headers`.
+
+    `answers` are taken first: status, "sealed"|"unsealed", body?, headers?.
+    """
 
     def __init__(self, identity: Identity, body: bytes) -> None:
         self.identity, self.body = identity, body
         self.heard: list[Heard] = []
         self.answers: list[tuple[Any, ...]] = []
+        self.headers: dict[str, str] = {}
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -130,10 +134,12 @@ class HubStub:
                 data = self.rfile.read(int(self.headers["Content-Length"]))
                 stub.heard.append(Heard(self.path, dict(self.headers.items()), data, time.time()))
                 status, how, *other = stub.answers.pop(0) if stub.answers else (200, "sealed")
-                said = other[0] if other else stub.body
+                said, more = (*other, *(stub.body, stub.headers)[len(other) :])
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(said)))
+                for name, value in more.items():
+                    self.send_header(name, value)
                 if how == "sealed":
                     head = self.headers["X-Gov-Signature"].split(".")[0]
                     nonce = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["nonce"]
