@@ -84,8 +84,18 @@ class Package:
 
 
 def format_of(body: bytes) -> str | None:
-    """The format the archives take, by how the bytes begin; None for any other."""
-    return next((name for name, marks in MARKS.items() if body.startswith(marks)), None)
+    """The format the archives take, by how the bytes begin; None for any other, an office file among them."""
+    found = next((name for name, marks in MARKS.items() if body.startswith(marks)), None)
+    return None if found == "OFD" and not _is_ofd(body) else found
+
+
+def _is_ofd(body: bytes) -> bool:
+    """Of zips only those with OFD.xml (GB/T 33190)."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            return "OFD.xml" in archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, LookupError):
+        return False
 
 
 def zipped(package: Package, key: SigningKey, now: datetime) -> bytes:

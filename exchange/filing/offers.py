@@ -68,15 +68,15 @@ class Collected:
 
 def offer(hub: "Hub", work: Work, case: Mapping[str, Any]) -> ArchiveSubmitted:
     """Build and keep the package of a case; the message that offers it. Offered before: 修改型."""
-    case_no, now = str(case["case_no"]), datetime.fromtimestamp(work.now, UTC)
-    earlier = select(func.count()).select_from(package).where(package.c.case_no == case_no)
-    again = bool(work.connection.execute(earlier).scalar_one())
+    case_no, last = str(case["case_no"]), _last_offer(work, str(case["case_no"]))
     made = package_of(hub, work, case)
-    body = zipped(replace(made, kind=MODIFIED) if again else made, hub.rsa_key, now)
+    changed = made if last is None else replace(made, kind=MODIFIED)
+    body = zipped(changed, hub.rsa_key, datetime.fromtimestamp(work.now, UTC))
     token = secrets.token_urlsafe(32)
-    row = {"token": token, "case_no": case_no, "body": body, "expires": work.now + LIFE}
+    at = work.now if last is None else max(work.now, int(last) + 1)  # a request id is a second, used once
+    row = {"token": token, "case_no": case_no, "body": body, "expires": at + LIFE}
     work.connection.execute(insert(package), row)
-    when = moment(work.now)
+    when = moment(at)
     return ArchiveSubmitted(
         request_id=f"{case_no}@{when[:19].translate(str.maketrans('', '', '-T:'))}",
         case_no=case_no,
@@ -89,6 +89,13 @@ def offer(hub: "Hub", work: Work, case: Mapping[str, Any]) -> ArchiveSubmitted:
         size=len(body),
         digest=hashlib.sha256(body).hexdigest(),
     )
+
+
+def _last_offer(work: Work, case_no: str) -> float | None:
+    """Unix seconds of the newest package of a case."""
+    query = select(func.max(package.c.expires)).where(package.c.case_no == case_no)
+    expires: float | None = work.connection.execute(query).scalar_one()
+    return None if expires is None else expires - LIFE
 
 
 def package_of(hub: "Hub", work: Work, case: Mapping[str, Any]) -> Package:
@@ -156,7 +163,10 @@ def _act(found: Collected, kind: str, said: Mapping[str, Any]) -> Sequence[Act]:
         return ()
     found.person(Agent("单位", officer["organisation"], officer["organisation_code"]))
     by = found.person(Agent("个人", officer["name"], post=officer.get("staff_no", "")))
-    what = {"case.step.v1": STEPS.get(said.get("step", ""), "审批"), "case.concluded.v1": "办结"}
+    what = {
+        "case.pre_reviewed.v1": "预审", "case.step.v1": STEPS.get(said.get("step", ""), "审批"),
+        "case.concluded.v1": "办结",
+    }  # fmt: skip
     words = said.get("opinion") or said.get("reason") or said.get("result_text") or ""
     return (Act(what.get(kind, "受理"), datetime.fromisoformat(at), by, words),)
 
