@@ -34,7 +34,7 @@ def conforms(party: str, name: str, value: Any) -> None:
 
 def citizen(serial: int, born: str = "19900307") -> str:
     first = f"441499{born}{serial:03d}"
-    return first + str(ric.calc_check_digit(first))
+    return first + str(ric.calc_check_digit(first + "0"))
 
 
 def company(serial: int) -> str:
