@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -26,6 +26,8 @@ def _moment(text: str) -> str:
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Day = Annotated[str, AfterValidator(lambda text: _wanted(is_date(text), text))]
 Moment = Annotated[str, AfterValidator(_moment)]
+Purpose = Annotated[str, Field(min_length=5, max_length=200)]  # what a certificate is used for
+RequestId = Annotated[str, Field(min_length=1, max_length=64)]
 CreditCode = Annotated[str, AfterValidator(lambda text: _wanted(is_credit_code(text), text))]
 TypeCode = Annotated[str, AfterValidator(lambda text: _wanted(is_type_code(text), text))]
 
@@ -77,7 +79,29 @@ class Search(BaseModel):
     certNo: Text | None = None
     itemCode: Text | None = None
     caseNo: Text | None = None
-    useCause: Text
+    useCause: Purpose
+
+
+class FileWanted(BaseModel):
+    """/cert/file."""
+
+    model_config = STRICT
+    certificateIdentifier: Text
+    format: Literal["pdf", "ofd"]
+    caseNo: Text | None = None
+    useCause: Purpose
+
+
+class Change(BaseModel):
+    """/cert/change, /cert/annual-inspection, /cert/suspend and /cert/cancel."""
+
+    model_config = STRICT
+    requestId: RequestId
+    caseNo: Text
+    certificateIdentifier: Text
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    validTo: Day | None = None
+    fields: dict[str, Any] | None = None
 
 
 class Issuer(BaseModel):
@@ -101,7 +125,7 @@ class Issue(BaseModel):
     """/cert/issue."""
 
     model_config = STRICT
-    requestId: Annotated[str, Field(min_length=1, max_length=64)]
+    requestId: RequestId
     caseNo: Text
     itemCode: Text
     typeCode: TypeCode

@@ -34,13 +34,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the partner says; `jobs` are callbacks it scheduled, `push_first` tries them before the answer."""
+    """What the partner says; `jobs` are callbacks it scheduled, `push_first` tries them before the answer.
+
+    `wait`: seconds until the answer leaves, where a slower system stands behind the partner.
+    """
 
     value: object
     status: int = 200
     jobs: tuple[int, ...] = ()
     push_first: bool = False
     sealed: bool = True  # False where the contract has an answer without a seal
+    wait: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)  # those of the contract beside the seal
 
 
@@ -121,6 +125,7 @@ class Desk:
             answer = operation.handler(await self._call(operation, request, skew))
         except Refusal as refused:
             answer = self.manners.refusal(str(refused))
+        await asyncio.sleep(answer.wait)
         if answer.jobs and (answer.push_first or self.faults.take(operation.name, "callback_before_reply")):
             await self._push_first(answer.jobs)
         if self.faults.take(operation.name, "drop_before_reply"):

@@ -40,6 +40,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "token_expired": "the access token counts as expired",
     "freeze": "the monthly freeze of settlements",
     "busy": "the contract's code for busy",
+    "name_width": "names of holders in another width and with another middle dot",
     "header_differs": "the header of the answer says the opposite of its body",
     "second_rating": "a service already rated is rated once more, under another number",
     "unknown_service": "a rating names a service that was never recorded",
