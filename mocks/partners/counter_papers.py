@@ -60,11 +60,15 @@ class Plan:
     supplement: bool = False
     refuse: bool = False
     prereview_refuse: bool = False
+    files: bool = False  # hands in files
+    verify: bool = False  # has the applicant verified
+    search: bool = False  # has the applicant's certificates searched
+    rate: bool = False  # rates the service at the window
 
 
 @dataclass(frozen=True)
 class File:
-    """The facts of one case."""
+    """The facts of one case; the last three are of the message that is written now."""
 
     case_no: str
     item: Item
@@ -74,7 +78,10 @@ class File:
     mode: str  # of delivery
     plan: Plan
     clerk: str
+    adopted: bool = False  # another system took the application
     notice_no: str = ""
+    identifier: str = ""  # of the certificate the message is about
+    payment: int = 1  # which payment of the notice, once others were taken back
 
 
 def moment(seconds: float) -> str:
@@ -82,11 +89,11 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, BEIJING).isoformat(timespec="seconds")
 
 
-def _day(seconds: float, later: timedelta = timedelta(0)) -> str:
+def day(seconds: float, later: timedelta = timedelta(0)) -> str:
     return (datetime.fromtimestamp(seconds, BEIJING) + later).date().isoformat()
 
 
-def _case(file: File) -> Json:
+def case_members(file: File) -> Json:
     return {"case_no": file.case_no, "item_code": file.item.code, "region": file.item.region}
 
 
@@ -110,7 +117,7 @@ def _missing(file: File) -> list[Json]:
 
 def applied(file: File, now: float) -> Json:
     """Object 0."""
-    return _case(file) | {
+    return case_members(file) | {
         "item_name": file.item.name, "applicant": dict(file.applicant), "contact": dict(file.contact),
         "summary": f"申请办理{file.item.name}", "materials": _materials(file, file.item.materials),
         "channel": file.channel, "applied_at": moment(now), "site": file.item.region,
@@ -121,25 +128,29 @@ def pre_reviewed(file: File, now: float) -> Json:
     """Object 1."""
     refused = file.plan.prereview_refuse
     result = {"result": "refused", "reason": "不属于本机关职权范围"} if refused else {"result": "passed"}
-    return _case(file) | {"officer": _officer(file), "reviewed_at": moment(now)} | result
+    return case_members(file) | {"officer": _officer(file), "reviewed_at": moment(now)} | result
 
 
 def supplement_noticed(file: File, now: float) -> Json:
     """Object 7."""
     missing = _missing(file)
-    return _case(file) | {
+    return case_members(file) | {
         "sent_by": file.clerk, "reason": "材料不齐全", "materials": missing, "noticed_at": moment(now)
     }  # fmt: skip
 
 
 def supplemented(file: File, now: float) -> Json:
     """Object 8."""
-    return _case(file) | {"received_by": file.clerk, "materials": _missing(file), "received_at": moment(now)}
+    return case_members(file) | {
+        "received_by": file.clerk,
+        "materials": _missing(file),
+        "received_at": moment(now),
+    }
 
 
 def accepted(file: File, now: float) -> Json:
     """Object 2."""
-    said = _case(file) | {
+    said = case_members(file) | {
         "officer": _officer(file), "result": "refused" if file.plan.refuse else "accepted",
         "decided_at": moment(now), "notice_no": f"SL{file.case_no}", "channel": file.channel,
     }  # fmt: skip
@@ -162,7 +173,7 @@ def fee_requested(file: File, now: float) -> Json:
     return {
         "request_id": f"{file.case_no}-F", "case_no": file.case_no, "unit_no": item.organisation_code,
         "unit_name": item.organisation, "lines": lines, "payer": file.applicant["name"],
-        "total": str(sum(amounts, Decimal("0.00"))), "due_on": _day(now, timedelta(days=15)),
+        "total": str(sum(amounts, Decimal("0.00"))), "due_on": day(now, timedelta(days=15)),
         "verified_by": file.clerk,
     }  # fmt: skip
 
@@ -170,7 +181,8 @@ def fee_requested(file: File, now: float) -> Json:
 def fee_confirmed(file: File, now: float) -> Json:
     """缴费确认 at the window."""
     return {
-        "request_id": f"{file.case_no}-Q", "case_no": file.case_no, "notice_no": file.notice_no,
+        "request_id": f"{file.case_no}-Q{file.payment if file.payment > 1 else ''}",
+        "case_no": file.case_no, "notice_no": file.notice_no,
         "window": "W001", "clerk": file.clerk, "confirmed_at": moment(now),
     }  # fmt: skip
 
@@ -186,14 +198,14 @@ def certificate_requested(file: File, now: float) -> Json:
         "request_id": f"{file.case_no}-C", "case_no": file.case_no, "item_code": item.code,
         "type_code": item.certificate_type, "name": item.result_name, "issuer": item.organisation,
         "issuer_code": item.organisation_code, "region": item.region, "holders": [holder],
-        "issued_on": _day(now), "valid_from": _day(now), "valid_to": _day(now, LIFE), "fields": fields,
+        "issued_on": day(now), "valid_from": day(now), "valid_to": day(now, LIFE), "fields": fields,
     }  # fmt: skip
 
 
 def delivered(file: File, now: float) -> Json:
     """Object 9: the contact collects."""
     contact = file.contact
-    return _case(file) | {
+    return case_members(file) | {
         "collector": contact["name"], "document_type": contact["document_type"],
         "document_no": contact["document_no"], "mode": file.mode, "collected_at": moment(now),
     }  # fmt: skip
