@@ -2,6 +2,7 @@
 message)."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from exchange.transports.queues import LONGEST_BODY
 from exchange.transports.wrapped import unwrap
 
 IN_STRING = xmldsig.XmlDsigProfile("")
+IDENT = re.compile(r"[A-Za-z0-9._-]{8,64}")
 WINDOW = 300.0  # seconds a document without a detached signature may be off by its sent_at
 
 
@@ -124,6 +126,8 @@ class Door:
         payload = mapping.hear(tree, values)
         self._expect_headers(envelope, {**values, "version": getattr(payload, "version", 1)})
         ident = self._identity(envelope, sealed, tree)
+        if not IDENT.fullmatch(ident) or len(ident) > self.entry.message_id.longest:
+            raise Refused("bad_value", "an identity is 8 to 64 of A-Z a-z 0-9 . _ -", _named(self.entry))
         sent_at = moment(envelope.received_at)
         return heard(
             Message(
@@ -190,6 +194,12 @@ class Door:
         if len(parts) != len(found):
             raise Refused("missing_field", "the message has no identity", paths[0])
         return rule.prefix + "-".join(parts)
+
+
+def _named(entry: Inbound) -> str:
+    """Where the identity stands, for a person."""
+    path = entry.message_id.path
+    return "-".join(path) if isinstance(path, tuple) else path or "message_id"
 
 
 def _expect_size(sealed: Sealed) -> None:

@@ -212,14 +212,24 @@ class RestDoor(Section):
     wrap: Wrap | None = None
 
 
+class Account(Section):
+    """What the sealed document says at wire path `path` must be `value`, a template over the adapter's
+    parameters and the party's account."""
+
+    path: str
+    value: str
+
+
 class SoapServed(Section):
-    """The SOAP service the hub serves to this partner at `path`, described by `wsdl` (in the folder)."""
+    """The SOAP service the hub serves to this partner at `path`, described by `wsdl` (in the folder). A
+    document under another `account` is not looked at, as one with a wrong seal."""
 
     wsdl: str
     namespace: str
     path: str
     charset: Literal["utf-8", "gbk"] = "utf-8"
     result: str
+    account: Account | None = None
     max_bytes: int = 4 * 1024 * 1024
 
 
@@ -328,6 +338,7 @@ class MessageIdRule(Section):
     by: Literal["property", "field", "digest", "row"]
     path: str | tuple[str, ...] | None = None
     prefix: str = ""
+    longest: int = 64  # characters
 
 
 class Answer(Section):

@@ -22,11 +22,11 @@ from exchange.app.contractsface import PATHS, Published
 from exchange.app.partnersoap import Served, partner_services
 from exchange.app.soapface import soap_face
 from exchange.envelope import Envelope
-from exchange.errors import TryLater
+from exchange.errors import Misconfigured, Refused, TryLater
 from exchange.filing import download
 from exchange.hub import Hub
 from exchange.mapping import house
-from exchange.pipeline import Open, Read, receive
+from exchange.pipeline import Open, Read, receive, turn_away
 from exchange.receipts import Receipt, errors_of, http_status
 from exchange.seals import jws, xmldsig
 from ledger.tables import checkpoint as checkpoint_table
@@ -36,9 +36,11 @@ log = structlog.get_logger()
 LARGEST = 4 * 1024 * 1024
 WORKERS = 8  # more threads than this only fight for the interpreter
 WAITING = 256  # requests in progress before the hub says 503
+ACTION = "soapaction"
 SLOWEST_BODY = 30.0  # seconds a sender may take for its body
 
 Handle = Callable[[Envelope], Response]
+Refuse = Callable[[Envelope, Refused], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -52,7 +54,10 @@ def build_app(hub: Hub) -> FastAPI:
         for entry in adapter.inbound:
             if entry.rest is not None:
                 door = faces.Door(adapter, entry)
-                _door(app, entry.rest.path, gate.door(functools.partial(_partner, hub, door)))
+                endpoint = gate.door(
+                    functools.partial(_partner, hub, door), refuse=functools.partial(_refuse, hub, door)
+                )
+                _door(app, entry.rest.path, endpoint)
     _soap(app, hub, gate)
     _reading(app, hub)
     _publishing(app, hub)
@@ -73,8 +78,9 @@ class Gate:
         self._limiter: anyio.CapacityLimiter | None = None
         self._inside = 0
 
-    def door(self, handle: Handle, largest: int = LARGEST) -> Endpoint:
-        """An endpoint that turns a request into an envelope and hands it to `handle` in a worker."""
+    def door(self, handle: Handle, largest: int = LARGEST, refuse: Refuse | None = None) -> Endpoint:
+        """An endpoint that turns a request into an envelope and hands it to `handle` in a worker; `refuse`
+        answers where the body was not read."""
 
         async def endpoint(request: Request) -> Response:
             try:
@@ -82,7 +88,10 @@ class Gate:
             except ClientDisconnect:  # else every cut line is a traceback in the log; nobody reads the answer
                 return problem("bad_request", "the line was cut before the body's end")
             if body is None:
-                return problem("too_large", "the body exceeds 4 MB or came too slowly")
+                refusal = Refused("too_large", f"the body exceeds {largest >> 20} MB or came too slowly")
+                if refuse is None:
+                    return problem(refusal.code, refusal.detail)
+                return await self.run(functools.partial(refuse, envelope_of(request, b""), refusal))
             return await self.run(functools.partial(handle, envelope_of(request, body)))
 
         return endpoint
@@ -132,6 +141,7 @@ def envelope_of(request: Request, body: bytes) -> Envelope:
         time.time(),
         request.headers.get(jws.HEADER_NAME),
         bound,
+        {ACTION: action} if (action := request.headers.get(ACTION)) else {},
     )
 
 
@@ -182,6 +192,9 @@ def _house(hub: Hub, envelope: Envelope) -> Response:
 def _received(hub: Hub, envelope: Envelope, open_: Open, read: Read) -> Receipt:
     try:
         return receive(hub, envelope, open_, read)
+    except Misconfigured as fault:  # a person here must act; the sender's message is as good as before
+        log.error("receiving_misconfigured", code=fault.code, where=fault.where)
+        return Receipt("refused", "busy", {"errors": errors_of(fault)})
     except TryLater as fault:
         return Receipt("refused", "busy", {"errors": errors_of(fault)})
 
@@ -232,7 +245,24 @@ def _nonce(envelope: Envelope) -> str:
 
 def _partner(hub: Hub, door: faces.Door, envelope: Envelope) -> Response:
     """A partner's door: its own contract says how it is answered."""
-    receipt = _received(hub, envelope, lambda e: door.open(hub, e), lambda s, e: door.read(hub, s, e))
+    try:
+        receipt = _received(hub, envelope, lambda e: door.open(hub, e), lambda s, e: door.read(hub, s, e))
+    except Exception:  # the process boundary: the contract's own form of "later", not ours
+        log.exception("partner_request_failed", path=envelope.bound["path"])
+        receipt = Receipt("refused", "busy", {"errors": [{"path": "", "code": "busy", "detail": "later"}]})
+    return _partner_answer(hub, door, envelope, receipt)
+
+
+def _refuse(hub: Hub, door: faces.Door, envelope: Envelope, refusal: Refused) -> Response:
+    """What was not even read is told in the partner's terms too."""
+    try:
+        receipt = turn_away(hub, envelope, None, refusal)
+    except TryLater as fault:
+        receipt = Receipt("refused", "busy", {"errors": errors_of(fault)})
+    return _partner_answer(hub, door, envelope, receipt)
+
+
+def _partner_answer(hub: Hub, door: faces.Door, envelope: Envelope, receipt: Receipt) -> Response:
     body, status = partner_answer(door.entry.answer, receipt, {})
     seal = jws.sign_answer(
         body,
@@ -267,8 +297,13 @@ def _partner_soap(app: FastAPI, hub: Hub, gate: Gate, served: Served) -> None:
     """A partner's own service, described by the WSDL of its contract."""
 
     def handle(envelope: Envelope) -> Response:
-        status, media, body = served.service.handle(envelope.body, envelope.media_type)
-        return Response(body, status, media_type=media)
+        action = envelope.properties.get(ACTION, "")
+        status, media, body = served.service.handle(envelope.body, envelope.media_type, action)
+        return Response(body, status, headers={"Content-Type": media})
+
+    def refuse(envelope: Envelope, refusal: Refused) -> Response:
+        status, media, body = served.service.refuse(refusal)
+        return Response(body, status, headers={"Content-Type": media})
 
     async def wsdl(request: Request) -> Response:
         if "wsdl" not in {key.lower() for key in request.query_params}:
@@ -277,7 +312,7 @@ def _partner_soap(app: FastAPI, hub: Hub, gate: Gate, served: Served) -> None:
             served.service.wsdl(hub.public_url + served.path), media_type="text/xml; charset=utf-8"
         )
 
-    _door(app, served.path, gate.door(handle, served.largest))
+    _door(app, served.path, gate.door(handle, served.largest, refuse))
     app.add_api_route(served.path, wsdl, methods=["GET"])
 
 

@@ -11,15 +11,17 @@ from typing import Any
 from exchange.adapterfolder import Adapter
 from exchange.answers import partner_tree
 from exchange.app.soapface import record_refusal
-from exchange.envelope import Envelope
-from exchange.errors import Refused, TryLater
+from exchange.envelope import Envelope, Heard, Sealed
+from exchange.errors import Refused, Tampered, TryLater
 from exchange.faces import IN_STRING, Door
 from exchange.hub import Hub
 from exchange.manifest import Inbound, SoapDoor, SoapServed
 from exchange.mapping import xml
+from exchange.mapping.run import value_at
 from exchange.pipeline import receive
 from exchange.receipts import Receipt, errors_of
 from exchange.seals import xmldsig
+from exchange.seals.safexml import codec
 from exchange.transports.soap_partner import Operations, PartnerService
 
 
@@ -40,7 +42,8 @@ def partner_services(hub: Hub) -> list[Served]:
 def _served(hub: Hub, adapter: Adapter, rules: SoapServed) -> Served:
     entries = {entry.soap.operation: entry for entry in adapter.inbound if entry.soap is not None}
     arguments = {name: _arguments(entry.soap) for name, entry in entries.items() if entry.soap}
-    operations = Operations(rules.namespace, arguments, rules.result, rules.charset)
+    files = {name: entry.soap.file for name, entry in entries.items() if entry.soap and entry.soap.file}
+    operations = Operations(rules.namespace, arguments, rules.result, rules.charset, files)
     description = (adapter.folder / rules.wsdl).read_bytes()
     serve = partial(_serve, hub, adapter, rules, entries)
     turned_away = partial(record_refusal, hub)
@@ -58,32 +61,51 @@ def _serve(
     """One operation: the sealed answer document as text."""
     entry = entries[operation]
     assert entry.soap is not None and entry.answer is not None  # noqa: S101 - checked when the adapter was loaded
-    receipt = _received(
-        hub, Door(adapter, entry), rules, given[entry.soap.argument], _file(entry.soap, given)
-    )
+    text, file = given[entry.soap.argument], given[entry.soap.file] if entry.soap.file else None
+    receipt = _received(hub, ServedDoor(adapter, entry), rules, text, file)
     tree = partner_tree(entry.answer, receipt, {})
     (root,) = tree
     return _sealed(hub, root, tree[root], rules.charset)
 
 
-def _received(hub: Hub, door: Door, rules: SoapServed, text: str, file: bytes | None) -> Receipt:
-    codec = "gb18030" if rules.charset == "gbk" else rules.charset
-    media = f"text/xml; charset={rules.charset}"
-    envelope = Envelope("soap", text.encode(codec), media, time.time(), file=file)
+def _received(hub: Hub, door: "ServedDoor", rules: SoapServed, text: str, file: str | None) -> Receipt:
+    body, media = text.encode(codec(rules.charset)), f"text/xml; charset={rules.charset}"
+    content = None if file is None else decoded(file)
+    envelope = Envelope("soap", body, media, time.time(), file=content)
+
+    def read(sealed: Sealed, envelope: Envelope) -> Heard:
+        if file is not None and content is None:
+            raise Refused("bad_value", "not base64", door.entry.soap.file if door.entry.soap else None)
+        return door.read(hub, sealed, envelope)
+
     try:
-        return receive(hub, envelope, lambda e: door.open(hub, e), lambda s, e: door.read(hub, s, e))
+        return receive(hub, envelope, lambda e: door.open(hub, e), read)
     except TryLater as fault:
         return Receipt("refused", "busy", {"errors": errors_of(fault)})
 
 
-def _file(door: SoapDoor, given: Mapping[str, str]) -> bytes | None:
-    """What cannot be decoded is no file; its digest will not match."""
-    if door.file is None:
-        return None
+@dataclass(frozen=True)
+class ServedDoor(Door):
+    """One operation as a face: seal and account are looked at first, nothing of the rest otherwise."""
+
+    def open(self, hub: Hub, envelope: Envelope) -> Sealed:
+        """The seal of a party of this adapter, under the account agreed with it."""
+        sealed, rules = super().open(hub, envelope), self.adapter.served
+        if rules is not None and rules.account is not None:
+            values = {**self.adapter.parameters, **sealed.party.account}
+            wanted = rules.account.value.format_map(values)
+            tree = self.adapter.mapping(self.entry.documents[0]).read(sealed.body)
+            if value_at(tree, rules.account.path) != wanted:
+                raise Tampered("not_allowed", "not the account agreed", rules.account.path)
+        return sealed
+
+
+def decoded(text: str) -> bytes | None:
+    """The bytes of base64, line breaks aside; None when it is none."""
     try:
-        return base64.b64decode("".join(given[door.file].split()), validate=True)
+        return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise Refused("bad_value", "not base64", door.file) from None
+        return None
 
 
 def _sealed(hub: Hub, root: str, tree: Any, charset: str) -> str:

@@ -36,6 +36,7 @@ class Limits:
     attributes: int = 32  # of one element
     namespaces: int = 1_000  # declarations in the document
     markup: int = 100_000  # characters `<`, which bounds the tree before it is built
+    huge: bool = False  # one text may be longer than 10 million characters
 
 
 LIMITS = Limits()
@@ -113,7 +114,7 @@ def _tree(body: bytes, limits: Limits) -> Element:
     if body.startswith((b"<!D", b"<?"), start.end() if start else 0):
         raise Refused("bad_request", "DOCTYPE and processing instructions are not accepted")
     try:
-        root = etree.fromstring(body, _parser())
+        root = etree.fromstring(body, _parser(limits.huge))
     except etree.XMLSyntaxError as fault:
         code = "too_large" if fault.code in OVER_LIMIT else "bad_request"
         raise Refused(code, f"not well-formed XML, line {fault.lineno}") from fault
@@ -123,10 +124,10 @@ def _tree(body: bytes, limits: Limits) -> Element:
     return root
 
 
-def _parser() -> Any:
+def _parser(huge: bool = False) -> Any:
     return etree.XMLParser(
         encoding="utf-8", resolve_entities=False, load_dtd=False, dtd_validation=False, no_network=True,
-        attribute_defaults=False, huge_tree=False, remove_comments=True, remove_pis=False,
+        attribute_defaults=False, huge_tree=huge, remove_comments=True, remove_pis=False,
     )  # fmt: skip
 
 

@@ -257,10 +257,10 @@ def _application() -> Any:
     )
 
 
-def protocol(**options: Any) -> Any:
-    """SOAP 1.1 with everything off that reaches outside the document."""
+def protocol(*, huge_tree: bool = False, **options: Any) -> Any:
+    """SOAP 1.1 with everything off that reaches outside the document; `huge_tree` for what was guarded."""
     return Soap11(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, polymorphic=False,
+        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=huge_tree, polymorphic=False,
         parse_xsi_type=False, **options,
     )  # fmt: skip
 
