@@ -1,24 +1,23 @@
-"""SYS-03, the SMS gateway, from adapters/sms/contract/contract.md: takes messages, reports their delivery.
+"""SYS-03, the SMS gateway, from adapters/sms/contract/contract.md: delivery and replies.
 
-Own keys: report_delay_ms (300), share_undeliv, share_expired, share_rejectd, share_ma0006, share_never,
-share_twice, share_without_id, share_before_reply, blacklist, sensitive, sign, balance_segments,
-max_per_second (0 = no limit), repeat_seconds (1, 5, 30).
+Own keys: report_delay_ms (300), share_undeliv, share_expired, share_rejectd, share_ma0006, lost_share (0.01:
+never reported; also share_never), share_twice, share_without_id, share_before_reply, blacklist, sensitive,
+sign, templates, balance_segments, max_per_second (0 = no limit), repeat_seconds (1, 5, 30), ext_code ("01");
+of replies reply_share (0), reply_odd_share (0.1), reply_delay_ms (1000), rating_words, mo_repeat_seconds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import math
-import re
 import secrets
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from structlog.types import FilteringBoundLogger
 
 from mocks.partners.common import strictjson
@@ -30,53 +29,25 @@ from mocks.partners.common.endpoint import Answer, Call, Desk, Manners, Operatio
 from mocks.partners.common.faults import ANSWER_FAULTS, PUSH_FAULTS
 from mocks.partners.common.pace import Pace
 from mocks.partners.common.server import main
+from mocks.partners.sms_messages import BadTemplate, Rules, Sms, Submission, mac, made, segments, templates_of
+from mocks.partners.sms_replies import REPEATS, Habits, Replies, judge
+from mocks.partners.sms_replies import SCHEMA as REPLIES
 from mocks.partners.sms_reports import Behaviour, behaviour, report, rounds
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS sms (
   client_msg_id TEXT PRIMARY KEY, content TEXT NOT NULL, msg_group TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS account (one INTEGER PRIMARY KEY CHECK (one = 1), segments INTEGER NOT NULL);
 """
+    + REPLIES
+)
 FAULTS = {
     "submit": ANSWER_FAULTS | {"callback_before_reply", "partial_accept", "batch_limit"},
     "balance": ANSWER_FAULTS,
     "report": PUSH_FAULTS,
+    "mo": PUSH_FAULTS,
 }
-MOBILE = re.compile(r"1[3-9][0-9]{9}", re.ASCII)
-STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class Sms(BaseModel):
-    """One message of a submission."""
-
-    model_config = STRICT
-    mobile: str = Field(max_length=32)
-    content: str
-    clientMsgId: str = Field(min_length=1, max_length=64)
-
-
-class Submission(BaseModel):
-    """The body of POST /sms/v1/submit."""
-
-    model_config = STRICT
-    ecName: str
-    apId: str
-    extCode: str
-    messages: list[Sms] = Field(min_length=1, max_length=500)
-    sign: str
-    mac: str
-
-
-def mac(submission: Submission, secret: str) -> str:
-    """Lower-case hex MD5 as the contract orders it."""
-    mobiles = ",".join(message.mobile for message in submission.messages)
-    text = submission.ecName + submission.apId + secret + mobiles + submission.sign + submission.extCode
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def segments(content: str) -> int:
-    """Billed parts: one up to 70 characters, else one per 67."""
-    return 1 if len(content) <= 70 else math.ceil(len(content) / 67)
 
 
 def _said(code: int, msg: str, status: int = 200) -> Answer:
@@ -118,25 +89,6 @@ def answer_data(verdicts: Sequence[Verdict], group: str) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
-class Rules:
-    """Which messages the gateway does not send."""
-
-    sign: str
-    blacklist: frozenset[str]
-    sensitive: tuple[str, ...]
-
-    def rejection(self, message: Sms) -> str:
-        """The contract's code, "" if the message may be sent."""
-        if not MOBILE.fullmatch(message.mobile):
-            return "BADMOBILE"
-        if not message.content.startswith(self.sign):
-            return "NOSIGN"
-        if message.mobile in self.blacklist:
-            return "BLACKLIST"
-        return "SENSITIVE" if any(word in message.content for word in self.sensitive) else ""
-
-
-@dataclass(frozen=True)
 class Gateway:
     """The gateway's work; every effect of a submission is one transaction."""
 
@@ -144,6 +96,8 @@ class Gateway:
     desk: Desk
     callbacks: Callbacks
     rules: Rules
+    templates: Mapping[str, str]
+    replies: Replies
     plan: Behaviour
     pace: Pace
     app: FastAPI = field(repr=False)
@@ -168,8 +122,16 @@ class Gateway:
             return self._refused(call, 1, "bad parameter: messages")
         if self.pace.too_fast(self.desk.clock()):
             return REFUSALS["busy"]
+        try:
+            messages = self._made(submission)
+        except BadTemplate as error:
+            return self._refused(call, 1, f"bad parameter: {error}")
         with self.desk.record.work() as db:
-            return self._send(db, call, self._judge(db, submission.messages))
+            return self._send(db, call, self._judge(db, messages))
+
+    def _made(self, submission: Submission) -> list[Sms]:
+        number, sign = submission.extCode, self.rules.sign
+        return [made(one, number, sign, self.templates) for one in submission.messages]
 
     def _mac_holds(self, submission: Submission) -> bool:
         return hmac.compare_digest(mac(submission, self.config.secret).encode(), submission.mac.encode())
@@ -217,6 +179,7 @@ class Gateway:
         rows = [(verdict.message.clientMsgId, verdict.content, group) for verdict in fresh]
         db.executemany("INSERT INTO sms VALUES (?, ?, ?)", rows)
         self._note(call, verdicts)
+        self.replies.remember(db, [verdict.message for verdict in fresh])
         jobs = self._schedule(db, group, {verdict.message.clientMsgId: verdict.message for verdict in fresh})
         first = fresh[0].message.clientMsgId if jobs else ""
         early = bool(jobs) and self.plan.chance("before_reply", self.plan.before_reply, first)
@@ -261,11 +224,15 @@ def build(config: Config, log: FilteringBoundLogger) -> Gateway:
     sign = config.text("sign", "【梅州政务】")
     rules = Rules(sign, frozenset(config.texts("blacklist")), config.texts("sensitive"))
     plan, pace = behaviour(config), Pace(config.integer("max_per_second", 0))
+    habits, templates = Habits.read(config), templates_of(config)
     config.integer("balance_segments", 100_000)
     ground = open_ground(config, FAULTS, SCHEMA)
-    callbacks = ground.callbacks()
+    apart = {"mo": config.numbers("mo_repeat_seconds", REPEATS)}
+    callbacks = ground.callbacks(judge=judge, apart=apart)
+    replies = Replies(callbacks, habits, plan, ground.clock, config.text("ext_code", "01"))
     desk = ground.desk(MANNERS, callbacks)
-    gateway = Gateway(config, desk, callbacks, rules, plan, pace, ground.app())
+    gateway = Gateway(config, desk, callbacks, rules, templates, replies, plan, pace, ground.app())
+    replies.mount(gateway.app)
     desk.mount(gateway.app, Operation("submit", "POST", "/sms/v1/submit", gateway.submit))
     desk.mount(gateway.app, Operation("balance", "GET", "/sms/v1/balance", gateway.balance))
     return gateway

@@ -49,7 +49,7 @@ def behaviour(config: Config) -> Behaviour:
     shares = {status: config.share(name, default) for status, (name, default) in SHARES.items()}
     return Behaviour(
         config.seed, config.integer("report_delay_ms", 300) / 1000, shares,
-        config.share("share_never", 0.01), config.share("share_twice", 0.02),
+        config.share("lost_share", config.share("share_never", 0.01)), config.share("share_twice", 0.02),
         config.share("share_without_id", 0.05), config.share("share_before_reply", 0.01),
     )  # fmt: skip
 

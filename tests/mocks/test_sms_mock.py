@@ -83,7 +83,8 @@ def ok(program: Program, *messages: dict[str, str]) -> dict[str, Any]:
 
 
 def reports_of(program: Program, name: str) -> list[dict[str, str]]:
-    return [one for heard in program.stub.heard for one in heard.json() if one.get("clientMsgId") == name]
+    calls = [heard for heard in program.stub.heard if heard.path == "/sms/report"]
+    return [one for heard in calls for one in heard.json() if one.get("clientMsgId") == name]
 
 
 def test_a_message_is_taken_and_its_delivery_reported(sms: Program) -> None:

@@ -101,14 +101,17 @@ class Callbacks(Worker):
         self, record: Record, hub_url: str, sealer: Sealer, faults: Faults, clock: Clock, *,
         repeats: Sequence[float] = REPEATS, for_ever: bool = False,
         timeout: float = TIMEOUT, judge: Judge = taken,
+        apart: Mapping[str, Sequence[float]] | None = None,
     ) -> None:  # fmt: skip
         """`for_ever`: after the last repeat time, go on at that distance until answered 200.
 
         `timeout`: seconds the hub has to answer. `judge`: reads an answer of HTTP 200.
+        `apart`: repeat times of operations that have their own.
         """
         super().__init__("callbacks", record, faults, clock, QUERIES)
         self._sealer = sealer
         self._repeats, self._for_ever = tuple(repeats), for_ever
+        self._apart = dict(apart or {})
         self._hub, self._judge = hub_url.rstrip("/"), judge
         self._prefix = urlsplit(self._hub).path
         self._client = httpx2.Client(timeout=timeout, trust_env=False, follow_redirects=False)
@@ -193,7 +196,7 @@ class Callbacks(Worker):
             copies += max(1, int(fault.number(1)))
         if done and copies > 0:
             copies, due, state = copies - 1, self.clock() + 0.05, "waiting"
-        elif not done and (wait := self._wait(attempt)) is not None:
+        elif not done and (wait := self._wait(row["operation"], attempt)) is not None:
             due, state = self.clock() + wait, "waiting"
         elif not done:
             state = "given_up"
@@ -207,7 +210,8 @@ class Callbacks(Worker):
                 (attempt, copies, due, state, row["id"]),
             )
 
-    def _wait(self, attempt: int) -> float | None:
-        if attempt <= len(self._repeats):
-            return self._repeats[attempt - 1]
-        return self._repeats[-1] if self._for_ever and self._repeats else None
+    def _wait(self, operation: str, attempt: int) -> float | None:
+        repeats = self._apart.get(operation, self._repeats)
+        if attempt <= len(repeats):
+            return repeats[attempt - 1]
+        return repeats[-1] if self._for_ever and repeats else None
