@@ -18,6 +18,13 @@ def partner_answer(answer: Answer | None, receipt: Receipt, values: Mapping[str,
     return body, 200 if receipt.status != "refused" else answer.status or receipt.http_status
 
 
+def answer_headers(answer: Answer | None, receipt: Receipt) -> dict[str, str]:
+    """What the contract wants beside the body of an HTTP answer."""
+    if answer is None:
+        return {}
+    return answer.headers | (answer.refused_headers if receipt.status == "refused" else {})
+
+
 def partner_tree(answer: Answer, receipt: Receipt, values: Mapping[str, Any]) -> Any:
     """The answer before it is bytes: JSON, or the tree of an XML document whose root is the one member."""
     facts = json.loads(receipt.body) if receipt.body else dict(receipt.facts)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, bindparam, select
 
-from exchange.store.tables import act, document
+from exchange.store.tables import act, attachment, document
 
 _COLUMNS = {"payload": document.c.body, "sig": document.c.seal, "answer": document.c.answer}
 _OF_DOCUMENT = {
     name: select(column).where(document.c.entry == bindparam("seq")) for name, column in _COLUMNS.items()
 }
+_OF_DOCUMENT["file"] = select(attachment.c.body).where(attachment.c.entry == bindparam("seq"))
 _OF_ACT = select(act.c.body).where(act.c.entry == bindparam("seq"))
 
 

@@ -346,11 +346,14 @@ class Answer(Section):
     keeps its type). To a SOAP operation it is an XML document: the body's one member is its root.
 
     `codes` turns the hub's error codes into the partner's (`*`: any other). `status` is the HTTP status of a
-    refusal (None: the hub's own). `exchange`/`routing_key` say where an AMQP answer goes.
+    refusal (None: the hub's own), `headers` are on every HTTP answer, `refused_headers` in their place on a
+    refusal. `exchange`/`routing_key` say where an AMQP answer goes.
     """
 
     ok: Body
     refused: Body
+    headers: dict[str, str] = {}
+    refused_headers: dict[str, str] = {}
     codes: dict[str, str | int] = {}
     status: int | None = None
     exchange: str | None = None

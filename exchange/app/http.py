@@ -16,7 +16,7 @@ from sqlalchemy import select
 from starlette.requests import ClientDisconnect
 
 from exchange import cases, faces
-from exchange.answers import partner_answer
+from exchange.answers import answer_headers, partner_answer
 from exchange.app import publication
 from exchange.app.contractsface import PATHS, Published
 from exchange.app.partnersoap import Served, partner_services
@@ -272,7 +272,8 @@ def _partner_answer(hub: Hub, door: faces.Door, envelope: Envelope, receipt: Rec
         now=datetime.now(UTC),
         nonce=secrets.token_urlsafe(24),
     )
-    return Response(body, status, {jws.HEADER_NAME: seal}, "application/json")
+    own = answer_headers(door.entry.answer, receipt)
+    return Response(body, status, {**own, jws.HEADER_NAME: seal}, "application/json")
 
 
 def _soap(app: FastAPI, hub: Hub, gate: Gate) -> None:
