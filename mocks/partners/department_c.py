@@ -1,7 +1,7 @@
 """SYS-02, the approval system of department C, from adapters/department_c/contract: encrypted XML over REST.
 
 Own keys: uscc, department_name, cipher_key (32 hex digits), staff, step_seconds (0.2), special_every (5),
-refuse_every (7), repeat_seconds (1, 5, 30, 300, 1800, 7200).
+refuse_every (7), extend_every (0), repeat_seconds (1, 5, 30, 300, 1800, 7200).
 """
 
 from __future__ import annotations
@@ -224,12 +224,12 @@ class Office:
         self.post.wake()
 
     def cases(self) -> JSONResponse:
-        """What became of each case: its steps with their state and status."""
+        """What became of each case: its steps with their state, status and the hub's msg."""
         with self.ground.record.work() as db:
             names = [row[0] for row in db.execute("SELECT DISTINCT case_no FROM held ORDER BY 1")]
             found = {name: self.post.steps(db, name) for name in names}
         return JSONResponse({
-            name: {step: {"state": row["state"], "code": row["code"]} for step, row in steps.items()}
+            name: {step: {one: row[one] for one in ("state", "code", "msg")} for step, row in steps.items()}
             for name, steps in found.items()
         })  # fmt: skip
 
@@ -264,7 +264,8 @@ def _department(config: Config) -> Department:
 def build(config: Config, log: FilteringBoundLogger) -> Office:
     """The department of a configuration."""
     department, key = _department(config), _key(config)
-    habits = Habits(config.integer("special_every", 5), config.integer("refuse_every", 7))
+    every = config.integer
+    habits = Habits(every("special_every", 5), every("refuse_every", 7), every("extend_every", 0))
     step_seconds = config.seconds("step_seconds", 0.2)
     ground = open_ground(config, FAULTS, SCHEMA + SENDING)
     office = Office(config, ground, department, habits, key, step_seconds, ground.app())

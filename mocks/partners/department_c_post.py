@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS sending (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, case_no TEXT NOT NULL, step TEXT NOT NULL,
   version INTEGER NOT NULL, plain BLOB NOT NULL, body BLOB NOT NULL, due REAL NOT NULL,
   attempt INTEGER NOT NULL DEFAULT 0, copies INTEGER NOT NULL DEFAULT 0,
-  state TEXT NOT NULL DEFAULT 'waiting', code TEXT NOT NULL DEFAULT '', late INTEGER NOT NULL DEFAULT 0,
+  state TEXT NOT NULL DEFAULT 'waiting', code TEXT NOT NULL DEFAULT '',
+  msg TEXT NOT NULL DEFAULT '', late INTEGER NOT NULL DEFAULT 0,
   UNIQUE (case_no, step));
 CREATE INDEX IF NOT EXISTS sending_due ON sending (state, due);
 """
@@ -41,6 +42,8 @@ QUERIES = Queries(
 REPEATS: Final = (1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0)  # seconds, after "later"
 LATER: Final = frozenset({"503", "401", "later"})
 STATUSES: Final = frozenset({"200", "401", "403", "409", "500", "503"})
+NOTHING: Final = ("later", "")  # no answer of the contract
+LONGEST: Final = 500  # characters of a msg that are kept
 MEMBERS: Final = frozenset({"status", "msg", "data"})
 DATAVER: Final = re.compile(rb"<DATAVER>\d+<")
 SOON: Final = 0.05  # seconds until a copy, or what was spoilt on its way, is sent
@@ -122,7 +125,8 @@ class Post(Worker):
             return
         flaws = self.faults.flaws(operation)
         sent = letter(row["plain"], row["body"], row["version"], self._mail.key, self.faults, operation)
-        code = self._posted(row, sent, flaws)
+        code, msg = self._posted(row, sent, flaws)
+        self._hear(row, msg)
         spoilt = sent.spoilt or flaws != Flaws()
         self._note(row, sent, code)
         if code == "200":
@@ -134,8 +138,8 @@ class Post(Worker):
         else:
             self._end(row, "refused", code)
 
-    def _posted(self, row: sqlite3.Row, sent: Letter, flaws: Flaws) -> str:
-        """The status the hub answered under a good seal, else "later"."""
+    def _posted(self, row: sqlite3.Row, sent: Letter, flaws: Flaws) -> tuple[str, str]:
+        """Status and msg the hub answered under a good seal, else "later"."""
         path, nonce = ROUTES[row["step"][0]][1], jws.new_nonce()
         bound = {"method": "POST", "path": urlsplit(self._hub).path + path}
         seal = self._mail.signer.sign(sent.body, bound, nonce=nonce, age=flaws.age, spoil=flaws.spoil)
@@ -144,9 +148,9 @@ class Post(Worker):
             with self._client.stream("POST", self._hub + path, content=sent.body, headers=headers) as answer:
                 data = _bounded(answer)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError):
-            return "later"
+            return NOTHING
         good = answer.status_code == 200 and self._sealed(answer, data, nonce)
-        return status(data) if good else "later"
+        return status(data) if good else NOTHING
 
     def _sealed(self, answer: httpx2.Response, data: bytes, nonce: str) -> bool:
         mail = self._mail
@@ -157,6 +161,10 @@ class Post(Worker):
         except jws.BadSeal:
             return False
         return True
+
+    def _hear(self, row: sqlite3.Row, msg: str) -> None:
+        with self.record.work() as db:
+            db.execute("UPDATE sending SET msg = ? WHERE seq = ?", (msg[:LONGEST], row["seq"]))
 
     def _note(self, row: sqlite3.Row, sent: Letter, code: str) -> None:
         name, case = identity(row["step"], row["case_no"], sent.version), row["case_no"]
@@ -223,12 +231,12 @@ def _bounded(answer: httpx2.Response) -> bytes:
     return data
 
 
-def status(data: bytes) -> str:
-    """The status in an answer of the contract's form, else "later"."""
+def status(data: bytes) -> tuple[str, str]:
+    """Status and msg of an answer in the contract's form, else "later"."""
     try:
         said = strictjson.read_object(data)
     except strictjson.BadJson:
-        return "later"
+        return NOTHING
     good = said.keys() == MEMBERS and isinstance(said["msg"], str) and said["data"] == {}
     code = said.get("status")
-    return code if good and isinstance(code, str) and code in STATUSES else "later"
+    return (code, str(said["msg"])) if good and isinstance(code, str) and code in STATUSES else NOTHING

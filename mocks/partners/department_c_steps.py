@@ -9,7 +9,7 @@ from typing import Final
 
 from mocks.partners.common.clock import BEIJING
 from mocks.partners.department_c_rules import BASIC, PROC, Known
-from mocks.partners.department_steps import Department, falls, serial
+from mocks.partners.department_steps import Department, falls
 
 SPECIAL, DONE = "EA_JC_STEP_SPECIALNODE", "EA_JC_STEP_DONE"
 PAID, ISSUED = "EA_JC_NOTICE:1", "EA_JC_NOTICE:2"
@@ -26,10 +26,16 @@ Sent = Mapping[str, bool]
 
 @dataclass(frozen=True)
 class Habits:
-    """Every so-manieth case has a special procedure, or is refused; 0 = none."""
+    """Every so-manieth case has a special procedure, is refused, is extended; 0 = none."""
 
     special_every: int
     refuse_every: int
+    extend_every: int = 0  # whether an item may be extended is not the department's to see
+
+    def specials(self, case: str) -> list[str]:
+        """The special procedures of a case by SPECIALTYPE; their SN count from 1."""
+        found = ["2"] if falls(case, self.special_every) else []
+        return [*found, "1"] if falls(case, self.extend_every) else found
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,8 @@ class Scene:
 
 def walk(case: str, habits: Habits) -> list[str]:
     """All documents of a case in order, as letter and node sequence."""
-    special = ["S-1-0", "S-1-1"] if falls(case, habits.special_every) else []
-    return ["P-1", "P-2", *special, "P-3", "D"]
+    numbers = range(1, len(habits.specials(case)) + 1)
+    return ["P-1", "P-2", *(f"S-{sn}-{end}" for sn in numbers for end in "01"), "P-3", "D"]
 
 
 def next_step(scene: Scene, sent: Sent) -> str | None:
@@ -115,13 +121,13 @@ def _node(parts: tuple[str, ...], scene: Scene) -> Body:
 def _special(parts: tuple[str, ...], scene: Scene) -> Body:
     number, end = parts
     said: Body = {"SPECIALNODETYPE": end, "SN": number, "SPECIALTIME": round(scene.now * 1000)}
-    return said | ({"SPECIALRESULT": "1"} if end == "1" else _begin(scene))
+    return said | ({"SPECIALRESULT": "1"} if end == "1" else _begin(int(number), scene))
 
 
-def _begin(scene: Scene) -> Body:
-    """An extension, or (every second time) another procedure, which stops the clock."""
+def _begin(number: int, scene: Scene) -> Body:
+    """An extension, or another procedure, which stops the clock."""
     approver, _ = scene.department.officer(3)
-    if serial(scene.case) % 2:
+    if scene.habits.specials(scene.case)[number - 1] == "1":
         said: Body = {"SPECIALTYPE": "1", "SPECIALNAME": "延长审批", "REASON": "案情复杂，需延长审批期限"}
     else:
         said = {"SPECIALTYPE": "2", "SPECIALNAME": "专家评审", "REASON": "依法需要组织专家评审"}

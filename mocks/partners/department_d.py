@@ -1,8 +1,8 @@
 """SYS-02, the approval system of department D, from adapters/department_d/contract: a shared database.
 
 Own keys: uscc, department_name, database_url (SQLAlchemy address), staff, step_seconds (0.2),
-poll_seconds (0.5), special_every (5), refuse_every (7), correct_every (6), repeat_seconds (1, 5, 30, 300,
-1800, 7200).
+poll_seconds (0.5), special_every (5), refuse_every (7), extend_every (0), correct_every (6),
+repeat_seconds (1, 5, 30, 300, 1800, 7200).
 """
 
 from __future__ import annotations
@@ -237,11 +237,11 @@ class Office:
         self.writer.wake()
 
     def cases(self) -> JSONResponse:
-        """What became of each case: its steps with their state, version and flag."""
+        """What became of each case: its steps with their state, version, flag and err."""
         with self.ground.record.work() as db:
             names = [row[0] for row in db.execute("SELECT DISTINCT case_no FROM taken ORDER BY 1")]
             found = {name: self.writer.steps(db, name) for name in names}
-        shown = ("state", "version", "code")
+        shown = ("state", "version", "code", "err")
         return JSONResponse({
             name: {step: {one: row[one] for one in shown} for step, row in steps.items()}
             for name, steps in found.items()
@@ -284,7 +284,8 @@ def build(config: Config, log: FilteringBoundLogger) -> Office:
     """The department of a configuration."""
     department, every = _department(config), config.integer
     habits = Habits(
-        every("special_every", 5), every("refuse_every", 7), every("correct_every", 6), config.seed
+        every("special_every", 5), every("refuse_every", 7), every("extend_every", 0),
+        every("correct_every", 6), config.seed,
     )  # fmt: skip
     pace = config.seconds("poll_seconds", 0.5), config.seconds("step_seconds", 0.2)
     front = Front.open(config.text("database_url", ""))

@@ -23,12 +23,18 @@ Sent = Mapping[str, bool]
 
 @dataclass(frozen=True)
 class Habits:
-    """Every so-manieth case has a special procedure, is refused, has a row corrected in place; 0 = none."""
+    """Every so-manieth case has a special procedure, is refused, extended, has a row corrected; 0 = none."""
 
     special_every: int
     refuse_every: int
+    extend_every: int  # whether an item may be extended is not the department's to see
     correct_every: int
     seed: int = 0
+
+    def specials(self, case: str) -> list[str]:
+        """The special procedures of a case by specialtype; their sn count from 1."""
+        found = ["2"] if falls(case, self.special_every) else []
+        return [*found, "1"] if falls(case, self.extend_every) else found
 
     def corrects(self, case: str) -> bool:
         """Whether one row of the case is corrected."""
@@ -57,8 +63,8 @@ class Scene:
 
 def walk(case: str, habits: Habits) -> list[str]:
     """All rows of a case in order, as letter and number."""
-    special = ["S-1-0", "S-1-1"] if falls(case, habits.special_every) else []
-    return ["P-1", "P-2", *special, "P-3", "D"]
+    numbers = range(1, len(habits.specials(case)) + 1)
+    return ["P-1", "P-2", *(f"S-{sn}-{end}" for sn in numbers for end in "01"), "P-3", "D"]
 
 
 def row_key(case: str, step: str) -> str:
@@ -125,13 +131,13 @@ def _node(parts: tuple[str, ...], scene: Scene) -> Columns:
 def _special(parts: tuple[str, ...], scene: Scene) -> Columns:
     number, end = parts
     said: Columns = {"sn": int(number), "specialnodetype": end, "specialtime": basic(scene.now)}
-    return said | ({"specialresult": "1"} if end == "1" else _begin(scene))
+    return said | ({"specialresult": "1"} if end == "1" else _begin(int(number), scene))
 
 
-def _begin(scene: Scene) -> Columns:
-    """An extension, or (every second time) another procedure, which stops the clock."""
+def _begin(number: int, scene: Scene) -> Columns:
+    """An extension, or another procedure, which stops the clock."""
     approver, _ = scene.department.officer(3)
-    if serial(scene.case) % 2:
+    if scene.habits.specials(scene.case)[number - 1] == "1":
         said: Columns = {"specialtype": "1", "specialname": "延长审批", "reason": "案情复杂，需延长审批期限"}
     else:
         said = {"specialtype": "2", "specialname": "现场勘验", "reason": "依法需要组织现场勘验"}

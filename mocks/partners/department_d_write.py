@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS sheet (
   task TEXT NOT NULL DEFAULT 'write', state TEXT NOT NULL DEFAULT 'waiting', due REAL NOT NULL,
   correct TEXT NOT NULL DEFAULT '', spoilt INTEGER NOT NULL DEFAULT 0, copies INTEGER NOT NULL DEFAULT 0,
   attempt INTEGER NOT NULL DEFAULT 0, late INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL DEFAULT '',
+  err TEXT NOT NULL DEFAULT '',
   UNIQUE (case_no, step));
 CREATE INDEX IF NOT EXISTS sheet_due ON sheet (state, due);
 """
@@ -193,6 +194,7 @@ class Writer(Worker):
         if found is None:
             return
         self._note(row, row["stored"], signed_text(table, found), str(flag), accepted=flag == 1)
+        self._change(row, err=str(found["err"] or ""))
         if flag == 1:
             self._taken(row)
         elif flag == 9:

@@ -38,10 +38,10 @@ ROOTS = {
 }  # fmt: skip
 WHEN = "2026-11-22 09:30:00"
 OWN: dict[str, Any] = {
-    "uscc": USCC, "department_name": "示范局", "cipher_key": KEY, "step_seconds": 0.03,
+    "uscc": USCC, "department_name": "示范局", "cipher_key": KEY, "step_seconds": 0.03, "extend_every": 11,
     "repeat_seconds": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
 }  # fmt: skip
-SERIAL = iter(one for one in range(1, 100_000) if one % 5 and one % 7)
+SERIAL = iter(one for one in range(1, 100_000) if one % 5 and one % 7 and one % 11)
 Members = dict[str, Any]
 
 
@@ -276,6 +276,17 @@ def test_every_fifth_case_has_a_special_procedure_in_milliseconds(office: Office
     assert ("EA_JC_STEP_SPECIALNODE", f"S-44{case}-1-1-1") in kinds
 
 
+def test_an_extension_follows_where_it_is_asked_for(office: Office) -> None:
+    case = case_number(55)
+    office.accept(case)
+    until(lambda: "DONE" in office.ways(case))
+    said = [said for _, root, said in office.sent(case) if root == "EA_JC_STEP_SPECIALNODE"]
+    assert [(one["SN"], one["SPECIALNODETYPE"], one.get("SPECIALTYPE")) for one in said] == [
+        ("1", "0", "2"), ("1", "1", None), ("2", "0", "1"), ("2", "1", None)
+    ]  # fmt: skip
+    assert {"LIMIT", "LIMITUNIT"} <= said[2].keys()
+
+
 def test_every_seventh_case_is_refused_at_once_whatever_it_waits_for(office: Office) -> None:
     case = case_number(14)
     office.accept(case, fee=1, certificate=1)
@@ -473,7 +484,7 @@ def test_a_refusal_ends_the_case_and_is_not_repeated(quiet: Office, status: str)
     office, case = quiet, new_case()
     office.stub.answers = [(200, "sealed", json.dumps({"status": status, "msg": "x", "data": {}}).encode())]
     office.accept(case)
-    until(lambda: office.admin("cases")[case] == {"P-1": {"state": "refused", "code": status}})
+    until(lambda: office.admin("cases")[case] == {"P-1": {"state": "refused", "code": status, "msg": "x"}})
     time.sleep(0.3)
     assert len(office.sent(case)) == 1
     assert [row["accepted"] for row in office.rows(case)] == [False]

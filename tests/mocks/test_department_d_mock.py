@@ -491,7 +491,8 @@ def test_flag_9_is_shown_again_and_flag_3_without_a_fault_ends_the_case(office: 
     row = office.base.row(table, row["row_key"])
     assert (row["err"], row["sync_at"], row["row_sign"], row["dataver"]) == (None, None, before, 1)
     office.flag(table, row, 3, "nodeadv: x")
-    until(lambda: office.admin("cases")[case] == {"P-1": {"state": "refused", "version": 1, "code": "3"}})
+    refused = {"P-1": {"state": "refused", "version": 1, "code": "3", "err": "nodeadv: x"}}
+    until(lambda: office.admin("cases")[case] == refused)
     assert office.rows(case)[-1]["accepted"] is False
 
 
