@@ -242,13 +242,17 @@ def _rest(
     headers |= {jws.HEADER_NAME: seal, "Content-Type": "application/json"}
     answer = channel.rest.send(rest.method, _origin(channel) + path, body or None, headers)
     _check_answer(channel, answer, nonce)
+    bound = {"method": rest.method, "path": path}
+    if call.outcome.path is None and answer.status >= 300:  # its status alone says what it is
+        code = str(answer.status)
+        verdict = call.outcome.judge(code)
+        return None, Sent("rest", body, code, verdict, seal=seal.encode(), bound=bound, answer=answer.body)
     tree = _tree(channel, answer.body)
     if rest.result_header is not None and isinstance(tree, dict):
         tree["@header"] = answer.headers.get(rest.result_header, "")
     code, verdict, detail = _judged(call, tree)
     if verdict == "ok" and answer.status >= 400:
         code, verdict = str(answer.status), "refused"
-    bound = {"method": rest.method, "path": path}
     return tree, Sent(
         "rest", body, code, verdict, seal=seal.encode(), bound=bound, answer=answer.body, detail=detail
     )

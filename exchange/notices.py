@@ -13,16 +13,16 @@ import structlog
 from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from exchange import inbox
-from exchange.consuming import PartnerQueue, envelope_of
+from exchange.consuming import DEAD_EXCHANGE, PartnerQueue, dead_letter, envelope_of
 from exchange.delivery import Channel, pull
 from exchange.envelope import Envelope, Heard, Sealed
-from exchange.errors import Conflict, Misconfigured, Refused, TryLater
-from exchange.faces import Door
+from exchange.errors import Conflict, HubError, Misconfigured, Refused, TryLater
+from exchange.faces import IDENT, Door
 from exchange.hub import Hub
 from exchange.manifest import PullRest
 from exchange.mapping import json as strict_json
 from exchange.mapping.run import value_at
-from exchange.pipeline import receive, turn_away
+from exchange.pipeline import expect_permitted, receive, turn_away
 from exchange.receipts import Receipt
 from exchange.store.tables import notice
 from exchange.store.work import Work
@@ -30,11 +30,14 @@ from exchange.transports.queues import Delivery, Queues
 
 log = structlog.get_logger()
 
+AWAY = "partner_away"
 LONGEST = 200  # bytes of a notice
 PAUSES = (1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0)  # seconds; the last one repeats
 GIVE_UP = 24 * 3600.0  # seconds
+UNANSWERED = 5.0  # seconds before a receipt that could not be published is published again
 IDLE = 1.0
 BATCH = 20
+NO_OBJECT = {"404": "the partner has no such object", "410": "the object was withdrawn"}
 
 _DUE = select(notice).where(notice.c.next_at <= bindparam("now")).order_by(notice.c.next_at).limit(BATCH)
 _ONE = (notice.c.party == bindparam("of")) & (notice.c.message_id == bindparam("ident"))
@@ -49,20 +52,39 @@ class NoticeQueue:
 
     def __call__(self, delivery: Delivery) -> None:
         """Verify, keep, acknowledge."""
-        hub, door, envelope = self.answering.hub, self.answering.door, envelope_of(delivery)
+        hub, envelope = self.answering.hub, envelope_of(delivery)
+        if self._waits(delivery):
+            return
         sealed: Sealed | None = None
         try:
-            sealed = door.open(hub, envelope)
-            named(_rule(door), envelope.body)
-            known = self._known(sealed, envelope)
+            sealed = self.answering.door.open(hub, envelope)
+            known = self._kept(sealed, envelope, delivery)
         except Refused as refusal:
             known = turn_away(hub, envelope, sealed, refusal)
         if known is not None:
             self.answering.answer(delivery, known)
-        elif sealed is not None:
-            row = _row(door, sealed, envelope, delivery)
-            hub.store.write(lambda work: _keep(work, row))
+
+    def _waits(self, delivery: Delivery) -> bool:
+        """Whether exactly this delivery is kept and not answered yet: its seal has been looked at when it was
+        fresh."""
+        with self.answering.hub.store.read() as connection:
+            same = select(notice.c.delivery).where(notice.c.message_id == (delivery.message_id or ""))
+            found = connection.execute(same).scalars().all()
+        mine = _stored(delivery)
+        return any(one["body"] == mine["body"] and one["headers"] == mine["headers"] for one in found)
+
+    def _kept(self, sealed: Sealed, envelope: Envelope, delivery: Delivery) -> Receipt | None:
+        """The first answer; None when there is none yet and the notice is kept."""
+        door, store = self.answering.door, self.answering.hub.store
+        named(_rule(door), envelope.body)
+        if not IDENT.fullmatch(delivery.message_id or ""):
+            raise Refused("bad_value", "an identity is 8 to 64 of A-Z a-z 0-9 . _ -", "message_id")
+        known = self._known(sealed, envelope)
+        if known is None:
+            row = _row(door, sealed, envelope, delivery) | {"since": store.clock(), "next_at": store.clock()}
+            store.write(lambda work: _keep(work, row))
             self.bell.set()
+        return known
 
     def _known(self, sealed: Sealed, envelope: Envelope) -> Receipt | None:
         """The first answer to this notice; Conflict when the id named something else."""
@@ -101,31 +123,71 @@ class Fetcher:
         """Every notice that is due; how many."""
         with self.hub.store.read() as connection:
             rows = connection.execute(_DUE, {"now": self.hub.store.clock()}).all()
+        silent: set[str] = set()  # parties that do not answer now: their other notices wait as well
         for row in rows:
-            self._pulled(row)
+            code = AWAY if row.party in silent else self._guarded(row)
+            if code is not None:
+                self._later(row, code)
+            if code == AWAY:
+                silent.add(row.party)
         return len(rows)
+
+    def _guarded(self, row: Row[Any]) -> str | None:
+        """Why the notice has to wait; None when it is done with."""
+        try:
+            self._pulled(row)
+        except HubError as fault:
+            return fault.code
+        except Exception:  # a defect met by one notice must not stop the others
+            log.exception("notice_defect", party=row.party)
+            return "defect"
+        return None
 
     def _pulled(self, row: Row[Any]) -> None:
         door, sealed, delivery = self._door(row), self._sealed(row), _delivery(row.delivery)
-        if door is None or sealed is None:
-            self._later(row, "unknown_party")
-            return
         envelope = replace(envelope_of(delivery), received_at=row.since)
-        try:
-            envelope = replace(envelope, file=self._document(row, door, envelope))
-            receipt = receive(self.hub, envelope, lambda _: sealed, lambda s, e: self._read(door, s, e))
-        except TryLater as fault:
-            if self.hub.store.clock() - row.since < GIVE_UP:
-                self._later(row, fault.code)
-                return
-            given_up = Refused("not_pulled", "the document could not be pulled for 24 h", "body")
-            receipt = receive(self.hub, envelope, lambda _: sealed, lambda s, e: _refuse(given_up))
-        except Refused as refusal:
-            told = refusal  # the name of an except clause ends with it
-            receipt = receive(self.hub, envelope, lambda _: sealed, lambda s, e: _refuse(told))
-        PartnerQueue(self.hub, self.queues, door).answer(delivery, receipt)
+        if door is None or sealed is None:
+            self._nobody(row, delivery, envelope)
+        else:
+            receipt = self._first_answer(row) or self._decided(row, door, sealed, envelope)
+            PartnerQueue(self.hub, self.queues, door).answer(delivery, receipt)
         gone = {"of": row.party, "ident": row.message_id}
         self.hub.store.write(lambda work: work.connection.execute(delete(notice).where(_ONE), gone))
+
+    def _nobody(self, row: Row[Any], delivery: Delivery, envelope: Envelope) -> None:
+        """A notice of a party that is gone is set aside when its time is up."""
+        gone = Refused("unknown_party", "the party is not registered any more", row.party[:40])
+        if self._has_time(row):
+            raise TryLater(gone.code, gone.detail)
+        turn_away(self.hub, envelope, None, gone)
+        self.queues.publish([dead_letter(delivery, gone.code, DEAD_EXCHANGE)])
+
+    def _first_answer(self, row: Row[Any]) -> Receipt | None:
+        """What was decided before, if only the answer could not be given."""
+        with self.hub.store.read() as connection:
+            found = inbox.answered(connection, row.party, row.message_id)
+        return found.receipt if found is not None else None
+
+    def _decided(self, row: Row[Any], door: Door, sealed: Sealed, envelope: Envelope) -> Receipt:
+        """Pull, understand, receive; what is refused is remembered under the notice's own id."""
+        try:
+            envelope = replace(envelope, file=self._in_time(row, door, envelope))
+            expect_permitted(self.hub, sealed, understood := self._read(door, sealed, envelope))
+        except Refused as refusal:
+            return turn_away(self.hub, envelope, sealed, refusal, (row.message_id, row.digest))
+        return receive(self.hub, envelope, lambda _: sealed, lambda s, e: understood)
+
+    def _in_time(self, row: Row[Any], door: Door, envelope: Envelope) -> bytes:
+        try:
+            return self._document(row, door, envelope)
+        except (TryLater, Misconfigured) as fault:
+            if self._has_time(row):
+                raise
+            log.warning("pull_given_up", party=row.party, code=fault.code, attempts=row.attempts + 1)
+            raise Refused("not_pulled", "the document could not be pulled for 24 h", "body") from fault
+
+    def _has_time(self, row: Row[Any]) -> bool:
+        return bool(self.hub.store.clock() - row.since < GIVE_UP)
 
     def _document(self, row: Row[Any], door: Door, envelope: Envelope) -> bytes:
         """What the notice names, verified by the partner's seal on its answer."""
@@ -134,7 +196,8 @@ class Fetcher:
             raise TryLater("unknown_party", "this party is not registered", row.party)
         sent = pull(channel, rule.call, named(rule, envelope.body))
         if sent.verdict != "ok" or sent.answer is None:
-            raise Refused("not_pulled", f"answered {sent.code}: {sent.detail or ''}".strip(), "body")
+            said = NO_OBJECT.get(sent.code, sent.detail or "")
+            raise Refused("not_pulled", f"the partner answered {sent.code}: {said}".rstrip(": "), "body")
         return sent.answer
 
     def _read(self, door: Door, sealed: Sealed, envelope: Envelope) -> Heard:
@@ -148,7 +211,9 @@ class Fetcher:
 
     def _later(self, row: Row[Any], code: str) -> None:
         pause = PAUSES[min(row.attempts, len(PAUSES) - 1)]
-        values = {"attempts": row.attempts + 1, "next_at": self.hub.store.clock() + pause}
+        now, last = self.hub.store.clock(), row.since + GIVE_UP
+        at = min(now + pause, last) if now < last else now + UNANSWERED
+        values = {"attempts": row.attempts + 1, "next_at": at}
         where = {"of": row.party, "ident": row.message_id}
         self.hub.store.write(
             lambda work: work.connection.execute(update(notice).where(_ONE).values(values), where)
@@ -185,10 +250,6 @@ def _rule(door: Door) -> PullRest:
     return door.entry.pull
 
 
-def _refuse(refusal: Refused) -> Heard:
-    raise refusal
-
-
 def _row(door: Door, sealed: Sealed, envelope: Envelope, delivery: Delivery) -> dict[str, Any]:
     proved = {
         "key_id": sealed.key_id,
@@ -201,16 +262,17 @@ def _row(door: Door, sealed: Sealed, envelope: Envelope, delivery: Delivery) -> 
         "message_id": delivery.message_id or "",
         "entry_name": door.entry.name,
         "digest": digest_of(envelope.body),
-        "delivery": {
-            **asdict(delivery),
-            "headers": dict(delivery.headers),
-            "body": b64encode(delivery.body).decode(),
-        },
+        "delivery": _stored(delivery),
         "sealed": proved,
         "since": envelope.received_at,
         "attempts": 0,
         "next_at": envelope.received_at,
     }
+
+
+def _stored(delivery: Delivery) -> dict[str, Any]:
+    headers, body = dict(delivery.headers), b64encode(delivery.body).decode()
+    return {**asdict(delivery), "headers": headers, "body": body}
 
 
 def _delivery(stored: Mapping[str, Any]) -> Delivery:

@@ -2,6 +2,7 @@
 out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from canonical.messages import Message
 from exchange import inbox
@@ -158,29 +159,36 @@ def refuse(
     understood: Heard | None,
     *,
     known: bool,
+    named: tuple[str, str] | None = None,
 ) -> Receipt:
     """Record what was turned away and answer with a signed refusal; an id already answered keeps its first
     answer."""
     record = Record.inward(envelope, sealed, understood, hub.name).refused(refusal)
-    entry = keep(hub, work, record)
+    entry = keep(hub, work, replace(record, message_id=named[0]) if named else record)
     receipt = Receipt("refused", refusal.code)
     if known:
         return _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
     if understood is not None:
         _note(hub, work, understood.message, refusal, entry)
-    return _close(hub, work, envelope, sealed, understood, entry, receipt, refusal)
+    return _close(hub, work, envelope, sealed, understood, entry, receipt, refusal, named=named)
 
 
-def turn_away(hub: Hub, envelope: Envelope, sealed: Sealed | None, refusal: Refused) -> Receipt:
+def turn_away(
+    hub: Hub,
+    envelope: Envelope,
+    sealed: Sealed | None,
+    refusal: Refused,
+    named: tuple[str, str] | None = None,
+) -> Receipt:
     """A message that could not be verified or understood: the same bytes get their first answer, others a
-    refusal."""
+    refusal. `named`: message id and digest by which it is known all the same."""
 
     def act(work: Work) -> Receipt:
         if again := inbox.same_bytes(work, seal_digest(envelope)):
             return again
         said = Refused("replay", refusal.detail, refusal.where) if refusal.code == "stale" else refusal
         if sealed is not None:
-            return refuse(hub, work, envelope, sealed, said, None, known=False)
+            return refuse(hub, work, envelope, sealed, said, None, known=False, named=named)
         if hub.strangers.counted(work.now):
             keep(hub, work, Record.stranger(envelope, hub.name).refused(said))
         return Receipt("refused", said.code, {"errors": errors_of(said)})
@@ -198,14 +206,16 @@ def _close(
     receipt: Receipt,
     refusal: HubError | None = None,
     waits_in: str | None = None,
+    named: tuple[str, str] | None = None,
 ) -> Receipt:
     """What could not be read is remembered by its very bytes, for want of an id; a held message waits in its
     case, which it may name by a partner's number only."""
     receipt = _answer(hub, work, envelope, sealed, understood, entry, receipt, refusal)
     seal = seal_digest(envelope)
-    ident = understood.message.message_id if understood else seal
+    ident, digest = named or (seal, "")
+    if understood is not None:
+        ident, digest = understood.message.message_id, understood.digest
     held = understood if receipt.status == "held" else None
-    digest = understood.digest if understood else ""
     inbox.close(work, sealed, seal, entry.seq, ident, receipt, digest=digest, held=held, case_no=waits_in)
     return receipt
 

@@ -472,7 +472,7 @@ class Core:
             assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
             find = value_of(connection) if values else None
             report = verify_store(connection, str(self.hub.store.log.signer.verifier), find)
-        assert report.findings == ()
+        assert report.findings == (), report.findings
 
     def dispatcher(self, party: str, attempt: Callable[[Any], Sent], queues: Any = None) -> Dispatcher:
         return Dispatcher(self.hub, party, attempt, queues)

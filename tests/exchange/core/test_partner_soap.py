@@ -335,6 +335,7 @@ class TestPushCertificate:
         file = base64.encodebytes(PDF * 1).decode() if lines else base64.b64encode(PDF).decode()
         assert told(post(self.call(document, file)).result) == ("200", "0")
         assert [row["body"] for row in core.rows("SELECT body FROM attachment")] == [PDF]
+        core.verified()
 
     @pytest.mark.parametrize(
         ("file", "said"),
