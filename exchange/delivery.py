@@ -244,9 +244,9 @@ def _rest(
     _check_answer(channel, answer, nonce)
     bound = {"method": rest.method, "path": path}
     if call.outcome.path is None and answer.status >= 300:  # its status alone says what it is
-        code = str(answer.status)
-        verdict = call.outcome.judge(code)
-        return None, Sent("rest", body, code, verdict, seal=seal.encode(), bound=bound, answer=answer.body)
+        status = str(answer.status)
+        said = call.outcome.judge(status)
+        return None, Sent("rest", body, status, said, seal=seal.encode(), bound=bound, answer=answer.body)
     tree = _tree(channel, answer.body)
     if rest.result_header is not None and isinstance(tree, dict):
         tree["@header"] = answer.headers.get(rest.result_header, "")
