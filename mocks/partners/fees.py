@@ -1,8 +1,13 @@
 """SYS-05, the fee system and its bank, from adapters/fees/contract: SOAP 1.1 in GBK at /FeeService.
 
-Own keys: pay_delay_ms (2000), auto_pay (true), bank_code ("102"), repeat_seconds (1, 5, 30, the last again).
-Admin: GET /admin/notices; POST /admin/pay {"payNoteNo", "overdueAmount"?}; POST /admin/autopay {"on": true};
-POST /admin/basis {"code", "amount": "105.00"} makes QueryFeeBasis differ from what it was.
+Own keys: pay_delay_ms (2000), auto_pay (true), bank_code ("102"), repeat_seconds (1, 5, 30, the last again),
+reverse_every (0: none; n: each n-th payment is taken back, a notice once) and reverse_delay_ms (1000),
+drop_folder (none; relative: below the state folder), monthly_freeze (true) by its clock, with holidays and
+workdays (yyyymmdd) that differ from Monday to Friday.
+Admin: GET /admin/notices; POST /admin/pay {"payNoteNo", "overdueAmount"?} (else by DUE); /admin/reverse
+{"payNoteNo", "reason"?}; /admin/reconcile {"day": "yyyymmdd"}; /admin/autopay {"on": true}; /admin/basis
+{"code", "amount": "105.00"} makes QueryFeeBasis differ from what it was. The file of a day is made by itself
+when the day is over; the faults of `reconciliation` plant differences in the next file.
 """
 
 from __future__ import annotations
@@ -17,11 +22,11 @@ from fastapi import FastAPI
 from spyne.server.wsgi import WsgiApplication
 from structlog.types import FilteringBoundLogger
 
-from mocks.partners import fees_admin
+from mocks.partners import fees_admin, fees_recon
 from mocks.partners.common import admin, soapface
 from mocks.partners.common.callback import REPEATS, Callbacks, JwsSealer
 from mocks.partners.common.clock import OwnClock
-from mocks.partners.common.config import Config
+from mocks.partners.common.config import Config, ConfigError
 from mocks.partners.common.faults import PUSH_FAULTS, Faults
 from mocks.partners.common.jws import Signer as JwsSigner
 from mocks.partners.common.keys import load_certificates, wait_for
@@ -31,7 +36,9 @@ from mocks.partners.common.soapdesk import ANSWER_FAULTS, Post, Reply, SoapDesk,
 from mocks.partners.common.soapface import Contract, SoapRefusal
 from mocks.partners.common.xmlsig import Element, load_signer, parse
 from mocks.partners.fees_bank import Bank
-from mocks.partners.fees_ops import BODIES, Operations
+from mocks.partners.fees_calendar import Freeze
+from mocks.partners.fees_ops import BODIES, FROZEN, Operations
+from mocks.partners.fees_recon import Reconciliation
 from mocks.partners.fees_store import SCHEMA, Notices
 
 CONTRACT: Final = Path(__file__).parents[2] / "adapters" / "fees" / "contract" / "fees.wsdl"
@@ -39,11 +46,13 @@ PATH: Final = "/FeeService"
 CONTENT_TYPE: Final = "text/xml; charset=GBK"
 TIMEOUT: Final = 5.0  # seconds the hub has to answer the bank
 _LABEL = re.compile(r'charset\s*=\s*"?gbk"?\s*(;|$)', re.ASCII | re.IGNORECASE)
-_COMMON = ANSWER_FAULTS | {"freeze", "busy"}
-FAULTS: Final = dict.fromkeys(BODIES, _COMMON) | {
-    "CreateNotice": _COMMON | {"callback_before_reply"},
+_OPEN = ANSWER_FAULTS | {"busy"}
+FAULTS: Final = dict.fromkeys(BODIES, _OPEN) | dict.fromkeys(FROZEN, _OPEN | {"freeze"}) | {
+    "CreateNotice": _OPEN | {"freeze", "callback_before_reply"},
     "paid": PUSH_FAULTS,
-}
+    "reversed": PUSH_FAULTS,
+    fees_recon.NAME: fees_recon.FAULTS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,18 +125,24 @@ def build(config: Config, log: FilteringBoundLogger) -> FeeSystem:
     answers = load_certificates(wait_for(config.hub_ec_certificate))
     signer = load_signer(config.key.read_bytes(), config.certificate.read_bytes())
     clock = OwnClock()
-    record = Record(config.state / "record.db", clock.base, SCHEMA)
+    record = Record(config.state / "record.db", clock.base, SCHEMA + fees_recon.SCHEMA)
     faults = Faults(FAULTS, config.seed, clock)
-    sealer = JwsSealer(JwsSigner(signer.key, signer.certificate, clock.seals), answers, faults)
+    seals = JwsSigner(signer.key, signer.certificate, clock.seals)
     callbacks = Callbacks(
-        record, config.hub_url, sealer, faults, clock.base,
+        record, config.hub_url, JwsSealer(seals, answers, faults), faults, clock.base,
         repeats=config.numbers("repeat_seconds", REPEATS), for_ever=True, timeout=TIMEOUT,
     )  # fmt: skip
-    notices = Notices(record, clock, config.integer("pay_delay_ms", 2000) / 1000)
-    automatic = config.own.get("auto_pay", True) is True
-    bank = Bank(record, notices, callbacks, clock, config.text("bank_code", "102"), automatic)
+    notices = Notices(
+        record, clock, config.integer("pay_delay_ms", 2000) / 1000, config.integer("reverse_every", 0),
+        config.integer("reverse_delay_ms", 1000) / 1000,
+    )  # fmt: skip
+    code, automatic = config.text("bank_code", "102"), config.own.get("auto_pay", True) is True
+    files = Reconciliation(record, clock, seals, faults, code, _folder(config))
+    bank = Bank(record, notices, callbacks, clock, code, automatic, files)
     contract = Contract.read(CONTRACT)
-    operations = Operations(config.account, record, notices, faults, clock.seals, signer, trusted)
+    operations = Operations(
+        config.account, record, notices, faults, clock.seals, signer, trusted, clock, _freeze(config)
+    )  # fmt: skip
     service = soapface.build_service(contract, ("xml",), "result", operations.table(), log)
     app = new_app()
     admin.mount(app, record, faults, clock)
@@ -135,6 +150,20 @@ def build(config: Config, log: FilteringBoundLogger) -> FeeSystem:
     face = Face(contract, service, record, bank)
     SoapDesk(PATH, contract, tuple(BODIES), faults, face.answer, bank.pay_first).mount(app)
     return FeeSystem(app, record, bank, callbacks)
+
+
+def _folder(config: Config) -> Path | None:
+    """Where reconciliation files go."""
+    name = config.text("drop_folder", "")
+    return config.state / name if name else None
+
+
+def _freeze(config: Config) -> Freeze:
+    try:
+        on = config.own.get("monthly_freeze", True) is True
+        return Freeze.of(on, config.texts("holidays"), config.texts("workdays"))
+    except ValueError as error:
+        raise ConfigError(f"holidays, workdays: {error}") from error
 
 
 if __name__ == "__main__":

@@ -12,9 +12,12 @@ from fastapi.responses import JSONResponse
 from mocks.partners.common import strictjson
 from mocks.partners.common.record import Record
 from mocks.partners.fees_bank import Bank
+from mocks.partners.fees_calendar import day_of
+from mocks.partners.fees_recon import NoFolder
 from mocks.partners.fees_store import Notice, RuleBroken, fen, yuan
 
 _AMOUNT = re.compile(r"(0|[1-9]\d{0,12})\.\d\d", re.ASCII)
+LONGEST_REASON = 500
 STATUS = {"900010": 404, "900011": 409}
 Act = Callable[[Mapping[str, object]], object]
 
@@ -32,10 +35,29 @@ class Clerk:
 
     def pay(self, asked: Mapping[str, object]) -> object:
         """Pays a notice now."""
-        number, overdue = asked.get("payNoteNo"), asked.get("overdueAmount", "0.00")
+        number, overdue = asked.get("payNoteNo"), asked.get("overdueAmount")
         if not isinstance(number, str) or not asked.keys() <= {"payNoteNo", "overdueAmount"}:
             raise BadAct("payNoteNo, overdueAmount")
-        return _shown(self.bank.pay(number, fen(_amount(overdue))))
+        return _shown(self.bank.pay(number, None if overdue is None else fen(_amount(overdue))))
+
+    def reverse(self, asked: Mapping[str, object]) -> object:
+        """Takes a payment of today back."""
+        number, reason = asked.get("payNoteNo"), asked.get("reason", "")
+        if not isinstance(number, str) or not asked.keys() <= {"payNoteNo", "reason"}:
+            raise BadAct("payNoteNo, reason")
+        if not isinstance(reason, str) or len(reason) > LONGEST_REASON:
+            raise BadAct(f"reason: at most {LONGEST_REASON} characters")
+        return _shown(self.bank.reverse(number, reason))
+
+    def reconcile(self, asked: Mapping[str, object]) -> object:
+        """Puts the file of a day into the drop folder; once more: a corrected one."""
+        day = asked.get("day")
+        if not isinstance(day, str) or asked.keys() != {"day"}:
+            raise BadAct("day: yyyymmdd")
+        try:
+            return self.bank.reconciliation.make(day_of(day))
+        except (ValueError, NoFolder) as error:
+            raise BadAct(str(error)) from error
 
     def autopay(self, asked: Mapping[str, object]) -> object:
         """Whether the bank pays by itself."""
@@ -55,14 +77,14 @@ class Clerk:
 
 
 def mount(app: FastAPI, record: Record, bank: Bank) -> None:
-    """Adds /admin/notices, pay, autopay and basis."""
+    """Adds /admin/notices, pay, reverse, reconcile, autopay and basis."""
     clerk = Clerk(record, bank)
 
     def notices() -> JSONResponse:
         return JSONResponse([_shown(notice) for notice in bank.notices.all()])
 
     app.add_api_route("/admin/notices", notices, methods=["GET"])
-    for act in (clerk.pay, clerk.autopay, clerk.basis):
+    for act in (clerk.pay, clerk.reverse, clerk.reconcile, clerk.autopay, clerk.basis):
         app.add_api_route(f"/admin/{act.__name__}", _endpoint(act), methods=["POST"])
 
 

@@ -1,15 +1,17 @@
-"""The bank: pays notices some moments after they were made and tells the hub."""
+"""The bank: pays notices some moments after they were made, takes payments back, and tells the hub."""
 
 from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mocks.partners.common.callback import Callbacks, Note
 from mocks.partners.common.clock import Clock, compact
 from mocks.partners.common.record import Record
-from mocks.partners.fees_store import UNPAID, Notice, Notices, RuleBroken, yuan
+from mocks.partners.fees_recon import NoFolder, Reconciliation
+from mocks.partners.fees_store import UNPAID, Movement, Notice, Notices, RuleBroken, yuan
 
 IDLE = 0.5  # seconds between looks when nothing wakes the thread
 
@@ -24,12 +26,13 @@ class Bank:
     clock: Clock
     code: str
     automatic: bool
+    reconciliation: Reconciliation
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopped: bool = False
     _thread: threading.Thread | None = None
 
-    def pay(self, number: str, overdue: int = 0) -> Notice:
-        """Pays one notice now; `RuleBroken` if it is unknown or not unpaid."""
+    def pay(self, number: str, overdue: int | None = None) -> Notice:
+        """Pays one notice now; `RuleBroken` if it is unknown or not unpaid. `overdue` in fen, else by DUE."""
         with self.record.work() as db:
             notice = self.notices.pay(db, number, overdue)
             body = json.dumps(self._payment(notice)).encode()
@@ -47,6 +50,27 @@ class Bank:
             "bankCode": self.code,
             "voucherNo": f"{notice.id:010d}",
         }
+
+    def reverse(self, number: str, reason: str = "") -> Notice:
+        """Takes a payment back now; `RuleBroken` if there is none of today, or some of it was refunded."""
+        with self.record.work() as db:
+            back = self.notices.reverse(db, number)
+            case = self.notices.named(number).case_no
+            body = json.dumps(self._reversal(back, reason), ensure_ascii=False).encode()
+            notes = [Note("reversed", back.serial, case)]
+            self.callbacks.schedule(db, "reversed", "/fee/reversed", body, notes, 0)
+        self.callbacks.wake()
+        return self.notices.named(number)
+
+    def _reversal(self, back: Movement, reason: str) -> dict[str, str]:
+        return {
+            "payNoteNo": back.number,
+            "paySerial": back.serial,
+            "oriPaySerial": back.original,
+            "amount": yuan(back.amount + back.overdue),
+            "reverseTime": compact(back.at),
+            "bankCode": self.code,
+        } | ({"reason": reason} if reason else {})
 
     def pay_first(self, id: int) -> None:
         """Pays a notice and returns when the hub was told once (at most 5 s)."""
@@ -85,8 +109,19 @@ class Bank:
 
     def _run(self) -> None:
         while not self._stopped:
+            self._take_back()
+            with suppress(NoFolder):
+                self.reconciliation.catch_up()
             self._wake.wait(self._pay_due() if self.automatic else IDLE)
             self._wake.clear()
+
+    def _take_back(self) -> None:
+        """What the bank takes back by itself and still can."""
+        for number in self.notices.to_reverse():
+            try:
+                self.reverse(number, "账户异常")
+            except RuleBroken:  # taken back or refunded by hand, or its day is over
+                self.notices.keep(number)
 
     def _pay_due(self) -> float:
         """Pays what is due; seconds to the next look."""

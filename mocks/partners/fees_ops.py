@@ -20,6 +20,7 @@ from mocks.partners.common.record import Record
 from mocks.partners.common.soapdesk import distort, spoil_signature, wrapped
 from mocks.partners.common.xmlseal import sign_enveloped, verify_enveloped
 from mocks.partners.common.xmlsig import Element, SealError, Signer, XmlError, canonical, parse
+from mocks.partners.fees_calendar import Freeze
 from mocks.partners.fees_store import Notices, RuleBroken, fen, yuan
 
 HEAD: Final = ("MSGID", "APPID", "TIME")
@@ -32,6 +33,7 @@ BODIES: Final = {
     "CreateRefund": ("REFUND", ("PAYNOTENO", "AMOUNT", "REASON")),
     "QueryFeeBasis": ("BASIS", ("CODE",)),
 }
+FROZEN: Final = frozenset({"CreateNotice", "CancelNotice", "ConfirmPayment", "CreateRefund"})
 _AMOUNT = re.compile(r"(0|[1-9]\d{0,12})\.\d\d", re.ASCII)
 _FORMS: Final = {
     "UNITNO": re.compile(r"\S{1,20}"),
@@ -65,6 +67,8 @@ class Operations:
     clock: Clock
     signer: Signer
     trusted: Sequence[x509.Certificate]
+    hour: Clock  # of business; `clock` is that of seals
+    freeze: Freeze
 
     def table(self) -> Mapping[str, Callable[..., str]]:
         """The operations by name, for the SOAP service."""
@@ -98,10 +102,15 @@ class Operations:
             kept: Fields = json.loads(row["fields"])
             self._note(name, msg_id, xml, kept["CODE"], digest)
             return kept
-        for fault, code in (("freeze", "900020"), ("busy", "900099")):
-            if self.faults.take(name, fault):
-                return self._refused(name, msg_id, xml, code, "请稍后再试")
+        if code := self._later(name):
+            return self._refused(name, msg_id, xml, code, "请稍后再试")
         return self._new(name, bare, xml, digest)
+
+    def _later(self, name: str) -> str:
+        """The code of an operation that is not open now, if it is not."""
+        if self.faults.take(name, "freeze") or (name in FROZEN and self.freeze.holds(self.hour())):
+            return "900020"
+        return "900099" if self.faults.take(name, "busy") else ""
 
     def _new(self, name: str, bare: Element, xml: str, digest: str) -> Fields:
         msg_id = bare.findtext("HEAD/MSGID") or ""
@@ -146,7 +155,7 @@ class Operations:
             raise RuleBroken("900012", "明细合计与 TOTAL 不一致")
         if total == 0:
             raise RuleBroken("900013", "TOTAL 为零")
-        notice = self.notices.create(work.fields["CASENO"], total)
+        notice = self.notices.create(work.fields["CASENO"], total, work.fields["DUE"])
         said = {
             "CASENO": notice.case_no,
             "PAYNOTENO": notice.number,

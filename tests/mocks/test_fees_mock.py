@@ -29,7 +29,8 @@ OK = b'{"code":"0","msg":"success"}'
 
 
 def start(folder: Path, **own: Any) -> Program:
-    return Program("fees", folder, OK, **({"auto_pay": False, "repeat_seconds": [0.2, 0.4]} | own))
+    usual = {"auto_pay": False, "repeat_seconds": [0.2, 0.4], "monthly_freeze": False}
+    return Program("fees", folder, OK, **(usual | own))
 
 
 @pytest.fixture(scope="module")
