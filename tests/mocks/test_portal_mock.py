@@ -200,7 +200,8 @@ def test_wrong_events_are_refused_by_the_member(portal: Any) -> None:
     other = f"{case[:21]}999998"
     for name, value in (
         ("time", 1_795_000_000.5), ("time", "1795000000000"), ("areaCode", "441403"), ("seq", 0),
-        ("seq", 10_000), ("event", "FINISHED"), ("applyNo", case[:27] + ("0" if case[27] != "0" else "1")), ("eventId", "a b"),
+        ("seq", 10_000), ("event", "FINISHED"),
+        ("applyNo", case[:27] + ("0" if case[27] != "0" else "1")), ("eventId", "a b"),
         ("applyNo", other + check_character(other)),
     ):  # fmt: skip
         event = event_of(case, "STEP", TABLE["STEP"]) | {name: value}
