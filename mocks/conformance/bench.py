@@ -38,6 +38,7 @@ class Partner:
     values: Mapping[str, str] = field(default_factory=dict)  # further account values
     queue: Path | None = None
     amqp: str | None = None
+    cipher: bytes | None = None  # the key agreed for encrypted bodies
     scale: float = 1.0  # its repeat times are the contract's multiplied by this
 
     def by_kid(self, kid: str) -> Certificate | None:
@@ -143,7 +144,7 @@ class Bench:
     def send(self, shot: Shot) -> Reply:
         """Over the line it belongs to."""
         reply = self.line(shot).send(shot)
-        return replace(reply, turned_down=self.facts.refused.get(shot.specimen.mapping.name, {}))
+        return replace(reply, turned_down=self.facts.refused.get(shot.specimen.document.mapping, {}))
 
     def good(self, name: str | None = None, case_no: str | None = None, **context: Any) -> Reply:
         """A correct call."""
@@ -157,9 +158,11 @@ class Bench:
         if rule is not None:
             taken, case_no = self._shared(name, rule) if wrong else self._taken(rule)
             context = taken | context
-        specimen = self.specimen(name, case_no, **context)
-        for before in self.facts.after.get(name, ()):
+        opened = self.memory.get(f"opened {name}") if wrong else None
+        specimen = self.specimen(name, case_no or opened, **context)
+        for before in () if opened else self.facts.after.get(name, ()):
             self.good(before, case_no=specimen.context["case_no"])
+            self.memory[f"opened {name}"] = specimen.context["case_no"] if wrong else None
         return specimen
 
     def baseline(self, name: str | None = None) -> Reply:
@@ -206,8 +209,7 @@ class Bench:
         if procedure is None:
             return ""
         if renew or self._token is None or self._token[1] < time.monotonic():
-            specimen = self.specimens.fresh(procedure.call.documents[0].mapping, self.context())
-            reply = self.send(Shot(specimen))
+            reply = self.send(Shot(self.specimens.of_call(procedure.call, self.context())))
             lives = min(procedure.lifetime / 2, 600)
             self._token = (reply.value(procedure.value) or "", time.monotonic() + lives)
         return self._token[0]

@@ -12,6 +12,7 @@ from exchange.errors import HubError
 from exchange.manifest import Inbound
 from exchange.mapping.refusal import DocumentRefused
 from exchange.seals import jws
+from exchange.transports.wrapped import unwrap
 from mocks.conformance.bench import Bench, Shot
 from mocks.conformance.checks import Maker
 from mocks.conformance.facts import Callback
@@ -169,7 +170,9 @@ def _schema(bench: Bench, entry: Inbound, rule: Callback) -> Verdict:
         return _nothing(bench, rule)
     mapping = bench.adapter.mapping(entry.documents[0])
     try:
-        mapping.hear(mapping.read(seen.body), bench.context())
+        body, wrap = seen.body, entry.rest.wrap if entry.rest else None
+        plain = body if wrap is None else unwrap(body, wrap, bench.partner.cipher)
+        mapping.hear(mapping.read(plain), bench.context())
     except DocumentRefused as fault:
         found = "; ".join(f"{error.path}: {error.code}" for error in fault.errors[:5])
         return _judged(seen, False, f"不符合契约 / departs from the contract: {found}")

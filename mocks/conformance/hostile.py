@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from exchange.mapping import json as strict
 from mocks.conformance import trees
 from mocks.conformance.bench import Bench, Shot
 from mocks.conformance.checks import Maker, judged_acceptance, judged_refusal, measured
-from mocks.conformance.model import Verdict
+from mocks.conformance.model import Verdict, not_offered
 from mocks.conformance.reply import Reply
 from mocks.conformance.sealchecks import kind_of
 from mocks.conformance.specimen import FRESH, Specimen
@@ -166,8 +167,12 @@ def hostile_checks(make: Maker) -> None:
 
 
 def _marked(bench: Bench, specimen: Specimen) -> bytes:
-    """The document with a mark at the end of its longest free text."""
+    """The document with a mark at the end of its longest free text, where a reader could meet it."""
     tree = specimen.tree
+    line: Any = bench.line(Shot(specimen))
+    rest = specimen.call.rest
+    if rest is not None and rest.wrap is not None:
+        return bytes(line.body(Shot(specimen)))
     spec = declared(bench.adapter.folder, specimen.mapping.name)
     own = FRESH | set(bench.facts.fresh)
     free = [
@@ -183,7 +188,10 @@ def _marked(bench: Bench, specimen: Specimen) -> bytes:
 
 def _bytes(bench: Bench, change: Bytes) -> Verdict:
     specimen = bench.ready()
-    raw = change(_marked(bench, specimen)).replace(MARK, b"")
+    marked = _marked(bench, specimen)
+    if (raw := change(marked)) == marked:
+        return not_offered("报文中没有可改之处 / the document has no place for it")
+    raw = raw.replace(MARK, b"")
     reply = bench.send(Shot(specimen, raw=raw, timeout=min(8.0, bench.adapter.limits.timeout)))
     return judged_refusal(_bounded(reply), None)
 

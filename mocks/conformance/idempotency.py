@@ -118,6 +118,9 @@ def _distinct(bench: Bench, name: str, rule: Idempotency) -> Verdict:
         return second.verdict(False, "被拒绝，应接受 / refused, must be accepted")
     if business(first, rule) != business(second, rule):
         return passed(second.how, second.seen)
+    reply = bench.said(name).call.reply
+    if reply is None or reply.type is None:
+        return not_offered("回答本身不含各请求的内容 / the answer says nothing of its own request")
     return failed(
         "两个不同请求得到同一回答 / two different requests share one answer", second.how, second.seen
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 
 from exchange.adapterfolder import load_adapter
@@ -17,7 +18,7 @@ from mocks.conformance.hostilexml import hostile_xml_checks
 from mocks.conformance.idempotency import idempotency_checks
 from mocks.conformance.identity import Keys
 from mocks.conformance.listener import Listener
-from mocks.conformance.model import Check
+from mocks.conformance.model import Check, not_offered
 from mocks.conformance.properties import property_checks
 from mocks.conformance.queueline import QueueLine
 from mocks.conformance.restline import RestLine
@@ -61,6 +62,13 @@ def lines(bench: Bench) -> dict[str, Line]:
 def plan(bench: Bench) -> list[Check]:
     """Every check of this adapter."""
     make = Maker(bench)
+    if any(call.table for call in bench.adapter.outbound):
+        why = "前置库的行不经此测试 / rows of a front-end database are not tried over the wire"
+        make.add(
+            "TBL-rows", "call", "前置库的行", "rows of the front-end database", partial(not_offered, why)
+        )
+    if bench.specimens.main() is None:
+        return make.checks
     for part in PARTS:
         part(make)
     return make.checks

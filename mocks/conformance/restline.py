@@ -13,6 +13,7 @@ from exchange.errors import HubError
 from exchange.manifest import RestCall
 from exchange.mapping import json as strict
 from exchange.seals import jws
+from exchange.transports.wrapped import wrap
 from mocks.conformance.bench import Partner, Shot, new_nonce
 from mocks.conformance.forgejws import GOOD, Forged, forge
 from mocks.conformance.identity import Keys
@@ -46,6 +47,13 @@ class RestLine:
         """The seal and the body of a shot, to be sent more than once as they are."""
         return self._forged(shot, *self._aim(shot))
 
+    def body(self, shot: Shot) -> bytes:
+        """The document as it travels, in a member of its own and encrypted where the contract says so."""
+        rest, written = shot.specimen.call.rest, shot.specimen.written(shot.wire)
+        if rest is None or rest.wrap is None:
+            return written
+        return wrap(written, rest.wrap, self._partner.cipher)
+
     def _aim(self, shot: Shot) -> tuple[str, str]:
         rest = shot.specimen.call.rest
         assert rest is not None  # noqa: S101 - Bench.line chose by it
@@ -54,7 +62,7 @@ class RestLine:
     def _forged(self, shot: Shot, method: str, path: str) -> Forged:
         rest = shot.specimen.call.rest
         empty = rest is not None and rest.method == "GET"
-        body = b"" if empty else shot.raw if shot.raw is not None else strict.dumps(shot.wire)
+        body = b"" if empty else shot.raw if shot.raw is not None else self.body(shot)
         bound = {"method": method, "path": path}
         return forge(shot.seal or GOOD, body, bound, self._keys, time.time(), shot.nonce or new_nonce())
 
@@ -76,6 +84,9 @@ class RestLine:
                 start.sent, start.how, problem=f"{type(fault).__name__}: 没有回答 / no answer", seconds=took
             )
         tree, problem = _read(answer)
+        rest = shot.specimen.call.rest
+        if rest is not None and rest.result_header is not None and isinstance(tree, dict):
+            tree["@header"] = found.get(rest.result_header.lower(), "")
         seal, iat = self._checked(found.get(jws.HEADER_NAME.lower()), answer, status, start.nonce)
         return Reply(
             start.sent,

@@ -97,10 +97,11 @@ class SoapLine:
         """The sealed envelope; `inner` takes the place of the inner document as it is."""
         service = self._service
         whole = self._adapter.seal == "wssec"
+        own = shot.specimen.call.soap.arguments if shot.specimen.call.soap else None
         text = inner if inner is not None else self.inner(shot)
         values = {
             name: value.format_map({**shot.specimen.context, "document": text})
-            for name, value in service.arguments.items()
+            for name, value in (own or service.arguments).items()
         }
         operation = shot.specimen.call.soap.operation if shot.specimen.call.soap else ""
         arguments = "".join(f"<c:{name}>{escape(value)}</c:{name}>" for name, value in values.items())

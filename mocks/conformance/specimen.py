@@ -41,6 +41,10 @@ class Specimen:
         """The wire tree of the document."""
         return self.mapping.say(self.payload, self.context)
 
+    def written(self, tree: Any) -> bytes:
+        """Any tree in the form of this document, also one the mapping would never say."""
+        return self.mapping.write(tree)
+
 
 @dataclass
 class Specimens:
@@ -51,10 +55,10 @@ class Specimens:
     random: random.Random
 
     def documents(self) -> Iterator[tuple[Call, Document]]:
-        """Every outbound document, the token's call first."""
+        """Every outbound document that is sent as a message, the token's call first."""
         calls = (*((self.adapter.token.call,) if self.adapter.token else ()), *self.adapter.outbound)
         for call in calls:
-            for document in call.documents:
+            for document in call.documents if call.table is None else ():
                 yield call, document
 
     def main(self) -> str | None:
@@ -86,6 +90,13 @@ class Specimens:
         told = _told({**given, **(content or {})}, document)
         context = given | own | told | {"case_no": case} | dict(base)
         return Specimen(call, document, self.adapter.mappings[name], payload, context)
+
+    def of_call(self, call: Call, base: Mapping[str, Any]) -> Specimen:
+        """The first document of a call; of a call without one, what fills its path and query."""
+        if call.documents:
+            return self.fresh(call.documents[0].mapping, base)
+        unused = next(iter(self.adapter.mappings.values()))
+        return Specimen(call, Document(mapping=""), unused, None, {"message_id": "", "call_id": "", **base})
 
     def _taken(self, name: str) -> tuple[str, ...]:
         rule = self.facts.take.get(name)

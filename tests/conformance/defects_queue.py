@@ -145,7 +145,9 @@ def new_id(bridge: Bridge, got: Got) -> list[Got]:
     count = bridge.memory.setdefault(got.body, [])
     count.append(1)
     last = got.message_id or ""
-    return [got if len(count) == 1 else replace(got, message_id=last[:-1] + str(len(count) % 10))]
+    return [
+        got if len(count) == 1 else replace(got, message_id=last[:-1] + ("1" if last[-1:] != "1" else "2"))
+    ]
 
 
 def stubborn(bridge: Bridge, got: Got) -> list[Got]:

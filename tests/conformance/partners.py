@@ -23,22 +23,26 @@ from mocks.conformance.run import chosen, run
 ROOT = Path(__file__).resolve().parents[2]
 ORG = "114414020072081005"
 SECRET, ACCOUNT = "invented-secret", "tongban-hub"
+CIPHER = "00112233445566778899aabbccddeeff"
 OWN: dict[str, dict[str, Any]] = {
     "sms": {
-        "report_delay_ms": 30, "repeat_seconds": [0.1, 0.5, 3.0], "share_undeliv": 0, "share_expired": 0,
+        "report_delay_ms": 30, "share_undeliv": 0, "share_expired": 0,
         "share_rejectd": 0, "share_ma0006": 0, "share_never": 0, "share_twice": 0, "share_without_id": 0,
         "share_before_reply": 0, "balance_segments": 100_000_000, "sensitive": ["中奖"],
     },
-    "certificates": {"pending_share": 0.5, "seal_delay_ms": 30, "repeat_seconds": [0.1, 0.5, 3.0]},
-    "fees": {"auto_pay": True, "pay_delay_ms": 400, "repeat_seconds": [0.1, 0.5, 3.0]},
+    "certificates": {"pending_share": 0.5, "seal_delay_ms": 30},
+    "fees": {"auto_pay": True, "pay_delay_ms": 400},
     "department_a": {
         "uscc": ORG, "department_name": "示范局", "staff": ["林一", "陈二", "黄三"], "suspend_every": 0,
         "extend_every": 0, "refuse_every": 0, "resend_seconds": 1,
     },
     "catalogue": {},
+    "department_b": {"uscc": ORG, "department_name": "示范局", "special_every": 0, "refuse_every": 0,
+                     "step_seconds": 0.05},
+    "department_c": {"uscc": ORG, "department_name": "示范局", "special_every": 0, "refuse_every": 0,
+                     "cipher_key": CIPHER, "step_seconds": 0.05},
 }  # fmt: skip
 ADAPTER = {"catalogue": "provincial_catalogue"}
-SCALE = 0.1
 
 
 @dataclass
@@ -49,6 +53,7 @@ class Mock:
     folder: Path
     wrap: Callable[["Mock"], str] | None = None  # what it is told the hub's address is
     queue: str = "queue.db"  # the queue file of the kit's side
+    scale: float = 0.02  # its repeat times, by the contract's
     keys: Keys = field(init=False)
     listener: Listener = field(init=False)
 
@@ -61,6 +66,7 @@ class Mock:
             "hub_rsa_certificate": "hub-rsa.pem", "secret": SECRET, "account": ACCOUNT, "amqp_url": "",
             "queue_path": "queue.db", "seed": 7,
             "hub_url": self.wrap(self) if self.wrap else self.listener.url,
+            "repeat_seconds": [gap * self.scale for gap in (1, 5, 30)],
         } | OWN[self.module]  # fmt: skip
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
         file = self.folder / "partner.toml"
@@ -87,7 +93,8 @@ class Mock:
             "org": ORG,
             "values": {"region": "441400000000"},
             "queue": self.folder / self.queue,
-            "scale": SCALE,
+            "cipher": bytes.fromhex(CIPHER),
+            "scale": self.scale,
         }
         return Partner(**(values | more))  # type: ignore[arg-type]
 

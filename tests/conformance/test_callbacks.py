@@ -21,7 +21,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partner]:
         proxies.append(Proxy(mock.listener.url, mock.keys.ec, mock.keys.ec))
         return proxies[0].url
 
-    mock = Mock("sms", tmp_path_factory.mktemp("sms"), between)
+    mock = Mock("sms", tmp_path_factory.mktemp("sms"), between, scale=0.1)
     keys = mock.folder / "keys"
     proxies[0].hub = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
     yield mock, proxies[0]

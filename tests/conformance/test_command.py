@@ -50,7 +50,7 @@ def online(sms: Mock, *more: str) -> list[str]:
     return [
         "check", str(sms.adapter), "--against", sms.url, "--work", str(sms.folder), "--listen",
         str(sms.listener.port), "--partner-certificate", str(sms.folder / "keys" / "cert.pem"),
-        "--secret", SECRET, "--account", ACCOUNT, "--time-scale", "0.1", *more,
+        "--secret", SECRET, "--account", ACCOUNT, "--time-scale", "0.02", *more,
     ]  # fmt: skip
 
 

@@ -72,7 +72,7 @@ FAULTS = [
     ("fees", written("contract/openapi.json", '{"openapi": "2.0"}'), "CTR-openapi.json"),
     ("fees", replaced("create_notice.mapping.toml", 'to = "unit_name"', 'to = "payer"'), "MAN-loads"),
     ("department_a", replaced("common.fragment.toml", '2 = "window"', '2 = "online"'), "MAN-loads"),
-    ("department_a", replaced("step.mapping.toml", "fields", 'ignore = ["WZZD"]\nfields'), "SMP-step-unknown"),
+    ("department_a", replaced("step.mapping.toml", "form", 'ignore = ["WZZD"]\nform'), "SMP-step-unknown"),
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ Partner = tuple[Mock, Bridge]
 @pytest.fixture(scope="module")
 def department(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partner]:
     dbqueue.IDLE = 0.01  # seconds between looks: 50 ms at each of a thousand messages is the time of the test
-    mock = Mock("department_a", tmp_path_factory.mktemp("department"), queue="kit.db")
+    mock = Mock("department_a", tmp_path_factory.mktemp("department"), queue="kit.db", scale=0.1)
     keys = mock.folder / "keys"
     own = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
     bridge = Bridge(mock.folder / "kit.db", mock.folder / "queue.db", ORG, mock.keys.ec, own)

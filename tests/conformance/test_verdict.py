@@ -189,8 +189,9 @@ def test_broken_answers_are_drift(core: Core, code: str) -> None:
     """An answer whose seal does not hold leaves its message waiting: the outbox says so."""
     certify(core)
     row = {
-        "party": "gateway", "message_id": "m-1", "document": "submit", "type": "sms.requested.v1", "payload": {},
-        "context": {}, "state": "pending", "attempts": 1, "next_at": 0.0, "code": code, "created_at": 0.0,
+        "party": "gateway", "message_id": "m-1", "document": "submit", "type": "sms.requested.v1",
+        "payload": {}, "context": {}, "state": "pending", "attempts": 1, "next_at": 0.0,
+        "code": code, "created_at": 0.0,
     }  # fmt: skip
 
     def act(work: Any) -> None:

@@ -71,6 +71,7 @@ def _partner(group: argparse._ArgumentGroup) -> None:
         "--set", metavar="KEY=VALUE", action="append", default=[], help="further account values"
     )
     group.add_argument("--queue", metavar="FILE", type=Path, help="the database queue it reads")
+    group.add_argument("--cipher", metavar="HEX", help="the key agreed for encrypted bodies")
     group.add_argument("--amqp", metavar="URL", help="the broker it reads")
     group.add_argument("--time-scale", metavar="X", type=_scale, default=1.0, help="its repeat times × X")
 
@@ -191,8 +192,16 @@ def _asked(args: argparse.Namespace) -> Partner | None:
         values,
         args.queue,
         args.amqp,
+        _cipher(args.cipher),
         args.time_scale,
     )
+
+
+def _cipher(text: str | None) -> bytes | None:
+    try:
+        return bytes.fromhex(text) if text else None
+    except ValueError as fault:
+        raise Misconfigured("cipher_unreadable", "hex digits are needed", "--cipher") from fault
 
 
 def _seed() -> int:
