@@ -32,8 +32,9 @@ def progress(cases: Cases, *, acting: bool, reporting: bool) -> dict[str, object
         "cases": cases.target() + adopted, "finished": done, "by_state": by_state, "failed": failed
     }  # fmt: skip
     if acting:
-        ended = sum(row["n"] < 0 and name == "finished" for row, name in zip(rows, names, strict=True))
-        found["adopted"] = {"cases": adopted, "finished": ended}
+        taken = [name for row, name in zip(rows, names, strict=True) if row["n"] < 0]
+        ended = {name: taken.count(name) for name in ("finished", "failed")}
+        found["adopted"] = {"cases": adopted, **ended}
     return found
 
 

@@ -119,7 +119,7 @@ def test_an_online_application_is_handled_as_an_own_one(hall: Any) -> None:
     finish(counter, case)
     progress = counter.admin("progress")
     assert (progress["cases"], progress["finished"]) == (1, 1)
-    assert progress["adopted"] == {"cases": 1, "finished": 1}
+    assert progress["adopted"] == {"cases": 1, "finished": 1, "failed": 0}
     held(counter)
 
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_adopted_is_told(hall: Any) -> None:
     until(
         lambda: counter.desk.types(online(PLAIN)["case_no"]) == ["case.pre_reviewed.v1", "case.accepted.v1"]
     )
-    assert counter.admin("progress")["adopted"] == {"cases": 1, "finished": 0}
+    assert counter.admin("progress")["adopted"] == {"cases": 1, "finished": 0, "failed": 0}
 
 
 def test_files_verification_and_search_come_before_acceptance(hall: Any) -> None:

@@ -1,8 +1,8 @@
-"""Talking to the hall's counter: which items it applies for, how many cases it drives, how far they are."""
+"""Talking to those who open cases: which items they apply for, how many they drive, how far they are."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Engine
@@ -13,7 +13,8 @@ from exchange.app.demo.watching import items_in_force
 from exchange.errors import Misconfigured
 from exchange.store.engine import reading
 
-NAME = "counter"
+NAME, PORTAL = "counter", "portal"
+ONLINE_SHARE = 5  # one case in so many is opened at the portal
 CERTIFICATE = "certificate"  # code list result_type
 # What the counter fills in on a certificate of any type.
 FIELDS = (
@@ -70,26 +71,75 @@ def write_items(engine: Engine, layout: Layout, asking: Asking, members: Sequenc
         asking.post("certificates", "/admin/type", kind)
 
 
-class Counter:
-    """The counter's admin interface; what was finished or had failed before is not of this run."""
+class Opener:
+    """The admin interface of one that opens cases; what had ended before is not of this run."""
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-        self._finished, self._failed = 0, frozenset[str]()
+    def __init__(self, asking: Asking, name: str) -> None:
+        self._asking, self._name = asking, name
+        self._before = Count()
 
     def begin(self, cases: int) -> None:
         """Open so many cases."""
-        before = self._asking.get(NAME, "/admin/progress")
-        self._finished, self._failed = before["finished"], frozenset(_failed(before))
-        self._asking.post(NAME, "/admin/run", {"cases": cases})
+        self._before = self._count()
+        if cases:
+            self._asking.post(self._name, "/admin/run", {"cases": cases})
+
+    def since(self) -> "Count":
+        """How far the cases of this run are."""
+        return self._count().minus(self._before)
+
+    def _count(self) -> "Count":
+        return Count.read(self._asking.get(self._name, "/admin/progress"))
+
+
+@dataclass(frozen=True)
+class Count:
+    """Numbers of GET /admin/progress; adopted cases are those another one opened."""
+
+    cases: int = 0
+    finished: int = 0
+    adopted: int = 0
+    adopted_finished: int = 0
+    adopted_failed: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)  # why, by case
+
+    @staticmethod
+    def read(progress: Mapping[str, Any]) -> "Count":
+        """Of its JSON."""
+        adopted = progress.get("adopted", {"cases": 0, "finished": 0, "failed": 0})
+        failed = {one["case"]: f"{one['code']} {one['path'] or ''}".strip() for one in progress["failed"]}
+        there = (adopted["cases"], adopted["finished"], adopted["failed"])
+        return Count(progress["cases"], progress["finished"], *there, failed)
+
+    def minus(self, before: "Count") -> "Count":
+        """What is of this run: an earlier one's finished and failed cases are not, its open ones are."""
+        over = before.finished + len(before.failed)
+        adopted_over = before.adopted_finished + before.adopted_failed
+        failed = {case: why for case, why in self.failed.items() if case not in before.failed}
+        return Count(
+            self.cases - over, self.finished - before.finished, self.adopted - adopted_over,
+            self.adopted_finished - before.adopted_finished,
+            self.adopted_failed - before.adopted_failed, failed,
+        )  # fmt: skip
+
+
+class Counter:
+    """Who opens the cases: the hall's counter and, where it takes part, the portal for one in five."""
+
+    def __init__(self, asking: Asking, *, portal: bool = False) -> None:
+        self._counter = Opener(asking, NAME)
+        self._portal = Opener(asking, PORTAL) if portal else None
+
+    def begin(self, cases: int) -> None:
+        """Open so many cases."""
+        online = cases // ONLINE_SHARE if self._portal else 0
+        self._counter.begin(cases - online)
+        if self._portal:
+            self._portal.begin(online)
 
     def standing(self) -> Standing:
-        """How far they are."""
-        now = self._asking.get(NAME, "/admin/progress")
-        failed = [text for text in _failed(now) if text not in self._failed]
-        total = now["cases"] - self._finished - len(self._failed)
-        return Standing(total, now["finished"] - self._finished, failed)
-
-
-def _failed(progress: Mapping[str, Any]) -> list[str]:
-    return [f"{one['case']} {one['code']} {one['path'] or ''}".strip() for one in progress["failed"]]
+        """How far they are; an online case is done when both have done with it."""
+        hall, online = self._counter.since(), self._portal.since() if self._portal else Count()
+        own, both = hall.cases - hall.adopted, min(hall.adopted_finished, online.finished)
+        failed = [f"{case} {why}" for case, why in {**online.failed, **hall.failed}.items()]
+        return Standing(own + online.cases, hall.finished - hall.adopted_finished + both, failed)

@@ -50,7 +50,14 @@ def partners(adapters: Mapping[str, Adapter], *, everybody: bool = False) -> tup
     """The programs of the run, the hall's counter last; Misconfigured when the folder of an adapter is
     missing."""
     lines = tomllib.loads((files(__package__) / "cast.toml").read_text("utf-8"))["partner"]
-    return tuple(_partner(adapters, line) for line in lines if everybody or line.get("always", False))
+    taking_part = [line for line in lines if everybody or line.get("always", False)]
+    return tuple(_partner(adapters, _with_everybody(line) if everybody else line) for line in taking_part)
+
+
+def _with_everybody(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a partner is told and takes besides when all are there."""
+    own = {**line.get("own", {}), **line.get("own_everybody", {})}
+    return {**line, "own": own, "takes": [*line.get("takes", ()), *line.get("takes_everybody", ())]}
 
 
 def _partner(adapters: Mapping[str, Adapter], line: Mapping[str, Any]) -> Partner:

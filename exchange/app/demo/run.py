@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from exchange.adapterfolder import Adapter, load_adapters
 from exchange.app.demo.asking import Asking
-from exchange.app.demo.counter import Counter, Standing, write_items
+from exchange.app.demo.counter import PORTAL, Counter, Standing, write_items
 from exchange.app.demo.layout import partners, write_file
 from exchange.app.demo.proving import settled_comparison, verify_ledger
 from exchange.app.demo.result import Result
@@ -87,7 +87,7 @@ def drive(
 ) -> Result:
     """The counter opens the cases; everything after that follows. Then what was done is proven."""
     write_items(engine, cast.layout, asking, cast.members)
-    counter = Counter(asking)
+    counter = Counter(asking, portal=any(one.name == PORTAL for one in cast.members))
     run = Run(cast, counter, Watcher(engine, adapters, cast.begun), options.cases)
     run.begin()
     with cast.screen.watching():
@@ -120,7 +120,7 @@ class Run:
 
     def begin(self) -> None:
         """Ask the counter to open the cases."""
-        self.cast.screen.step("受理办件", f"cases: the hall's counter opens {self.total}")
+        self.cast.screen.step("受理办件", f"cases: {self.total} are opened")
         self.counter.begin(self.total)
         self._began = self._changed = time.monotonic()
 
