@@ -30,7 +30,7 @@ from exchange.manifest import (
 )
 from exchange.mapping.compile import compile_mapping, parse_toml
 from exchange.mapping.run import WireMapping
-from exchange.transports.tablelayout import Script, check_door, read_script
+from exchange.transports.tablelayout import Script, check_door, check_ours, read_script
 
 __all__ = [
     "Adapter",
@@ -127,6 +127,8 @@ def _script(folder: Traversable, manifest: Manifest) -> Script | None:
     for entry in manifest.inbound:
         if entry.table is not None:
             check_door(script, entry.table, entry.name)
+    if script is not None and database is not None and database.ours is not None:
+        check_ours(script, database.ours)
     if script is None and any(call.table for call in manifest.outbound):
         raise Misconfigured("no_database", "a call writes tables, but there is no [database]", "outbound")
     return script

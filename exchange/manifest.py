@@ -243,6 +243,25 @@ class SoapDoor(Section):
     file_digest: str | None = None
 
 
+class WrittenRows(Section):
+    """What the reader of our own rows in `tables` says of them in column `flag`, with why in `reason`:
+    `refused` needs a correction, which is a finding; `unknown_case` is set back to `waiting` once the row of
+    table `opens` with the same `case` is `taken`. `clear` are then NULL again. Looked at every `every`
+    seconds."""
+
+    tables: tuple[str, ...]
+    flag: str
+    waiting: int = 0
+    taken: int = 1
+    refused: int = 3
+    unknown_case: int = 9
+    reason: str
+    case: str
+    opens: str
+    clear: tuple[str, ...] = ()
+    every: float = 5.0
+
+
 class Database(Section):
     """The partner's front-end database at the party's address, its password in keys/secrets.toml.
 
@@ -257,6 +276,7 @@ class Database(Section):
     sign: str = "row_sign"
     written: str = "written_at"
     unsigned: tuple[str, ...] = ()
+    ours: WrittenRows | None = None
 
 
 class TableDoor(Section):

@@ -12,6 +12,7 @@ import structlog
 from exchange.adapterfolder import Adapter
 from exchange.errors import HubError, Misconfigured
 from exchange.filepolling import FileRound
+from exchange.flagpolling import FlagRound
 from exchange.hub import Hub
 from exchange.manifest import FileDoor, Inbound
 from exchange.parties import Party
@@ -52,12 +53,16 @@ def front_database(hub: Hub, party: Party, adapter: Adapter) -> FrontDatabase:
 def rounds_of(hub: Hub, party: Party, adapter: Adapter) -> list[tuple[float, Round]]:
     """What is polled at a party, in the order of the manifest, with the seconds between looks."""
     polled: list[tuple[float, Round]] = []
-    front = front_database(hub, party, adapter) if any(one.table for one in adapter.inbound) else None
+    ours = adapter.database.ours if adapter.database else None
+    tables = ours is not None or any(one.table for one in adapter.inbound)
+    front = front_database(hub, party, adapter) if tables else None
     for entry in adapter.inbound:
         if entry.table is not None and front is not None:
             polled.append((entry.table.every, RowRound(hub, PolledDoor(adapter, entry, party.name), front)))
         elif entry.file is not None:
             polled.append((entry.file.every, _files(hub, party, adapter, entry, entry.file)))
+    if ours is not None and front is not None:
+        polled.append((ours.every, FlagRound(hub, party.name, ours, front)))
     return polled
 
 
@@ -71,7 +76,10 @@ def _files(hub: Hub, party: Party, adapter: Adapter, entry: Inbound, file: FileD
 
 def is_polled(adapter: Adapter | None) -> bool:
     """Whether the hub fetches anything of this partner."""
-    return adapter is not None and any(one.table or one.file for one in adapter.inbound)
+    if adapter is None:
+        return False
+    ours = adapter.database is not None and adapter.database.ours is not None
+    return ours or any(one.table or one.file for one in adapter.inbound)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Integer, Text, column, table
 
 from exchange.errors import Misconfigured
-from exchange.manifest import Database, TableDoor
+from exchange.manifest import Database, TableDoor, WrittenRows
 
 _COMMENT = re.compile(r"--[^\n]*")
 _CREATE = re.compile(r"create\s+table\s+(?:if\s+not\s+exists\s+)?(\w+)\s*\((.*)\)", re.IGNORECASE | re.DOTALL)
@@ -59,6 +59,18 @@ def read_script(text: str, database: Database) -> Script:
     if not found:
         raise Misconfigured("bad_create_script", "it makes no table", database.create)
     return Script(statements, {one.name: one for one in found})
+
+
+def check_ours(script: Script, ours: WrittenRows) -> None:
+    """Every table and column named there is one of the create script."""
+    for named in (*ours.tables, ours.opens):
+        layout = script.layouts.get(named.lower())
+        if layout is None:
+            raise Misconfigured("unknown_table", "the create script makes no such table", named)
+        known = {one.name for one in layout.columns}
+        for name in (ours.flag, ours.reason, ours.case, *ours.clear):
+            if name not in known:
+                raise Misconfigured("unknown_column", f"{named} has no such column", name)
 
 
 def check_door(script: Script | None, door: TableDoor, name: str) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    exists,
     func,
     insert,
     inspect,
@@ -25,12 +26,13 @@ from sqlalchemy import (
 )
 
 from exchange.errors import Misconfigured, Refused, TryLater
-from exchange.manifest import Database, TableDoor
+from exchange.manifest import Database, TableDoor, WrittenRows
 from exchange.transports.rowtext import Row, name_fault, signed_text
 from exchange.transports.sqldoor import working
 from exchange.transports.tablelayout import Layout, Script
 
 LARGEST_LOT = 8 * 1024 * 1024  # bytes read from a partner's table at once
+FLAGGED = 200  # rows looked at in one go
 Values = Mapping[str, str | int | None]
 Seal = Callable[[str, str, bytes], tuple[str, str]]  # table, key:version, signed text -> seal, written_at
 
@@ -41,6 +43,23 @@ class Lot:
 
     rows: tuple[Row, ...]
     more: bool
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """One of our own rows that its reader could not take; nothing of it is proved."""
+
+    table: str
+    key: str
+    version: int
+    case: str
+    flag: int
+    reason: str | None
+
+    @property
+    def name(self) -> str:
+        """As seals and records call it."""
+        return f"{self.key}:{self.version}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +107,29 @@ class FrontDatabase:
         if row.fault is None:
             same.append(self._is(layout, self.terms.sign, row.seal))
         statement = update(layout.sql).where(and_(*same)).values(dict(values))
+        with self._working(writing=True) as connection:
+            return connection.execute(statement).rowcount > 0
+
+    def flagged(self, rules: WrittenRows, table: str, after: str) -> list[Flagged]:
+        """The next of our own rows behind this key that the reader could not take."""
+        layout, terms = self._layout(table), self.terms
+        self._make_tables()
+        columns = layout.sql.c
+        key, flag = columns[terms.key], columns[rules.flag]
+        named = (key, columns[terms.version], columns[rules.case], flag, columns[rules.reason])
+        wanted = flag.in_((rules.refused, rules.unknown_case)) & (key > after)
+        with self._working() as connection:
+            found = connection.execute(select(*named).where(wanted).order_by(key).limit(FLAGGED)).all()
+        return [Flagged(layout.name, *row) for row in found]
+
+    def offer_again(self, rules: WrittenRows, row: Flagged) -> bool:
+        """Set a row whose case was not known back, if its case is known now; False when it is not."""
+        layout, opens = self._layout(row.table), self._layout(rules.opens).sql.alias("opens")
+        same = [self._is(layout, self.terms.key, row.key), self._is(layout, self.terms.version, row.version)]
+        same.append(layout.sql.c[rules.flag] == rules.unknown_case)
+        known = (opens.c[rules.case] == row.case) & (opens.c[rules.flag] == rules.taken)
+        values = {rules.flag: rules.waiting, **dict.fromkeys(rules.clear)}
+        statement = update(layout.sql).where(and_(*same), exists().where(known)).values(values)
         with self._working(writing=True) as connection:
             return connection.execute(statement).rowcount > 0
 
