@@ -51,7 +51,7 @@ FAULTS = {
     "service_record": ANSWER_FAULTS | {"callback_before_reply", "busy", "header_differs"},
     "rated": PUSH_FAULTS | {"second_rating", "unknown_service"},
 }
-LARGEST: Final = 1_000_000  # bytes
+LARGEST: Final = 1 << 20  # bytes
 REPEATS: Final = (1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0)
 PUT: Final = """
 INSERT INTO service (project, service, params, content) VALUES (?, ?, ?, ?)

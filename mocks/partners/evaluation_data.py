@@ -141,7 +141,7 @@ def judge(headers: Mapping[str, str], body: bytes) -> Heard:
         return Heard("no answer of the contract")
     code, desc = str(value.get(CODE, "")), str(value.get(DESC, ""))
     if headers.get(DESC) != desc or desc != ("success" if code == DONE else "fail"):
-        return Heard("header differs")
+        return Heard(f"{code}, header differs")
     return Heard(code, accepted=code == DONE, final=code not in ("", BUSY))
 
 

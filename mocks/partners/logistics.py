@@ -52,7 +52,7 @@ FAULTS = {
     "route": ANSWER_FAULTS | {"busy"},
     "track": PUSH_FAULTS,
 }
-LARGEST: Final = 1_000_000  # bytes
+LARGEST: Final = 1 << 20  # bytes
 REPEATS: Final = (1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0)
 FINAL: Final = frozenset({"1000", "2001", "2002", "2003"})
 UNSERVED: Final = ("71", "81", "82")

@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS asked (
 """
 )
 FAULTS = {"verify": ANSWER_FAULTS | {"busy", "not_granted"}}
-LARGEST: Final = 64_000  # bytes
+LARGEST: Final = 64 << 10  # bytes
 DAY: Final = 86400.0
 Service = Literal["SFHC", "QYHC", "CLHC"]
 

@@ -137,7 +137,7 @@ def test_a_member_outside_the_contract_is_named(
 def test_seal_account_and_size(courier: Program) -> None:
     assert {one["resultCode"] for one in refused_without_seal(courier, CREATE, order())} == {"2001"}
     assert said(courier, CREATE, order(partnerId="somebody"))["resultCode"] == "2001"
-    assert said(courier, CREATE, order(goods="x" * 1_000_001))["resultMsg"] == "body: too large"
+    assert said(courier, CREATE, order(goods="x" * (1 << 20)))["resultMsg"] == "body: too large"
 
 
 def test_cancel_only_before_collection(fresh: Any) -> None:

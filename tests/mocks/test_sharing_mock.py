@@ -141,7 +141,7 @@ def test_the_first_answer_stays_for_a_day(fresh: Any) -> None:
         ({"subject": subject("1" * 19)}, "subject.idNo"),
         ({"queryTime": beijing("%Y-%m-%d %H:%M:%S")}, "queryTime"),
         ({"caseNo": None}, "caseNo"),
-        ({"purpose": "x" * 64_001}, "body: too large"),
+        ({"purpose": "x" * (64 << 10)}, "body: too large"),
     ],
 )
 def test_a_wrong_member_is_named(platform: Program, changed: dict[str, Any], member: str) -> None:
