@@ -109,7 +109,7 @@ def _observe(bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], w
     watched: list[bytes] = []
 
     def script(heard: Heard, before: int) -> Answer:
-        if not watched and heard.at >= began:
+        if not watched and before == 0 and heard.at >= began:
             watched.append(heard.body)
         if heard.body in watched and before < len(how):
             return Answer(how[before], good)

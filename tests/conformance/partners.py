@@ -6,9 +6,11 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography import x509
@@ -135,6 +137,18 @@ class Mock:
         if self.process.stdout is not None:
             self.process.stdout.close()
         self.listener.close()
+
+
+@contextmanager
+def running(module: str, **more: Any) -> Iterator[Mock]:
+    """A mock in a folder of its own, in memory where the machine has such a place: every message is synced."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        mock = Mock(module, Path(folder), **more)
+        try:
+            yield mock
+        finally:
+            mock.close()
 
 
 def alarms(report: Report) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import pytest
 
 from exchange.seals.keys import load_signing_key
 from tests.conformance.defects_callback import CALLBACKS
-from tests.conformance.partners import Mock, alarms
+from tests.conformance.partners import Mock, alarms, running
 from tests.conformance.tamper import CLEAN, Defect, Proxy
 
 pytestmark = pytest.mark.xdist_group("conformance_callbacks")
@@ -14,18 +14,17 @@ Partner = tuple[Mock, Proxy]
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partner]:
+def gateway() -> Iterator[Partner]:
     proxies: list[Proxy] = []
 
     def between(mock: Mock) -> str:
         proxies.append(Proxy(mock.listener.url, mock.keys.ec, mock.keys.ec))
         return proxies[0].url
 
-    mock = Mock("sms", tmp_path_factory.mktemp("sms"), between, scale=0.1)
-    keys = mock.folder / "keys"
-    proxies[0].hub = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
-    yield mock, proxies[0]
-    mock.close()
+    with running("sms", wrap=between, scale=0.1) as mock:
+        keys = mock.folder / "keys"
+        proxies[0].hub = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
+        yield mock, proxies[0]
     proxies[0].close()
 
 

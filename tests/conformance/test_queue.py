@@ -8,22 +8,21 @@ from exchange.seals.keys import load_signing_key
 from exchange.transports import dbqueue
 from tests.conformance.bridge import CLEAN, Bridge, Defect
 from tests.conformance.defects_queue import QUEUE
-from tests.conformance.partners import ORG, Mock, alarms
+from tests.conformance.partners import ORG, Mock, alarms, running
 
 pytestmark = pytest.mark.xdist_group("conformance_queue")
 Partner = tuple[Mock, Bridge]
 
 
 @pytest.fixture(scope="module")
-def department(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partner]:
+def department() -> Iterator[Partner]:
     dbqueue.IDLE = 0.01  # seconds between looks: 50 ms at each of a thousand messages is the time of the test
-    mock = Mock("department_a", tmp_path_factory.mktemp("department"), queue="kit.db", scale=0.1)
-    keys = mock.folder / "keys"
-    own = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
-    bridge = Bridge(mock.folder / "kit.db", mock.folder / "queue.db", ORG, mock.keys.ec, own)
-    yield mock, bridge
-    bridge.close()
-    mock.close()
+    with running("department_a", queue="kit.db", scale=0.1) as mock:
+        keys = mock.folder / "keys"
+        own = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
+        bridge = Bridge(mock.folder / "kit.db", mock.folder / "queue.db", ORG, mock.keys.ec, own)
+        yield mock, bridge
+        bridge.close()
 
 
 def test_clean_department_raises_no_alarm(department: Partner) -> None:

@@ -6,17 +6,16 @@ import pytest
 
 from exchange.seals.keys import load_signing_key
 from tests.conformance.defects_rest import REST
-from tests.conformance.partners import Mock, alarms
+from tests.conformance.partners import Mock, alarms, running
 from tests.conformance.tamper import CLEAN, Defect, Proxy
 
 pytestmark = pytest.mark.xdist_group("conformance_rest")
 
 
 @pytest.fixture(scope="module")
-def sms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
-    mock = Mock("sms", tmp_path_factory.mktemp("sms"))
-    yield mock
-    mock.close()
+def sms() -> Iterator[Mock]:
+    with running("sms") as mock:
+        yield mock
 
 
 @pytest.fixture(scope="module")

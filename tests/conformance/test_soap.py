@@ -6,30 +6,29 @@ import pytest
 
 from exchange.seals.keys import load_signing_key
 from tests.conformance.defects_soap import FEES, WSS
-from tests.conformance.partners import Mock, alarms
+from tests.conformance.partners import Mock, alarms, running
 from tests.conformance.tamper import CLEAN, Defect, Proxy
 
 pytestmark = pytest.mark.xdist_group("conformance_soap")
 
 
-def _started(folder: pytest.TempPathFactory, module: str) -> Iterator[tuple[Mock, Proxy]]:
-    mock = Mock(module, folder.mktemp(module))
-    keys = mock.folder / "keys"
-    own = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
-    proxy = Proxy(mock.url, mock.keys.ec, own)
-    yield mock, proxy
-    proxy.close()
-    mock.close()
+def _started(module: str) -> Iterator[tuple[Mock, Proxy]]:
+    with running(module) as mock:
+        keys = mock.folder / "keys"
+        own = load_signing_key((keys / "key.pem").read_bytes(), (keys / "cert.pem").read_bytes())
+        proxy = Proxy(mock.url, mock.keys.ec, own)
+        yield mock, proxy
+        proxy.close()
 
 
 @pytest.fixture(scope="module")
-def fees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mock, Proxy]]:
-    yield from _started(tmp_path_factory, "fees")
+def fees() -> Iterator[tuple[Mock, Proxy]]:
+    yield from _started("fees")
 
 
 @pytest.fixture(scope="module")
-def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mock, Proxy]]:
-    yield from _started(tmp_path_factory, "catalogue")
+def catalogue() -> Iterator[tuple[Mock, Proxy]]:
+    yield from _started("catalogue")
 
 
 def _use(partner: tuple[Mock, Proxy], defect: Defect, namespace: str) -> None:
@@ -59,15 +58,10 @@ def test_clean_catalogue_raises_no_alarm(catalogue: tuple[Mock, Proxy]) -> None:
 @pytest.mark.parametrize(
     ("module", "least"), [("department_b", 150), ("department_c", 150), ("certificates", 150)]
 )
-def test_other_clean_partners_raise_no_alarm(
-    tmp_path_factory: pytest.TempPathFactory, module: str, least: int
-) -> None:
+def test_other_clean_partners_raise_no_alarm(module: str, least: int) -> None:
     """SOAP in GBK with documents in documents, encrypted REST, and a library with tokens and callbacks."""
-    mock = Mock(module, tmp_path_factory.mktemp(module))
-    try:
+    with running(module) as mock:
         report = mock.report()
-    finally:
-        mock.close()
     assert alarms(report) == []
     assert report.count("passed") >= least
     assert report.seconds < 60
