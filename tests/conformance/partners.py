@@ -141,7 +141,7 @@ class Mock:
 
 @contextmanager
 def running(module: str, **more: Any) -> Iterator[Mock]:
-    """A mock in a folder of its own, in memory where the machine has such a place: every message is synced."""
+    """A mock in a folder of its own, in memory where there is such a place: every message is synced."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         mock = Mock(module, Path(folder), **more)

@@ -8,8 +8,7 @@ from pathlib import Path
 from cryptography.x509 import load_pem_x509_certificate
 from rich.console import Console
 
-from exchange.app import opening
-from exchange.app.commands import certified
+from exchange.app import certified, opening
 from exchange.app.settings import load_settings
 from exchange.errors import Misconfigured
 from exchange.seals.keys import key_id
