@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from mocks.partners.certificate_types import is_credit_code, is_type_code
+from mocks.partners.certificate_types import is_type_code
 from mocks.partners.common.clock import is_date, parse_compact
+from mocks.partners.common.codes import is_credit_code
 
 STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 

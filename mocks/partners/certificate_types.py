@@ -11,23 +11,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mocks.partners.common.clock import is_date
+from mocks.partners.common.codes import is_credit_code as is_credit_code
 
 DATA = Path(__file__).with_name("certificate_types.toml")
-CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100: no I, O, S, V, Z
 MOD_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ROOT = "1.2.156.3005.2"
 STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 DIGITS = re.compile(r"[0-9]+", re.ASCII)
 Version = Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")]  # major.minor
-
-
-def is_credit_code(text: str) -> bool:
-    """Whether a text is a unified social credit code with the right check character (GB 32100)."""
-    if len(text) != 18 or any(character not in CREDIT_ALPHABET for character in text):
-        return False
-    values = [CREDIT_ALPHABET.index(character) for character in text]
-    total = sum(value * pow(3, place, 31) for place, value in enumerate(values[:17]))
-    return values[17] == (31 - total % 31) % 31
 
 
 def is_type_code(text: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mocks.partners.common import strictjson
@@ -29,6 +30,10 @@ DIALECT = Dialect(
     },
     {"SXMC": 200, "SQRMC": 100, "SBXMMC": 1000, "SPYJ": 1000, "BZ": 500, "BSLYY": 500},
 )
+LISTS = ("SBCLQD", "SLZLQD", "BZCLQD")
+ENTRY = form(rf"{NAME}\*[0-9]+")
+SPLIT = re.compile(r"(?<!\\);")
+ENDED_EARLY = frozenset("1234")  # BJJGDM: returned, voided, deleted, forwarded
 LARGEST = 1 << 31  # no step and no version is so large; a database keeps no more
 NO_ACCEPTANCE = "缺少受理数据"
 Known = Mapping[tuple[str, int], Mapping[str, object]]
@@ -75,23 +80,71 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and 0 < value < LARGEST else None
 
 
-def order_finding(report: Report, known: Known) -> Finding | None:
-    """What forbids a good report now."""
-    if report.number == "3" and not _accepted(known):
-        return Finding("SBLSH", NO_ACCEPTANCE)
-    if report.number == "4":
-        return _conclusion_finding(report, known)
-    return None
+def missing(report: Report, known: Known) -> list[str]:
+    """The objects that have to be taken first and were not, by their numbers."""
+    return [
+        number for number, there in NEEDED.get(report.number, _nothing)(report, known).items() if not there
+    ]
+
+
+def _nothing(report: Report, known: Known) -> dict[str, bool]:
+    return {}
+
+
+def _there(known: Known, number: str, step: int = 0) -> bool:
+    return (number, step) in known
 
 
 def _accepted(known: Known) -> bool:
-    return ("0", 0) in known and known.get(("2", 0), {}).get("SLZTDM") == "1"
+    return known.get(("2", 0), {}).get("SLZTDM") == "1"
 
 
-def _conclusion_finding(report: Report, known: Known) -> Finding | None:
-    steps = [body for (number, _), body in known.items() if number == "3"]
-    if not steps:
-        return Finding("SBLSH", NO_ACCEPTANCE)
-    refused = any(body["SPHJZTDM"] == "3" for body in steps)
+def _before_step(report: Report, known: Known) -> dict[str, bool]:
+    """3 after 0 and 2, in the order of SPBZH."""
+    earlier = report.step == 1 or _there(known, "3", report.step - 1)
+    return {"0": _there(known, "0"), "2": _accepted(known), "3": earlier}
+
+
+def _before_conclusion(report: Report, known: Known) -> dict[str, bool]:
+    """4 after 3, or after 2 when the case was returned, voided, deleted or forwarded."""
+    if report.body["BJJGDM"] in ENDED_EARLY:
+        return {"2": _accepted(known)}
+    return {"3": any(number == "3" for number, _ in known)}
+
+
+NEEDED: Mapping[str, Callable[[Report, Known], dict[str, bool]]] = {
+    "1": lambda report, known: {"0": _there(known, "0")},
+    "2": lambda report, known: {"0": _there(known, "0")},
+    "3": _before_step,
+    "4": _before_conclusion,
+    "5": lambda report, known: {"2": _accepted(known)},
+    "6": lambda report, known: {"5": _there(known, "5", report.step)},
+    "7": lambda report, known: {"0": _there(known, "0")},
+    "8": lambda report, known: {"7": _there(known, "7")},
+    "9": lambda report, known: {"4": _there(known, "4")},
+}
+"""What an object comes after, and whether it is there."""
+
+
+def order_findings(report: Report, known: Known) -> list[Finding]:
+    """What forbids a good report now; the field is the number of the object that is missing."""
+    if found := [Finding(number, NO_ACCEPTANCE) for number in missing(report, known)]:
+        return found
+    if report.number != "4" or report.body["BJJGDM"] not in ("6", "7"):
+        return []
+    refused = any(body["SPHJZTDM"] == "3" for (number, _), body in known.items() if number == "3")
     wrong = "6" if refused else "7"
-    return Finding("BJJGDM", f"{wrong} contradicts the decision") if report.body["BJJGDM"] == wrong else None
+    if report.body["BJJGDM"] != wrong:
+        return []
+    return [Finding("BJJGDM", f"{wrong} contradicts the decision")]
+
+
+def material_findings(report: Mapping[str, object]) -> list[Finding]:
+    """Entries of material lists that are not `name*count`, by their place from 0."""
+    return [
+        Finding(f"{name}[{place}]", "bad value")
+        for name in LISTS
+        if isinstance(text := report.get(name), str)
+        for place, entry in enumerate(SPLIT.split(text))
+        if not ENTRY(entry)
+    ]

@@ -38,6 +38,7 @@ def gov_case(uscc: str) -> tuple[Route, ...]:
 PROV_HALL = (
     Route("prov.report", "prov.hall", "report.#"),
     Route("prov.receipt.441400", "prov.hall", "receipt.441400"),
+    Route("prov.audit.441400", "prov.hall", "audit.441400"),
 )
 GOV_ARCHIVE = (Route("hub.archive.result", "gov.archive", "result.#"),)
 
