@@ -3,7 +3,7 @@
 import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 from canonical.messages import PAYLOADS, Message
 from exchange.errors import Misconfigured
 from exchange.parties import Party
-from exchange.store.tables import document
+from exchange.store.tables import document, outbox
 from exchange.store.work import Work
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ _FILES = (
         document.c.state == "accepted",
     )
     .order_by(document.c.entry)
+)
+_TOLD = select(outbox.c.payload).where(
+    outbox.c.party == bindparam("to"), outbox.c.case_no == bindparam("of"), outbox.c.type == bindparam("kind")
 )
 _SPACE = uuid.UUID("7d6a3f0e-5f5c-4b7e-9a56-0d2f8f0c7a11")
 
@@ -58,6 +61,7 @@ class Route:
     when: Mapping[str, str] = field(default_factory=dict)
     first: str | None = None
     accepted: bool = False
+    renumber: bool = False
 
     def concerns(self, message: Message) -> bool:
         """Whether this message goes this way."""
@@ -91,7 +95,11 @@ class Routes:
             if route.first == "application" and moved.case is not None:
                 for kind, payload in _handed_in(work, moved.case):
                     yield from _calls(hub, party, message, moved, kind, payload)
-            yield from _calls(hub, party, message, moved, message.type, _dump(message))
+            said, about = _dump(message), moved
+            if route.renumber and said.get("version", 1) > 1:
+                said["version"] = 1 + _reported(work, party, message.type, said)
+                about = replace(moved, context={**moved.context, "version": said["version"]})
+            yield from _calls(hub, party, message, about, message.type, said)
 
 
 def parse_routes(text: str) -> Routes:
@@ -103,6 +111,7 @@ def parse_routes(text: str) -> Routes:
             line.get("when", {}),
             line.get("first"),
             line.get("accepted", False),
+            line.get("renumber", False),
         )
         for line in tomllib.loads(text)["route"]
     )
@@ -111,6 +120,14 @@ def parse_routes(text: str) -> Routes:
             "route_unknown_type", f"no message is called {', '.join(sorted(unknown))}", "routes.toml"
         )
     return Routes(routes)
+
+
+def _reported(work: Work, party: Party, kind: str, said: Mapping[str, Any]) -> int:
+    """How often this receiver was told this step or special procedure (or this one object) of the case."""
+    work.flush()
+    told = work.connection.execute(_TOLD, {"to": party.name, "of": said["case_no"], "kind": kind})
+    same = ("step_no", "number")
+    return sum(all(row.payload.get(name) == said.get(name) for name in same) for row in told)
 
 
 def _handed_in(work: Work, case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,7 +1,8 @@
 """Named two-way conversions between a wire scalar and a canonical value; wrong forms raise BadValue, never
 guess.
 
-Times on the wire carry no offset and are Beijing time (+08:00). JSON integers stay integers; in XML they
+Times on the wire carry no offset and are Beijing time (+08:00); a form of whole seconds tells the second in
+which it was. JSON integers stay integers; in XML they
 are digits.
 """
 
@@ -164,8 +165,6 @@ def _moment(pattern: str, iso: Step, spelled: str) -> Conversion:
             raise BadValue("the calendar or the clock has no such time") from None
 
     def say(value: datetime) -> str:
-        if value.microsecond:
-            raise BadValue("the partner's form has whole seconds only")
         return _padded(value.astimezone(BEIJING).strftime(spelled), value.year)
 
     return Conversion(hear, say, datetime)

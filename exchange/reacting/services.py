@@ -21,6 +21,7 @@ from exchange.receipts import moment
 
 AUTOMATIC = timedelta(seconds=10)  # no person rates that soon after the conclusion
 PUT_RIGHT = Limit(15, Unit.WORKING_DAY)  # 国办发〔2019〕51号: a bad rating is put right in 15 working days
+BEST = "very_satisfied"
 BAD = frozenset({"dissatisfied", "very_dissatisfied"})
 
 
@@ -64,7 +65,7 @@ def look_at_rating(occasion: Occasion) -> Iterator[Payload]:
         return
     for said in occasion.said_before(payload.case_no, CaseConcluded.TYPE)[-1:]:
         after = payload.evaluated_at - datetime.fromisoformat(said["concluded_at"])
-        if timedelta(0) <= after < AUTOMATIC:
+        if payload.satisfaction == BEST and timedelta(0) <= after < AUTOMATIC:
             seconds = int(after.total_seconds())
             occasion.note(
                 "integrity", "automatic_rating", f"{payload.satisfaction} {seconds} s after conclusion"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -65,7 +64,6 @@ def _item(raw: Mapping[str, object]) -> Item | None:
         return None
 
 
-def chosen(n: int, items: Sequence[Item], seed: int) -> Item:
-    """The item of the n-th case: every item has its turn, in an order drawn from the seed."""
-    order = random.Random(seed).sample(range(len(items)), len(items))  # noqa: S311  # repeatable behaviour, not a secret
-    return items[order[n % len(items)]]
+def chosen(n: int, items: Sequence[Item]) -> Item:
+    """The item of the n-th case: every item has its turn, in the order of the list."""
+    return items[n % len(items)]

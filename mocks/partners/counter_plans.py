@@ -51,7 +51,7 @@ def new_file(n: int, items: Sequence[Item], habits: Habits, now: float) -> File:
     A window that takes over online applications numbers none itself.
     """
     draw = random.Random(f"{habits.seed}/{n}")  # noqa: S311  # repeatable behaviour, not a secret
-    item, channel = chosen(n, items, habits.seed), draw.choice(("window", "window", "online"))
+    item, channel = chosen(n, items), draw.choice(("window", "window", "online"))
     channel = "window" if "adopt" in habits.ways.acts else channel
     applicant, contact = people(draw)
     opened = datetime.fromtimestamp(now, BEIJING).date()

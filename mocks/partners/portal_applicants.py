@@ -81,7 +81,7 @@ class Applicants:
             n = self._store.count() + 1
             if self._stopped.is_set() or n > self._store.target() or not (items := self.items.all()):
                 return False
-            item, habits, now = chosen(n, items, self._habits.seed), self._habits, self._clock()
+            item, habits, now = chosen(n, items), self._habits, self._clock()
             one = requests.new_application(n, item, habits.plan(n), habits.seed, habits.serial(n), now)
             self._store.begin(n, one)
             self._store.put("apply", one, requests.apply(one, now))

@@ -336,3 +336,15 @@ def test_what_the_item_charges_is_told_the_department(city: Core, story: Story) 
     facts = {row["case_no"]: json.loads(row["context"]) for row in city.outbox("party = 'dept'")}
     assert (facts[story.no]["has_fee"], facts[plain.no]["has_fee"]) == (True, False)
     assert facts[story.no]["item_type"] == ITEM[21:23]
+
+
+def test_versions_count_from_one_at_a_receiver_that_missed_the_first(city: Core, story: Story) -> None:
+    """A correction that was read before what it corrects is the first the province hears of the step."""
+    city.ok("hall", "case.applied.v1", story.applied())
+    city.ok("hall", "case.accepted.v1", story.accepted())
+    city.ok("hall", "case.step.v1", story.step(1) | {"version": 2})
+    city.ok("hall", "case.step.v1", story.step(1) | {"version": 3})
+    city.ok("hall", "case.step.v1", story.step(2) | {"version": 2})
+    told = city.outbox("party = 'report' AND type = 'case.step.v1'")
+    assert [json.loads(row["payload"])["version"] for row in told] == [1, 2, 1]
+    assert [json.loads(row["context"])["version"] for row in told] == [1, 2, 1]
