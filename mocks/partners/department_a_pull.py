@@ -25,7 +25,7 @@ from mocks.partners.common.assemble import open_ground
 from mocks.partners.common.bus import Delivery, Route
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Answer, Call, Manners, Operation
-from mocks.partners.common.faults import ANSWER_FAULTS
+from mocks.partners.common.faults import ANSWER_FAULTS, BODY_FAULTS
 from mocks.partners.common.outgoing import SCHEMA as OUTGOING
 from mocks.partners.common.processobjects import Finding, pick
 from mocks.partners.common.server import main
@@ -36,12 +36,18 @@ from mocks.partners.department_steps import Habits, Objects, Scene
 SHELF: Final = """
 CREATE TABLE IF NOT EXISTS shelf (
   guid TEXT PRIMARY KEY, case_no TEXT NOT NULL, step TEXT NOT NULL, body BLOB NOT NULL,
-  pulls INTEGER NOT NULL DEFAULT 0, withdrawn INTEGER NOT NULL DEFAULT 0);
+  pulls INTEGER NOT NULL DEFAULT 0, withdrawn INTEGER NOT NULL DEFAULT 0, spoilt INTEGER NOT NULL DEFAULT 0);
 """
-WITHDRAWN: Final = """
+TO_CORRECT: Final = """
 SELECT outgoing.* FROM outgoing JOIN shelf USING (case_no, step)
-WHERE case_no = ? AND state = 'refused' AND withdrawn AND CAST(outgoing.body AS TEXT) LIKE '%.' || guid || '"'
+WHERE case_no = ? AND state = 'refused' AND (withdrawn OR shelf.spoilt OR pulls = 0)
+AND CAST(outgoing.body AS TEXT) LIKE '%.' || guid || '"'
+AND (SELECT count(*) FROM shelf AS one WHERE one.case_no = shelf.case_no AND one.step = shelf.step) <= ?
 """
+PULLED: Final = """
+UPDATE shelf SET pulls = pulls + 1, spoilt = spoilt OR ? WHERE guid = ? RETURNING body, withdrawn
+"""
+CORRECTIONS: Final = 4  # an object of a step that is refused after so many is refused for good
 AGAIN: Final = """
 UPDATE outgoing SET message_id = ?, body = ?, state = 'waiting', code = '', attempts = 0, spoilt = 0, due = ?
 WHERE seq = ?
@@ -104,8 +110,8 @@ class PullOffice(Office):
         return Parcel("gov.case.pull", key, notice, str(uuid4()), scene.case, {})
 
     def _plan(self, db: sqlite3.Connection, case: str) -> None:
-        """A withdrawn object that the hub was told of is corrected before anything else."""
-        for row in db.execute(WITHDRAWN, (case,)).fetchall():
+        """An object refused as withdrawn, spoilt by a fault or never pulled is told anew."""
+        for row in db.execute(TO_CORRECT, (case, CORRECTIONS)).fetchall():
             self._correct(db, row)
         super()._plan(db, case)
 
@@ -140,15 +146,18 @@ class PullOffice(Office):
         with self.ground.record.work() as db:
             if faults.take("pull", "withdrawn"):
                 db.execute("UPDATE shelf SET withdrawn = 1 WHERE guid = ?", (guid,))
-            row = db.execute(
-                "UPDATE shelf SET pulls = pulls + 1 WHERE guid = ? RETURNING body, withdrawn", (guid,)
-            ).fetchone()
+            row = db.execute(PULLED, (self._spoils(), guid)).fetchone()
         if row is None:
             return Answer({}, 404)
         if row["withdrawn"]:
             return Answer({}, 410)
         wrong = faults.take("pull", "bad_date_pattern")
         return Answer(json.loads(other_dates(row["body"]) if wrong else row["body"]))
+
+    def _spoils(self) -> bool:
+        """Whether a fault is about to spoil the body of the answer."""
+        armed = self.ground.faults.armed()
+        return any(one.fault in BODY_FAULTS and one.operation in ("*", "pull") for one in armed)
 
     def objects(self) -> JSONResponse:
         """Every object on the shelf, by its name."""

@@ -231,7 +231,9 @@ def test_a_withdrawn_object_is_gone_and_corrected_under_another_name(office: Amq
 def test_a_refused_notice_ends_the_walk(office: AmqpProgram) -> None:
     case = new_case()
     opened(office, case, "0")
-    receipt(office, notice(office, case)[1], "70")
+    guid, got = notice(office, case)
+    pulled(office, guid)
+    receipt(office, got, "70")
     silent(office, case, 1.3)
     assert office.admin("cases")[case] == {"3:1": {"state": "refused", "code": "70"}}
 
@@ -291,6 +293,22 @@ def test_faults_of_an_answer(office: AmqpProgram, fault: str, seen: Any) -> None
         checked_header(answer.headers["X-Gov-Signature"], answer.content, office.certificate)
     assert sealed == (fault not in ("http500", "rate_limit", "maintenance"))
     pulled(office, guid)  # and then all is well
+
+
+def test_an_object_spoilt_on_its_way_is_corrected(office: AmqpProgram) -> None:
+    opened(office, case := new_case(), "0")
+    for fault in ("null_text", "http200_error_body"):
+        guid, got = notice(office, case)
+        office.arm(operation="pull", fault=fault)
+        assert pull(office, guid).status_code == 200
+        receipt(office, got, "70")
+    steps_of(office, case, "3334")
+    row = next(row for row in office.admin("record") if row["id"] == got.message_id)
+    assert (row["code"], row["accepted"]) == ("70", False)
+    opened(office, case := new_case(), "0")
+    for _ in range(5):  # never pulled, and refused each time: four corrections, then no more
+        receipt(office, notice(office, case)[1], "70")
+    silent(office, case, 1.3)
 
 
 def test_a_dropped_answer(office: AmqpProgram) -> None:

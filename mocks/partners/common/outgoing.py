@@ -82,6 +82,7 @@ class Outgoing(Worker):
             if code == "0":
                 self._close(db, row, "receipted", code)
             elif row["spoilt"] or (code == "60" and row["attempts"] < SEAL_TRIES):
+                self._note(row, code, False)
                 self._again(db, row, code)
             else:
                 self._close(db, row, "refused", code)
