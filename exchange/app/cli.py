@@ -14,6 +14,7 @@ from exchange.errors import HubError
 
 # name -> (module, exit code of a usage error); auditors tell 2 (does not verify) from 3 (asked wrongly).
 COMMANDS: dict[str, tuple[str, int]] = {
+    "archive": ("exchange.app.commands.archive", 2),
     "calendar": ("exchange.app.commands.calendar", 2),
     "catalogue": ("exchange.app.commands.catalogue", 2),
     "check": ("exchange.app.commands.check", 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Final
 from cryptography import x509
 from structlog.types import FilteringBoundLogger
 
-from mocks.partners import archive_store
+from mocks.partners import archive_results, archive_store
 from mocks.partners.archive_download import Gone, Interrupted, Part, download
 from mocks.partners.archive_finding import FORMAT, ITEMS, Finding, detection
 from mocks.partners.archive_package import Announced, examine
@@ -33,6 +34,9 @@ WORDS: Final = {
     "200": "archived", "400": "checks failed", "408": "download not finished in time", "410": "package gone",
     "413": "more than 10 GB",
 }  # fmt: skip
+MEMBERS: Final = (
+    "reqid", "libcode", "unitcode", "fileno", "title", "retention", "year", "size", "aipdigest",
+)  # fmt: skip
 QUERIES = Queries(
     "SELECT * FROM offer WHERE state != 'published' AND due <= ? ORDER BY due, id LIMIT 1",
     "SELECT min(due) FROM offer WHERE state != 'published'",
@@ -83,10 +87,17 @@ class Jobs(Worker):
         """How many packages are not examined yet."""
         return int(db.execute("SELECT count(*) FROM offer WHERE state = 'waiting'").fetchone()[0])
 
-    def content(self, db: sqlite3.Connection, reqid: str) -> str | None:
-        """The digest of the content accepted under a reqid."""
-        row = db.execute("SELECT content FROM offer WHERE reqid = ?", (reqid,)).fetchone()
-        return None if row is None else str(row["content"])
+    def same(self, db: sqlite3.Connection, request: Mapping[str, object], content: str = "") -> bool | None:
+        """Whether a reqid was accepted with this content; None: it is new. What came once over the network
+        and once on a carrier is the same when all but its place is.
+        """
+        query = "SELECT content, request FROM offer WHERE reqid = ?"
+        row = db.execute(query, (request["reqid"],)).fetchone()
+        if row is None or row["content"] == content:
+            return None if row is None else True
+        earlier = json.loads(row["request"])
+        carried = "carrier" in earlier or "url" not in request
+        return carried and all(earlier.get(name) == request.get(name) for name in MEMBERS)
 
     def hurry(self, job: int) -> None:
         """Makes a job due now."""
@@ -159,6 +170,8 @@ class Jobs(Worker):
             return "410"
         if take("download", "not_finished") or self._tools.clock() > row["late"]:
             return "408"
+        if "carrier" in request:
+            return _copied(Path(str(request["carrier"])), part)
         cut = take("download", "interrupted")
         try:
             download(
@@ -204,6 +217,8 @@ class Jobs(Worker):
 
     def _publish(self, row: sqlite3.Row) -> None:
         tools = self._tools
+        if (folder := archive_results.home(row)) is not None:
+            return self._carry_back(row, folder)
         self.pause("result")
         copies = 0 if self.faults.take("result", "drop_before_reply") else 1
         if fault := self.faults.take("result", "duplicate_push"):
@@ -218,6 +233,20 @@ class Jobs(Worker):
                 "sent", "result", row["reqid"], body, retcode, accepted=copies > 0, case=row["fileno"]
             )
             db.execute("UPDATE offer SET state = 'published' WHERE id = ?", (row["id"],))
+
+    def _carry_back(self, row: sqlite3.Row, folder: Path) -> None:
+        with self.record.work() as db:
+            db.execute("UPDATE offer SET state = 'published' WHERE id = ?", (row["id"],))
+            archive_results.write_when_whole(db, folder, self._tools.signer, self.faults)
+            self.record.note(
+                "sent",
+                "result",
+                row["reqid"],
+                row["result"],
+                row["retcode"],
+                accepted=True,
+                case=row["fileno"],
+            )
 
     def _send(self, row: sqlite3.Row, body: bytes, content_type: str) -> None:
         key = f"result.{row['unitcode']}"
@@ -234,6 +263,16 @@ class Jobs(Worker):
         with self.record.work() as db:
             due = self.clock() + wait
             db.execute("UPDATE offer SET attempt = attempt + 1, due = ? WHERE id = ?", (due, row["id"]))
+
+
+def _copied(source: Path, part: Part) -> str:
+    """A package from a carrier; 410 when it is not there any more."""
+    try:
+        part.begin("")
+        shutil.copyfile(source, part.file)
+    except OSError:
+        return "410"
+    return "200"
 
 
 def _bare(result: bytes) -> bytes:

@@ -3,6 +3,7 @@
 Own keys: check_delay_ms (200), max_waiting (1000; code 9 above it), repeat_seconds (1, 5, 30, 300, the last
 again; of downloads, and of results the bus did not take), idle_seconds (60; without a byte of a download),
 patience_seconds (86400; then the result is 408). The result goes over the bus of common/bus.py.
+Admin: POST /admin/handover {"folder", "results"?: "queue" or "folder"} takes a carrier's folder (section 5).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import binascii
 import hashlib
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -20,6 +23,7 @@ from fastapi import FastAPI
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from structlog.types import FilteringBoundLogger
 
+from mocks.partners import archive_handover, archive_results
 from mocks.partners.archive_jobs import REPEATS, Jobs, Tools
 from mocks.partners.archive_store import SCHEMA
 from mocks.partners.common import strictjson, tokens
@@ -38,6 +42,7 @@ FAULTS = {
     "download": {"interrupted", "gone", "not_finished"},
     "check": {"check_fails"},
     "result": PUSH_FAULTS | {"missing_attachment"},
+    archive_results.NAME: archive_results.FAULTS,
 }
 BEARER = re.compile(r"Bearer ([0-9A-Za-z._~+/-]+=*)", re.ASCII)
 
@@ -152,12 +157,12 @@ class Archives:
         """New, the same again, or the same reqid with other content."""
         record, jobs = self.desk.record, list[int]()
         with record.work() as db:
-            earlier = self.jobs.content(db, request.reqid)
-            if earlier is None and self.jobs.waiting(db) >= self.config.integer("max_waiting", 1000):
+            same = self.jobs.same(db, request.model_dump(), content)
+            if same is None and self.jobs.waiting(db) >= self.config.integer("max_waiting", 1000):
                 return REFUSALS["busy"]
-            good = earlier in (None, content)
+            good = same is not False
             code, msg = ("0", "accepted") if good else ("30", "same reqid with other content")
-            if earlier is None:
+            if same is None:
                 delay = self.config.integer("check_delay_ms", 200) / 1000
                 jobs.append(self.jobs.add(db, request.model_dump(), content, delay))
             record.note(
@@ -178,6 +183,11 @@ class Archives:
         self.desk.record.close()
 
 
+def _carried(account: str, line: Mapping[str, object]) -> AddFile:
+    """A line of a hand-over sheet as the addFile it stands for: only the address is lacking."""
+    return AddFile.model_validate({**line, "appid": account, "url": "http://carrier.invalid/"})
+
+
 def build(config: Config, log: FilteringBoundLogger) -> Archives:
     """The archive of a configuration."""
     trusted = tuple(load_certificates(wait_for(config.hub_rsa_certificate)).values())
@@ -193,6 +203,10 @@ def build(config: Config, log: FilteringBoundLogger) -> Archives:
     archives = Archives(config, desk, jobs, bus, ground.app())
     desk.mount(archives.app, Operation("token", "GET", "/archive/token", archives.token, sealed=False))
     desk.mount(archives.app, Operation("addFile", "POST", "/archive/addFile", archives.add_file))
+    valid = partial(_carried, config.account)
+    archive_handover.mount(
+        archives.app, archive_handover.Counter(ground.record, jobs, ground.trusted, valid)
+    )  # fmt: skip
     return archives
 
 

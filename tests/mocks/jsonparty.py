@@ -91,7 +91,7 @@ def checked_header(value: str, body: bytes, certificate: x509.Certificate) -> di
     )
     extra = {
         name: HeaderParameter(name, "str")
-        for name in ("nonce", "method", "path", "req", "exchange", "routing_key", "table", "row")
+        for name in ("nonce", "method", "path", "req", "exchange", "routing_key", "table", "row", "file")
     }
     extra |= {name: HeaderParameter(name, "int") for name in ("iat", "status")}
     registry = jws.JWSRegistry(header_registry=extra, algorithms=["ES256"])
