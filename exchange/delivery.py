@@ -21,7 +21,7 @@ from exchange.mapping.rows import BrokenRow
 from exchange.mapping.run import value_at
 from exchange.parties import Party
 from exchange.receipts import BEIJING
-from exchange.registrations import Registrations, once_id
+from exchange.registrations import Registrations, named, once_id
 from exchange.seals import jws
 from exchange.seals.keys import SigningKey
 from exchange.tabledelivery import evidence, write_rows
@@ -161,6 +161,8 @@ def _made(
     """After the registrations it builds on, with a valid token; a token the partner no longer takes is
     renewed once."""
     facts = {**facts, **_registered(channel, call, facts)}
+    if channel.adapter.stable_time and "planned14" in facts:
+        facts["time14"] = facts["planned14"]
     for attempt in (1, 2):
         which = document.object if document else None
         context = channel.context({**facts, "object": which, **_token(channel, call)})
@@ -171,7 +173,7 @@ def _made(
     if sent.verdict in ("try_later", "token"):
         raise TryLater(sent.code, sent.detail or "the partner asks to wait")
     if sent.verdict == "ok":
-        _keep_remote(channel, call, str(facts.get("case_no") or ""), tree)
+        _keep_remote(channel, call, facts, tree)
     return tree, sent, context
 
 
@@ -183,7 +185,7 @@ def _registered(channel: Channel, call: Call, facts: Mapping[str, Any]) -> dict[
     known = channel.registrations.known(case_no)
     for name in call.first:
         before = channel.adapter.call(name)
-        if any(one.name not in known for one in before.remote):
+        if any(named(one, facts) not in known for one in before.remote):
             own = {**facts, **known, "once_id": once_id(channel.party.name, case_no, name)}
             _, done, _ = _made(channel, before, before.documents[0], None, own)
             if done.verdict != "ok":
@@ -192,11 +194,12 @@ def _registered(channel: Channel, call: Call, facts: Mapping[str, Any]) -> dict[
     return {**known, "once_id": once_id(channel.party.name, case_no, call.name)}
 
 
-def _keep_remote(channel: Channel, call: Call, case_no: str, tree: Any) -> None:
+def _keep_remote(channel: Channel, call: Call, facts: Mapping[str, Any], tree: Any) -> None:
     """Committed before anything else is done with the answer."""
+    case_no = str(facts.get("case_no") or "")
     if channel.registrations is None or not call.remote or not case_no:
         return
-    given = {one.name: value_at(tree, one.path) for one in call.remote}
+    given = {named(one, facts): value_at(tree, one.path) for one in call.remote}
     if lacking := [name for name, value in given.items() if not value]:
         raise TryLater("answer_unreadable", "the answer lacks an identifier", lacking[0])
     channel.registrations.keep(case_no, {name: str(value) for name, value in given.items()})

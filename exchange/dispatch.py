@@ -18,7 +18,7 @@ from exchange.envelope import heard
 from exchange.errors import HubError, Refused, TryLater
 from exchange.hub import Hub
 from exchange.outbox import GIVE_UP
-from exchange.receipts import moment
+from exchange.receipts import moment, moment14
 from exchange.records import Record, keep
 from exchange.routing import HOUSE
 from exchange.store.work import Work
@@ -321,4 +321,5 @@ class Dispatchers:
         if channel is None:
             raise TryLater("unknown_party", "this party is not registered", row.party)
         call = channel.adapter.call(row.document)
-        return deliver(channel, call, row.type, row.payload, {**row.context, "message_id": row.message_id})
+        own = {"message_id": row.message_id, "planned14": moment14(row.created_at)}
+        return deliver(channel, call, row.type, row.payload, {**row.context, **own})

@@ -147,10 +147,12 @@ class Outcome(Section):
 
 class Remote(Section):
     """An identifier the partner gives once and the hub keeps before anything else is done: `name` in the
-    call context of every later call for the same case, `path` where the answer holds it."""
+    call context of every later call for the same case, `path` where the answer holds it. Where a case may
+    have several, `each` is the context value (said_request_id) that tells them apart."""
 
-    name: str
+    name: str = Field(max_length=40)
     path: str
+    each: str | None = None
 
 
 class Reply(Section):
@@ -431,7 +433,11 @@ class Queue(Section):
 
 
 class Manifest(Section):
-    """`adapter.toml` as written."""
+    """`adapter.toml` as written.
+
+    `stable_time`: the partner knows a repeat by its whole document, so time14 is when the delivery was
+    planned, not when it is tried.
+    """
 
     title: str
     system: str
@@ -439,6 +445,7 @@ class Manifest(Section):
     contract_version: str
     seal: SealName
     parameters: dict[str, str] = {}
+    stable_time: bool = False
     required_parameters: tuple[str, ...] = ()
     limits: Limits = Limits()
     digests: tuple[DigestRule, ...] = ()

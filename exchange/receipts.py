@@ -80,6 +80,11 @@ def moment(unix: float) -> str:
     return datetime.fromtimestamp(unix, UTC).astimezone(BEIJING).isoformat(timespec="seconds")
 
 
+def moment14(unix: float) -> str:
+    """yyyyMMddHHmmss, Beijing time."""
+    return datetime.fromtimestamp(unix, UTC).astimezone(BEIJING).strftime("%Y%m%d%H%M%S")
+
+
 def facts_of(
     *, message_id: str, kind: str, sender: str, hub: str, at: float, body: bytes, case_no: str | None
 ) -> dict[str, Any]:

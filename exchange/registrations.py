@@ -3,11 +3,13 @@ next step is taken, so that a resume never asks for a second one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import Connection, Row, bindparam, select, text
 
 from exchange.errors import Conflict
+from exchange.manifest import Remote
 from exchange.store.tables import registration
 from exchange.store.work import Store, Work
 from ledger.prepared import run
@@ -46,6 +48,19 @@ class Registrations:
         for name, value in given.items():
             row = {"party": self.party, "case_no": case_no, "name": name, "value": value, "at": work.now}
             work.connection.execute(_KEEP, row)
+
+
+def named(remote: Remote, facts: Mapping[str, Any]) -> str:
+    """The name an identifier is kept under."""
+    return f"{remote.name}/{facts.get(remote.each, '')}" if remote.each else remote.name
+
+
+def kept(connection: Connection, case_no: str) -> list[Row[Any]]:
+    """party, name, value and time of everything partners registered for a case, oldest first."""
+    mine = select(registration).where(registration.c.case_no == case_no)
+    return list(
+        connection.execute(mine.order_by(registration.c.at, registration.c.party, registration.c.name))
+    )
 
 
 def once_id(party: str, case_no: str, call: str) -> str:

@@ -164,7 +164,7 @@ registration = Table(
     "registration", metadata,                        # an identifier a partner gave for a case, once
     Column("party", String(40), primary_key=True),
     Column("case_no", String(50), primary_key=True),
-    Column("name", String(40), primary_key=True),
+    Column("name", String(120), primary_key=True),   # of what; for one of several behind / its request
     Column("value", String(128), nullable=False),
     Column("at", Float, nullable=False),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from canonical.masking import masked, text_masked
+from exchange import registrations
 from exchange.app import exchanged, opening, table
 from exchange.app.settings import load_settings
 from exchange.errors import Refused
@@ -101,6 +102,8 @@ def _timeline(args: argparse.Namespace, connection: Connection, rows: Sequence[R
 def _summary(args: argparse.Namespace, connection: Connection, rows: Sequence[Row[Any]]) -> int:
     row = _one(rows)
     shown = summary(row) | {"entries": [one.entry for one in rows]}
+    if row.case_no and (given := registrations.kept(connection, row.case_no)):
+        shown["registered"] = {f"{one.party} {one.name}": one.value for one in given}
     if args.json:
         print(json.dumps(shown, ensure_ascii=False, indent=1))
         return 0
