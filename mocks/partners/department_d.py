@@ -225,9 +225,7 @@ class Office:
         scene = Scene(case, self._known(db, case), self.department, self.habits, self.ground.clock() + delay)
         step = next_step(scene, sent)
         if step is not None:
-            correct = ""
-            if step == CORRECTED and self.habits.corrects(case):
-                correct = "late" if self.habits.corrects_late(case) else "early"
+            correct = self.habits.correction(case) if step == CORRECTED else ""
             self.writer.add(db, case, step, columns(step, scene), delay, correct)
 
     def advance(self, case: str) -> None:

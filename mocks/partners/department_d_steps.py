@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from mocks.partners.common.assemble import draw
 from mocks.partners.common.clock import BEIJING
 from mocks.partners.department_d_rules import ACCEPTED, APPLIED, Known
-from mocks.partners.department_steps import Department, falls, serial
+from mocks.partners.department_steps import Department, falls
 
 PROC, SPECIAL, DONE = "EA_JC_STEP_PROC", "EA_JC_STEP_SPECIALNODE", "EA_JC_STEP_DONE"
 PAID, ISSUED = "PRE_NOTICE:FEE", "PRE_NOTICE:CERT"
@@ -36,13 +37,11 @@ class Habits:
         found = ["2"] if falls(case, self.special_every) else []
         return [*found, "1"] if falls(case, self.extend_every) else found
 
-    def corrects(self, case: str) -> bool:
-        """Whether one row of the case is corrected."""
-        return self.correct_every > 0 and (serial(case) + self.seed) % self.correct_every == 0
-
-    def corrects_late(self, case: str) -> bool:
-        """Whether that waits until the first version was read."""
-        return self.corrects(case) and (serial(case) + self.seed) // self.correct_every % 2 == 1
+    def correction(self, case: str) -> str:
+        """When a row of the case is corrected: "early", "late" (after it was read), or "" for never."""
+        if not self.correct_every or draw(self.seed, "correct", case) >= 1 / self.correct_every:
+            return ""
+        return "late" if draw(self.seed, "late", case) < 0.5 else "early"
 
 
 @dataclass(frozen=True)
