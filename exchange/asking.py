@@ -1,6 +1,7 @@
 """Calls made again and again (a directory, ratings, audits): each answer is one message on the one path; what
 comes next begins where the last one ended."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import structlog
 
 from exchange import items
 from exchange.delivery import Channel, Sent, pull
-from exchange.dispatch import take_pulled
+from exchange.dispatch import record_pulled, take_pulled
 from exchange.errors import HubError, Refused
 from exchange.hub import Hub
 from exchange.manifest import Poll
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 LOOK = 0.5  # seconds between looks at what is due
 RETRY = 5.0  # seconds after a failure, doubled up to the poll's own interval
 MOST_PAGES = 5000
+NUMBER = re.compile("[0-9]{1,18}")  # what the store can hold
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Asker:
     clock: Callable[[], float] = time.monotonic
     _due: dict[tuple[str, str], float] = field(default_factory=dict)
     _pause: dict[tuple[str, str], float] = field(default_factory=dict)
+    _told: dict[tuple[str, str], str] = field(default_factory=dict)  # the refusal recorded last
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`."""
@@ -57,11 +60,18 @@ class Asker:
         try:
             self.ask(party, poll)
         except HubError as fault:
-            self._pause[key] = min(2 * self._pause.get(key, RETRY / 2), max(poll.every, RETRY))
             log.warning("poll_failed", party=party, call=poll.call, code=fault.code, detail=fault.detail)
-            return self._pause[key]
+            return self._failed(key, poll)
+        except Exception:  # a defect met by one poll must not end the others
+            log.exception("poll_defect", party=party, call=poll.call)
+            return self._failed(key, poll)
         self._pause.pop(key, None)
+        self._told.pop(key, None)
         return poll.every
+
+    def _failed(self, key: tuple[str, str], poll: Poll) -> float:
+        self._pause[key] = min(2 * self._pause.get(key, RETRY / 2), max(poll.every, RETRY))
+        return self._pause[key]
 
     def ask(self, party: str, poll: Poll) -> int:
         """One round, all its pages; how many."""
@@ -70,26 +80,37 @@ class Asker:
             return 0
         with self.hub.store.read() as connection:
             since = items.position(connection, party, poll.call)
-        cursor, pages, sent = "", 0, None
-        while pages == 0 or cursor:
+        sent = self._page(channel, poll, "", since)
+        seen: set[str] = set()
+        while poll.cursor and (cursor := value_at(sent.tree, poll.cursor) or ""):
+            if cursor in seen or len(seen) + 1 >= MOST_PAGES:
+                raise Refused("endless_list", f"the list does not end after {len(seen) + 1} pages", poll.call)
+            seen.add(cursor)
             sent = self._page(channel, poll, cursor, since)
-            pages, cursor = pages + 1, (value_at(sent.tree, poll.cursor) or "") if poll.cursor else ""
-            if pages >= MOST_PAGES:
-                raise Refused("endless_list", f"the list does not end after {pages} pages", poll.call)
         self._move(party, poll, sent)
-        return pages
+        return len(seen) + 1
 
     def _page(self, channel: Channel, poll: Poll, cursor: str, since: int) -> Sent:
         sent = pull(channel, poll.call, {"cursor": cursor, "since": since})
         if sent.verdict != "ok":
+            self._record(channel.party.name, poll, sent)
+            if sent.code in poll.start_over and since:
+                self.hub.store.write(lambda work: items.move(work, channel.party.name, 0, poll.call))
             raise Refused("refused", f"the partner answered {sent.code}: {sent.detail or ''}", poll.call)
         if sent.reply is not None:
             take_pulled(self.hub, channel.party.name, sent, str(uuid4()))
         return sent
 
-    def _move(self, party: str, poll: Poll, sent: Sent | None) -> None:
+    def _record(self, party: str, poll: Poll, sent: Sent) -> None:
+        """A refusal is a line in the ledger and a finding; the same one again is not."""
+        key = (party, poll.call)
+        if self._told.get(key) != sent.code:
+            record_pulled(self.hub, party, sent, str(uuid4()), poll.call)
+            self._told[key] = sent.code
+
+    def _move(self, party: str, poll: Poll, sent: Sent) -> None:
         """The next round begins from the position the last page named."""
-        found = value_at(sent.tree, poll.position) if sent is not None and poll.position else None
-        if found is not None and found.isdigit():
+        found = value_at(sent.tree, poll.position) if poll.position else None
+        if found is not None and NUMBER.fullmatch(found):
             to = int(found)
             self.hub.store.write(lambda work: items.move(work, party, to, poll.call))

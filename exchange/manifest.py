@@ -415,12 +415,14 @@ class Inbound(Section):
 
 class Poll(Section):
     """A call without a message made again and again: `every` seconds, at once while the answer names a
-    `cursor` (wire path). `position` is the wire path of what the next round begins from ({since})."""
+    `cursor` (wire path). `position` is the wire path of what the next round begins from ({since}); after a
+    code of `start_over` it begins from 0."""
 
     call: str
     every: float
     cursor: str | None = None
     position: str | None = None
+    start_over: tuple[str, ...] = ()
 
 
 class Queue(Section):
