@@ -2,7 +2,7 @@
 
 Own keys: party (name), cases, items_file, concurrency (4), supplement_every (5), refuse_every (9),
 prereview_refuse_every (17), serial_start (0), first_retry_ms (1000), acts (none; `counter_acts.ALL_ACTS`),
-change_every (10, certified cases), rate_delay_ms (1500).
+change_every (10, certified cases), rate_delay_ms (1500), parcel_patience_ms (120000).
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _habits(config: Config) -> Habits:
     every, acts = config.integer, frozenset(config.texts("acts"))
     if wrong := sorted(acts - ALL_ACTS):
         raise ConfigError(f"acts: {wrong[0]} is none of {', '.join(sorted(ALL_ACTS))}")
-    ways = Ways(acts, every("rate_delay_ms", 1500) / 1000)
+    ways = Ways(acts, every("rate_delay_ms", 1500) / 1000, every("parcel_patience_ms", 120_000) / 1000)
     return Habits(
         config.seed, every("supplement_every", 5), every("refuse_every", 9),
         every("prereview_refuse_every", 17), every("serial_start", 0),

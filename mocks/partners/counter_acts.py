@@ -84,6 +84,11 @@ def _county(region: str) -> str:
     return HALL_COUNTY if region.endswith("00000000") else region
 
 
+def county(region: str) -> str:
+    """A courier goes to counties: of a city its first, where the hall stands."""
+    return f"{region[:4]}02000000" if region[4:6] == "00" else f"{region[:6]}000000"
+
+
 def parcel_requested(file: File, now: float) -> Json:
     """寄送 of the result."""
     region, contact = _county(file.item.region), file.contact

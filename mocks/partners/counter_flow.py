@@ -60,6 +60,7 @@ class Ways:
 
     acts: frozenset[str] = frozenset()
     rate_delay: float = 1.5  # seconds between conclusion and rating
+    parcel_patience: float = 120.0  # seconds after which a parcel nobody booked is collected at the window
 
 
 def certificate(file: File) -> list[Due]:
@@ -92,8 +93,9 @@ def _mark(payment: int) -> str:
 
 
 def _handing_over(file: File, ways: Ways) -> list[Due]:
-    by_post = "post" in ways.acts and file.mode == "post"
-    return [Due("parcel.requested.v1" if by_post else "case.delivered.v1")]
+    if "post" not in ways.acts or file.mode != "post":
+        return [Due("case.delivered.v1")]
+    return [Due("parcel.requested.v1"), Due("case.delivered.v1", ways.parcel_patience, {"mode": "window"})]
 
 
 def _rating(file: File, ways: Ways) -> list[Due]:

@@ -50,6 +50,9 @@ WITHDRAW = """
 DELETE FROM letter WHERE case_no = ? AND state = 'waiting' AND seal = ''
 AND (step LIKE 'fee.confirmed.v1%' OR step = 'certificate.requested.v1')
 """
+UNCOLLECTED = """
+DELETE FROM letter WHERE case_no = ? AND state = 'waiting' AND seal = '' AND step = 'case.delivered.v1'
+"""
 PARCEL = """
 INSERT INTO parcel VALUES (?, ?, ?) ON CONFLICT (waybill_no) DO UPDATE SET
   case_no = CASE WHEN excluded.case_no = '' THEN case_no ELSE excluded.case_no END,
@@ -158,8 +161,9 @@ class Cases:
             db.execute(ask, (case_no,))
 
     def booked(self, waybill_no: str, case_no: str) -> str:
-        """A parcel of a case; its last status, if it was told before."""
+        """A parcel of a case, which is not collected then; its last status, if it was told before."""
         with self.record.work() as db:
+            db.execute(UNCOLLECTED, (case_no,))
             db.execute(PARCEL, (waybill_no, case_no, ""))
             ask = "SELECT status FROM parcel WHERE waybill_no = ?"
             return str(db.execute(ask, (waybill_no,)).fetchone()["status"])

@@ -240,6 +240,19 @@ def test_what_comes_back_is_collected_at_the_window_and_tracking_may_be_first(ha
     assert counter.awaited(case, "case.delivered.v1")["mode"] == "window"
 
 
+def test_a_parcel_nobody_books_is_collected(hall: Any) -> None:
+    counter = hall([PLAIN], acts=["post"], cases=8, parcel_patience_ms=600)
+    until(lambda: counter.opened() == 8)
+    case, _ = posted(counter)
+    assert counter.awaited(case, "parcel.requested.v1")["receiver"]["region"] == REGION
+    assert counter.awaited(case, "case.delivered.v1")["mode"] == "window"
+    booked = {"case_no": case, "request_id": f"{case}-P", "waybill_no": "W3", "booked_at": "x"}
+    counter.ok("parcel.booked.v1", booked)
+    counter.ok("parcel.tracked.v1", {"waybill_no": "W3", "status": "signed", "occurred_at": "x"})
+    time.sleep(0.2)
+    assert counter.desk.types(case).count("case.delivered.v1") == 1
+
+
 def test_a_payment_taken_back_is_waited_for_again(hall: Any) -> None:
     counter = hall([FULL], acts=["adopt"], cases=1)
     case, reversal = counter.case(), {"notice_no": "N1", "amount": "105.00", "reversed_at": "x"}
