@@ -59,6 +59,14 @@ MEANINGS: Final[Mapping[str, str]] = {
     "no_flag": "the flag file with the seal is not written",
     "same_name": "a further file of a day under the name of the first",
     "stale": "sealed eight days ago",
+    "early_evaluation": "a rating before the case is concluded",
+    "rush_rating": "the best rating, at once",
+    "double_complaint": "the same complaint under two request ids",
+    "wrong_password": "a question with a wrong query password",
+    "unknown_case": "a question about a case that does not exist",
+    "cursor_lost": "the cursor of a round counts as unknown",
+    "nine_characters": "organisation codes of nine characters where credit codes belong",
+    "internal_error": "the contract's code for an internal error",
     "withdrawn": "the object asked for was withdrawn; a corrected one follows under another name",
 }
 """Every fault there is; the upper part is common, the lower one is of single contracts."""
