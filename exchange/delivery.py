@@ -340,7 +340,8 @@ def _soap(
     code, verdict, detail = _judged(call, tree)
     whole = channel.adapter.seal == "wssec"
     charset = "gb18030" if service.charset == "gbk" else service.charset
-    body = done.request if whole else "".join(done.sealed.values()).encode(charset)
+    said = "".join(text for name, text in done.sealed.items() if name in documents)
+    body = done.request if whole else said.encode(charset)
     return tree, Sent(
         "soap",
         body,

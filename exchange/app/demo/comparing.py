@@ -55,7 +55,8 @@ class Difference:
 class Rule:
     """What names a message on both sides of one system: the document's own id, its request_id, its bytes, or
     (case) its case and kind, where `kinds` says what the partner calls a type. Without `bytes` the two sides
-    write their records in different forms.
+    write their records in different forms. `asks`: types that are questions, of which the partner keeps no
+    record; with `answers` it keeps what it answered, compared by its bytes.
 
     `prefix`: what the hub puts before the partner's id. `beside`: kinds of the partner's record that are no
     business messages. `reads`: questions without effect, asked again when the hub ended before it had noted
@@ -69,6 +70,8 @@ class Rule:
     reads: frozenset[str] = frozenset()
     kinds: Mapping[str, str] = field(default_factory=dict)
     bytes: bool = True
+    asks: frozenset[str] = frozenset()
+    answers: bool = False
 
 
 RULES: Mapping[str, Rule] = {
@@ -77,7 +80,13 @@ RULES: Mapping[str, Rule] = {
     ),
     "department_a": Rule(),
     "sms": Rule(to="request_id", from_="digest"),
-    "certificates": Rule(to="request_id", prefix="sealed-"),
+    "certificates": Rule(
+        to="request_id",
+        prefix="sealed-",
+        asks=frozenset(
+            {"certificate.searched.v1", "certificate.file_requested.v1", "certificate.schema_requested.v1"}
+        ),
+    ),
     "fees": Rule(to="request_id", prefix="paid-"),
     "archives": Rule(to="request_id", from_="request_id"),
     "provincial_reporting": Rule(),
@@ -107,7 +116,7 @@ RULES: Mapping[str, Rule] = {
         bytes=False,
     ),
     "portal": Rule(),
-    "identity": Rule(to="digest", reads=frozenset({"directory"})),
+    "identity": Rule(from_="digest", asks=frozenset({"directory.increment.query"}), answers=True),
     "logistics": Rule(to="request_id"),
     "sharing": Rule(to="request_id"),
     "evaluation": Rule(),
@@ -138,7 +147,7 @@ def hub_lines(connection: Connection, party: str, rule: Rule) -> tuple[list[Line
     for row in connection.execute(query):
         if row.type == RECEIPT:
             receipts += 1
-        else:
+        elif row.direction == "in" or row.type not in rule.asks:
             lines.append(_hub_line(row, rule, codes.get(row.message_id)))
     return lines, receipts
 
@@ -160,7 +169,7 @@ def _hub_line(row: Any, rule: Rule, receipt: str | None) -> Line:
 
 
 def _hub_id(row: Any, rule: Rule, way: str, digest: str) -> str:
-    if way == FROM and row.message_id.startswith(ANSWER):
+    if way == FROM and row.message_id.startswith(ANSWER) and not rule.answers:
         return str(row.message_id)
     if row.message_id == UNKNOWN:
         return digest
