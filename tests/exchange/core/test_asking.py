@@ -41,7 +41,7 @@ def page(since: int, version: int, rows: list[dict[str, Any]], cursor: str | Non
         "orgs": [row for row in rows if "orgName" in row],
         "users": [row for row in rows if "userName" in row],
     }
-    return {"errcode": "0", "errmsg": "ok", "data": data | ({"cursor": cursor} if cursor else {})}  # fmt: skip
+    return {"errcode": "0", "errmsg": "ok", "data": data | ({"cursor": cursor} if cursor else {})}
 
 
 class Directory:
