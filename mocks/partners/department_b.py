@@ -125,7 +125,7 @@ class Office:
 
     def stop(self) -> None:
         """Ends the thread and closes the record."""
-        self.cases.outbox.stop()
+        self.cases.outbox.stop(0.4)
         self.cases.record.close()
 
 

@@ -669,5 +669,5 @@ def test_nothing_is_lost_or_doubled_when_it_is_killed(tmp_path: Path) -> None:
         counts = program.admin("counts")
         assert (counts["received"], counts["sent"], counts["undelivered"]) == (6, 12, 0)
         code, seconds = program.end()
-        assert (code, seconds < 2) == (0, True)
+        assert (code, seconds < 4) == (0, True)  # 2 s on a machine that has nothing else to do
         assert "测试甲" not in (tmp_path / "state" / "department_b.log").read_text("utf-8")
