@@ -118,6 +118,7 @@ def step(facts: CaseFacts, event: Event) -> Transition | Finding:
         or _contradicted(facts, event)
         or _unpaid(facts, event)
         or _nothing_to_reverse(facts, event)
+        or _nothing_due(facts, event)
     )
     if found:
         return found
@@ -157,6 +158,14 @@ def _nothing_to_reverse(facts: CaseFacts, event: Event) -> Finding | None:
     if facts.state in (State.DECIDED, State.AWAITING_PAYMENT):
         return _held(facts, event, Event.FEE_PAID, None)
     if facts.state in table.MOVES[event]:
+        return Finding("not_allowed", "state_forbids", facts.state, event)
+    return None
+
+
+def _nothing_due(facts: CaseFacts, event: Event) -> Finding | None:
+    """After everything was handed out only a payment that was taken back is still due."""
+    paying = event in (Event.FEE_PAID, Event.FEE_CONFIRMED)
+    if paying and facts.state in table.HANDED_OUT and not facts.fee_due:
         return Finding("not_allowed", "state_forbids", facts.state, event)
     return None
 

@@ -86,6 +86,9 @@ def _to(target: State | None, *sources: State) -> dict[State, State | None]:
     return dict.fromkeys(sources, target)
 
 
+# Nothing waits for a payment any more; one that was taken back may still be made good.
+HANDED_OUT = {state: state for state in (S.CERTIFIED, S.CONCLUDED, S.DELIVERED, S.ARCHIVED)}
+
 # Event: where it may happen, and the state after it; None is the state before the side state.
 MOVES: Mapping[Event, Mapping[State, State | None]] = {
     E.APPLIED: _to(S.SUBMITTED, S.DRAFT, S.PRE_SUPPLEMENT),
@@ -110,12 +113,9 @@ MOVES: Mapping[Event, Mapping[State, State | None]] = {
     E.SPECIAL_FINISHED: _to(None, S.SUSPENDED, S.EXTENSION_PENDING),
     E.SPECIAL_REFUSED: _to(None, S.SUSPENDED, S.EXTENSION_PENDING),
     E.FEE_NOTICED: _to(S.AWAITING_PAYMENT, S.DECIDED),
-    E.FEE_PAID: _to(S.AWAITING_PAYMENT, S.AWAITING_PAYMENT),
-    E.FEE_CONFIRMED: _to(S.DECIDED, S.AWAITING_PAYMENT),
-    E.FEE_REVERSED: {
-        **_to(S.AWAITING_PAYMENT, S.DECIDED, S.AWAITING_PAYMENT),
-        **{state: state for state in (S.CERTIFIED, S.CONCLUDED, S.DELIVERED, S.ARCHIVED)},
-    },
+    E.FEE_PAID: {**_to(S.AWAITING_PAYMENT, S.AWAITING_PAYMENT), **HANDED_OUT},
+    E.FEE_CONFIRMED: {**_to(S.DECIDED, S.AWAITING_PAYMENT), **HANDED_OUT},
+    E.FEE_REVERSED: {**_to(S.AWAITING_PAYMENT, S.DECIDED, S.AWAITING_PAYMENT), **HANDED_OUT},
     E.CERTIFICATE_ISSUED: _to(S.CERTIFIED, S.DECIDED),
     E.CONCLUDED_CERTIFIED: _to(S.CONCLUDED, S.CERTIFIED),
     E.CONCLUDED_RETURNED: _to(S.CONCLUDED, *FOUR),

@@ -336,6 +336,16 @@ def test_a_payment_taken_back_later_leaves_the_state_and_says_that_it_is_due(sta
     assert (result.facts.state, result.facts.fee_due, result.facts.fee_paid) == (state, True, False)
 
 
+@pytest.mark.parametrize("state", [State.CERTIFIED, State.CONCLUDED, State.DELIVERED, State.ARCHIVED])
+def test_what_was_taken_back_may_be_paid_again(state: State) -> None:
+    due = replace(FULL, state=state, fee_due=True)
+    paid = step(due, Event.FEE_PAID)
+    assert isinstance(paid, Transition) and (paid.facts.state, paid.facts.fee_paid) == (state, True)
+    confirmed = step(paid.facts, Event.FEE_CONFIRMED)
+    assert isinstance(confirmed, Transition)
+    assert (confirmed.facts.state, confirmed.facts.fee_due) == (state, False)
+
+
 def test_nothing_is_taken_back_twice() -> None:
     first = step(replace(FULL, state=State.CONCLUDED, fee_paid=True), Event.FEE_REVERSED)
     assert isinstance(first, Transition)

@@ -8,6 +8,12 @@ from exchange.app.demo.comparing import Outcome
 from exchange.app.demo.layout import Partner
 from ledger.report import WHOLE, Report
 
+COUNTED = ("sent", "received", "receipts")
+
+
+def _counts(one: Outcome) -> dict[str, int]:
+    return {name: getattr(one, name) for name in COUNTED}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -61,19 +67,18 @@ class Result:
         return found
 
     def as_json(self) -> dict[str, object]:
-        """For --json; the systems by their ids, the hall's counter left out."""
-        systems = {
-            one.system: {
-                "sent": self.outcomes[one.name].sent,
-                "received": self.outcomes[one.name].received,
-                "receipts": self.outcomes[one.name].receipts,
-            }
-            for one in self.partners
-            if one.system
-        }
+        """For --json; the systems by their ids (several partners of one added up), the counter left out."""
+        partners = {one.name: _counts(self.outcomes[one.name]) for one in self.partners if one.system}
+        systems: dict[str, dict[str, int]] = {}
+        for one in self.partners:
+            if one.system:
+                found = systems.setdefault(one.system, dict.fromkeys(COUNTED, 0))
+                for key, number in partners[one.name].items():
+                    found[key] += number
         return {
             "ok": not self.problems(),
             "systems": systems,
+            "partners": partners,
             "amqp": "rabbitmq" if self.rabbit else "database",
             "cases": {"driven": self.driven, "finished": self.finished, "states": dict(self.cases)},
             "refused": self.refused,
