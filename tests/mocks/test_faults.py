@@ -18,7 +18,8 @@ CONTRACT = {
     "schema_new_field", "callback_before_reply",
 }  # fmt: skip
 PARTNERS = (
-    "archives", "catalogue", "certificates", "counter", "department_a", "fees", "province", "sms"
+    "archives", "catalogue", "certificates", "counter", "department_a", "department_c", "department_d",
+    "fees", "province", "sms",
 )  # fmt: skip
 
 
