@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import uvicorn
 
-from exchange import consuming, drift, inbox
+from exchange import consuming, drift, inbox, overdue
 from exchange.adapterfolder import Adapter, load_adapters
 from exchange.app import opening
 from exchange.app.http import build_app
@@ -29,7 +29,6 @@ from exchange.errors import HubError, Misconfigured
 from exchange.housedelivery import HouseDelivery
 from exchange.hub import Hub
 from exchange.notices import Fetcher, NoticeQueue
-from exchange.overdue import note_unanswered
 from exchange.parties import Parties, Party, fingerprint_id
 from exchange.pipeline import accept_overdue
 from exchange.polling import Pollers, front_database
@@ -106,6 +105,7 @@ class Serving:
         while not self.stop.wait(LOOK):
             try:
                 self._keep_up()
+                overdue.send_again(self.hub)
                 if time.monotonic() - cleaned > CLEAN:
                     cleaned = time.monotonic()
                     self.hub.store.write(partial(_clean, self.hub))
@@ -267,7 +267,7 @@ def _now() -> datetime:
 
 def _clean(hub: Hub, work: Work) -> None:
     accept_overdue(hub, work)
-    note_unanswered(hub, work)
+    overdue.note_unanswered(hub, work)
     inbox.forget_nonces(work)
 
 

@@ -11,7 +11,7 @@ import pytest
 from canonical.messages import PAYLOADS
 from exchange.delivery import Sent
 from exchange.dispatch import take_pulled
-from exchange.overdue import note_unanswered
+from exchange.overdue import note_unanswered, send_again
 from exchange.pipeline import accept_overdue
 from tests.exchange.core.rig import (
     ITEM,
@@ -402,3 +402,27 @@ def test_a_delivery_without_its_receipt_is_a_finding_once(core: Core, plain: Sto
     assert look() == 1
     assert look() == 0
     assert core.findings(plain.no) == [("procedure", "answer_unknown")]
+
+
+def test_a_message_whose_receipt_was_lost_is_sent_again_under_its_id(core: Core, plain: Story) -> None:
+    core.party("report", adapter="provincial_reporting")
+    core.party("sms-gate", adapter="sms", address="http://127.0.0.1:1", account={"account": "tongban"})
+    core.ok("hall", "case.applied.v1", plain.applied())
+    for party in ("report", "sms-gate"):
+        core.delivered(party, took)
+    ident = core.outbox("party = 'report'")[0]["message_id"]
+
+    def after(seconds: float) -> int:
+        core.clock.on(seconds)
+        return send_again(core.hub)
+
+    assert (after(19), after(2)) == (0, 1)
+    (again,) = core.delivered("report", took)
+    assert again.message_id == ident
+    assert (after(39), after(2)) == (0, 1), "twice the pause"
+    core.delivered("report", took)
+    take(core, "report", "exchange.receipted.v1", {"message_id": ident, "code": "0"})
+    assert after(3600) == 0
+    assert [row["state"] for row in core.outbox()] == ["sent", "sent"], (
+        "no receipt is promised for short messages"
+    )
