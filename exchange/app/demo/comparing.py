@@ -262,13 +262,18 @@ def _count(groups: Groups, wanted: Callable[[str, bool], bool]) -> int:
 def _judged(here: Sequence[Line], there: Sequence[Line], same_bytes: bool) -> str | None:
     """What is wrong with one message, None when both sides tell the same."""
     if not there:
-        return f"{_last(here).kind} is in the hub's record only"
+        return None if _turned_down(here) else f"{_last(here).kind} is in the hub's record only"
     if not here:
         return None if _given_up(there) else f"{_last(there).kind} is in the partner's record only"
     taken, kept = [line for line in here if line.good], [line for line in there if line.good]
     if bool(taken) != bool(kept):
         return f"hub says {_said(here)}, partner says {_said(there)}"
     return _content(taken, kept) if same_bytes else None
+
+
+def _turned_down(here: Sequence[Line]) -> bool:
+    """Sent and refused by the partner's own answer, which need not keep what it refused."""
+    return all(line.way == TO and not line.good for line in here)
 
 
 def _given_up(there: Sequence[Line]) -> bool:

@@ -202,3 +202,9 @@ def test_a_partner_that_knows_no_message_ids_is_compared_by_case_and_kind() -> N
     assert len(compare("department_d", ours, lines, rule=Rule()).differences) == 2, (
         "bytes are looked at elsewhere"
     )
+
+
+def test_what_a_partner_refused_need_not_be_in_its_record() -> None:
+    refused = [replace(line(id="m-9"), good=False, code="70")]
+    assert compare("province", refused, []).differences == ()
+    assert len(compare("province", [line(id="m-9")], []).differences) == 1
