@@ -56,7 +56,7 @@ def signed_xml(text: str, key: SigningKey, reference: Any = "#Id") -> dict[str, 
 def gbk_xml(text: str, key: SigningKey) -> dict[str, Any]:
     """As a service in GBK is sent it: the document says so itself."""
     seal = DocumentSeal(key, lambda _: None, lambda: datetime.now(UTC), xmldsig.XmlDsigProfile(""), "gbk")
-    body = seal.arguments({"document": text})["document"].encode("gbk")
+    body = seal.arguments({"document": text}, ["document"])["document"].encode("gbk")
     return {"protocol": "soap", "body": body, "media_type": "text/xml"}
 
 

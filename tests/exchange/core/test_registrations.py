@@ -15,6 +15,7 @@ from lxml import etree
 from tenacity import wait_none
 
 from exchange.adapterfolder import load_adapter
+from exchange.app import cli
 from exchange.app.serving import Channels
 from exchange.delivery import deliver
 from exchange.dispatch import Dispatcher, Dispatchers
@@ -312,7 +313,11 @@ def _bytes(root: Any) -> bytes:
 
 @pytest.mark.parametrize("crash", ["before", "answer", "commit"])
 def test_a_payment_notice_is_made_once_whatever_the_second_of_the_repeat(
-    core: Core, story: Story, monkeypatch: pytest.MonkeyPatch, crash: str
+    core: Core,
+    story: Story,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    crash: str,
 ) -> None:
     """fees contract: the same MSGID with the same content gets the first answer, with other content 900002;
     TIME is part of it."""
@@ -354,6 +359,15 @@ def test_a_payment_notice_is_made_once_whatever_the_second_of_the_repeat(
     assert (row["state"], row["code"]) == ("sent", "000000")
     kept = Registrations(core.hub.store, "fees").known(story.no)
     assert kept == {f"payment_notice/fee-{story.no}": f"{1:020d}"}
+    monkeypatch.setenv("TONGBAN_STATE", str(core.settings.state))
+    assert shown(capsys, row["message_id"]) == {f"fees payment_notice/fee-{story.no}": f"{1:020d}"}
+
+
+def shown(capsys: pytest.CaptureFixture[str], ident: str) -> Any:
+    """What `tongban message` says was registered for the case."""
+    capsys.readouterr()
+    assert cli.main(["message", ident, "--party", "fees", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["registered"]
 
 
 WAYBILL = {"waybillNo": "EM123456789CN", "bookTime": "20260302100000", "freight": 1200}
