@@ -38,8 +38,8 @@ MATERIALS = "".join(
     for order, name in enumerate(("申请书", "营业执照副本复印件", "经营场所平面布局图", "管理制度清单"), 1)
 )
 ITEM = (
-    '<ITEM op="{op}"><ROW_GUID>{row:032x}</ROW_GUID><CATALOG_CODE>4401{n:08d}</CATALOG_CODE><TASK_CODE>{body}4'
-    "4401{n:08d}</TASK_CODE><TASK_NAME>食品经营许可（第 {n} 项）</TASK_NAME><TASK_TYPE>01</TASK_TYPE>"
+    '<ITEM op="{op}"><ROW_GUID>{row:032x}</ROW_GUID><CATALOG_CODE>4401{n:08d}</CATALOG_CODE><TASK_CODE>'
+    "{body}44401{n:08d}</TASK_CODE><TASK_NAME>食品经营许可（第 {n} 项）</TASK_NAME><TASK_TYPE>01</TASK_TYPE>"
     "<TASK_VERSION>{version}</TASK_VERSION><TASK_STATE>1</TASK_STATE><BY_LAW>"
     "《中华人民共和国食品安全法》第三十五条；《食品经营许可和备案管理办法》第四条</BY_LAW><USE_LEVEL>4</USE_LEVEL><REGION_CODE>441402000000</REGION_CODE>"
     "<DEPT_NAME>梅江区市场监督管理局</DEPT_NAME><DEPT_CODE>{body}</DEPT_CODE><DEPT_TYPE>1</DEPT_TYPE>"

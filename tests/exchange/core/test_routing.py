@@ -130,7 +130,7 @@ def test_every_route_of_the_table_is_known_to_this_test() -> None:
         "concluded",
         "special_started",
         "special_finished",
-        "supplement_noticed", "supplemented", "delivered",
+        "supplement_noticed",
         "supplemented",
         "delivered",
     }
