@@ -19,7 +19,7 @@ STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 AGREED = {
     "S000001": "您的办件{1}（{2}）已受理，承诺{3}个工作日办结。",
     "S000002": "您的办件{1}已办结，结果为{2}。",
-    "S000003": "请对办件{1}的服务作出评价，回复1至5的数字，5为非常满意。",
+    "S000003": "请对办件{1}的服务作出评价，回复1至5的数字。",
 }
 """Templates unless the configuration names its own."""
 
