@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Float, Row, and_, bindparam, exists, insert, or_, select, update
 
 from exchange.routing import Plan
 from exchange.store.tables import outbox
@@ -14,6 +14,7 @@ CLAIM = 60.0  # seconds a claim holds; a dead worker's rows are taken up again a
 BATCH = 20
 
 GIVE_UP = 20  # attempts, about a day and a half
+PATIENCE = 3600.0  # seconds a case's next message waits for the receipt of the one before
 RESEND = 30.0  # seconds before a message the receiver could not take is sent again
 
 _INSERT = insert(outbox)
@@ -27,12 +28,26 @@ def _claimable(table: Any) -> Any:
     return waiting | and_(table.c.state == "claimed", table.c.claimed_until <= _NOW)
 
 
+_UNDER_WAY = _earlier.c.state.in_(("pending", "claimed"))
+# A receiver that answers by receipt gets the next of a case when it has taken the one before: it checks their
+# order, and what overtakes is refused for good.
+_UNANSWERED = and_(
+    outbox.c.awaits,
+    or_(
+        _UNDER_WAY,
+        and_(
+            _earlier.c.state == "sent",
+            _earlier.c.awaits,
+            _earlier.c.receipt_code.is_(None),
+            _earlier.c.sent_at > _NOW - PATIENCE,
+        ),
+    ),
+)
 _BLOCKED = exists().where(
     _earlier.c.party == bindparam("of"),
     _earlier.c.case_no == outbox.c.case_no,
     _earlier.c.id < outbox.c.id,
-    _earlier.c.state.in_(("pending", "claimed")),
-    ~_claimable(_earlier),
+    or_(and_(_UNDER_WAY, ~_claimable(_earlier)), _UNANSWERED),
 )
 _OPEN = select(outbox.c.id).where(outbox.c.party == bindparam("of"), _claimable(outbox), ~_BLOCKED)
 _READY = _OPEN.limit(1)
@@ -118,6 +133,7 @@ class Outbox:
         elif verdict != "ok":
             values |= {"state": "refused", "code": code}
         work.connection.execute(update(outbox).where(outbox.c.id == row.id).values(values))
+        work.after_commit(self.bell(row.party).set)
 
     def release_claims(self, work: Work) -> int:
         """At start-up: what a dead process had claimed is pending again."""
@@ -134,6 +150,7 @@ def _row(plan: Plan, entry: int, now: float) -> dict[str, Any]:
         "case_no": plan.case_no,
         "payload": dict(plan.payload),
         "context": dict(plan.context),
+        "awaits": plan.awaits,
         "state": "pending",
         "attempts": 0,
         "next_at": now,

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 
 from canonical.messages import PAYLOADS, Message
 from exchange.errors import Misconfigured
+from exchange.manifest import Call
 from exchange.parties import Party
 from exchange.store.tables import document, outbox
 from exchange.store.work import Work
@@ -50,6 +51,7 @@ class Plan:
     case_no: str | None
     payload: Mapping[str, Any]
     context: Mapping[str, Any]
+    awaits: bool = False  # answered by a receipt of its own
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,13 @@ def _calls(
             moved.case_no,
             payload,
             moved.context,
+            awaits_receipt(call),
         )
+
+
+def awaits_receipt(call: Call) -> bool:
+    """Whether the receiver answers this call by a receipt of its own."""
+    return call.answered_by is not None
 
 
 def _to_subscribers(hub: "Hub", message: Message, moved: "Moved") -> Iterator[Plan]:

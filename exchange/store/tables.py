@@ -190,6 +190,7 @@ outbox = Table(
     Column("case_no", String(50)),
     Column("payload", JSON, nullable=False),
     Column("context", JSON, nullable=False),
+    Column("awaits", Boolean, nullable=False, default=False),  # the receiver answers by a receipt of its own
     Column("state", String(10), nullable=False),     # pending, claimed, sent, refused, dead
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_at", Float, nullable=False),

@@ -9,7 +9,7 @@ from tenacity import wait_none
 
 from canonical.messages import PAYLOADS
 from exchange.delivery import Sent
-from exchange.dispatch import Dispatcher
+from exchange.dispatch import Dispatcher, take_pulled
 from exchange.errors import Misconfigured, Refused, TryLater
 from exchange.transports.queues import Post
 from ledger.leaf import parse
@@ -38,9 +38,62 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def reporting(core: Core) -> Core:
+def reporting(core: Core, monkeypatch: pytest.MonkeyPatch) -> Core:
+    """A receiver whose receipts nobody waits for."""
+    monkeypatch.setattr("exchange.routing.awaits_receipt", lambda call: False)
     core.party("report", adapter="provincial_reporting")
     return core
+
+
+@pytest.fixture
+def receipting(core: Core) -> Core:
+    """A receiver that answers each message by a receipt."""
+    core.party("report", adapter="provincial_reporting")
+    return core
+
+
+def receipted(core: Core, ident: str, code: str = "0") -> None:
+    said = PAYLOADS["exchange.receipted.v1"].model_validate({"message_id": ident, "code": code})
+    reply = ("exchange.receipted.v1", said)
+    take_pulled(core.hub, "report", Sent("amqp", b"{}", "0", "ok", reply=reply), f"r-{ident}-{code}"[:60])
+
+
+def test_the_next_of_a_case_waits_for_the_receipt_of_the_one_before(receipting: Core) -> None:
+    slow, other = cases(receipting, 2)
+    partner = Partner()
+    assert rounds(receipting, "report", partner) == 2, "the first of each case"
+    assert rounds(receipting, "report", partner) == 0
+    first = next(row for row in partner.seen if row.case_no == other.no)
+    receipted(receipting, first.message_id)
+    assert rounds(receipting, "report", partner) == 1
+    assert partner.told(other.no) == ["case.applied.v1", "case.accepted.v1"]
+    assert partner.told(slow.no) == ["case.applied.v1"]
+
+
+def test_what_is_asked_again_goes_before_what_waits_behind_it(receipting: Core) -> None:
+    """The province was busy with the application: nothing of the case overtakes its repeat."""
+    (only,) = cases(receipting, 1)
+    partner = Partner()
+    rounds(receipting, "report", partner)
+    receipted(receipting, partner.seen[0].message_id, "110")
+    assert rounds(receipting, "report", partner) == 0
+    receipting.clock.on(31)
+    assert rounds(receipting, "report", partner) == 1
+    assert partner.told(only.no) == ["case.applied.v1", "case.applied.v1"]
+    receipted(receipting, partner.seen[0].message_id)
+    for kind in ("case.accepted.v1", "case.step.v1"):
+        assert rounds(receipting, "report", partner) == 1
+        assert partner.seen[-1].type == kind
+        receipted(receipting, partner.seen[-1].message_id)
+
+
+def test_a_receipt_that_never_comes_does_not_hold_the_case_for_ever(receipting: Core) -> None:
+    cases(receipting, 1)
+    partner = Partner()
+    rounds(receipting, "report", partner)
+    receipting.clock.on(3601)
+    assert rounds(receipting, "report", partner) == 1
+    assert partner.seen[-1].type == "case.accepted.v1"
 
 
 def rounds(core: Core, party: str, attempt: Any, queues: Any = None) -> int:
