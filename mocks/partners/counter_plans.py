@@ -15,7 +15,8 @@ from mocks.partners.counter_people import case_number, people
 
 CHANNELS = {"window": "2", "online": "1"}
 CLERKS = ("窗口甲", "窗口乙", "窗口丙")
-FILES_EVERY, RATE_EVERY = 3, 4
+FILES_EVERY, RATE_EVERY, RETURN_EVERY = 3, 4, 4
+ONLINE_SUPPLEMENT_EVERY = 2  # online applications lack something more often
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Habits:
             return every > 0 and n % every == 0
 
         acts, pre = self.ways.acts, falls(self.prereview_refuse_every)
+        supplement = self.supplement_every if own else min(self.supplement_every, ONLINE_SUPPLEMENT_EVERY)
         return Plan(
-            falls(self.supplement_every), not pre and falls(self.refuse_every), pre,
+            falls(supplement), not pre and falls(self.refuse_every), pre,
             files=own and "files" in acts and falls(FILES_EVERY), verify="verify" in acts,
             search="search" in acts, rate=own and "rate" in acts and falls(RATE_EVERY),
         )  # fmt: skip
@@ -54,10 +56,19 @@ def new_file(n: int, items: Sequence[Item], habits: Habits, now: float) -> File:
     item, channel = chosen(n, items), draw.choice(("window", "window", "online"))
     channel = "window" if "adopt" in habits.ways.acts else channel
     applicant, contact = people(draw)
+    if "search" in habits.ways.acts and n % RETURN_EVERY == 0 and n >= 2 * RETURN_EVERY:
+        applicant, contact = _again(n // RETURN_EVERY, habits.seed)
     opened = datetime.fromtimestamp(now, BEIJING).date()
     number = case_number(item.region, opened, CHANNELS[channel], habits.serial_start + n)
     mode, clerk = draw.choice(("window", "post", "online")), draw.choice(CLERKS)
     return File(number, item, applicant, contact, channel, mode, habits.plan(n), clerk)
+
+
+def _again(n: int, seed: int) -> tuple[dict[str, str], dict[str, str]]:
+    """The people of the n-th case: who comes back may have a certificate."""
+    draw = random.Random(f"{seed}/{n}")  # noqa: S311  # repeatable behaviour, not a secret
+    draw.choice(("window", "window", "online"))  # the draw that comes before that of the people
+    return people(draw)
 
 
 def adopted_file(payload: Mapping[str, object], n: int, item: Item, habits: Habits) -> File:

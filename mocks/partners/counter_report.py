@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from mocks.partners.counter_acts import WINDOW
@@ -64,8 +65,9 @@ def _town_item(raw: Mapping[str, object], number: int, batch_id: str, now: float
     code, region = str(raw["code"]), str(raw["region"])
     county = region[:6] if region[4:6] != "00" else f"{region[:4]}03"
     town = f"{county}{TOWN}000"
+    row_id = hashlib.sha256(f"{batch_id}-{number}".encode()).hexdigest()[:32]
     item = {
-        **raw, "row_id": f"{batch_id}-{number}", "code": f"{code[:18]}{TOWN_LEVEL}{code[19:]}",
+        **raw, "row_id": row_id, "code": f"{code[:18]}{TOWN_LEVEL}{code[19:]}",
         "level": "town", "region": town, "town": town, "changed_at": moment(now),
     }  # fmt: skip
     known = {name: value for name, value in item.items() if value is not None}

@@ -2,7 +2,7 @@
 they are shown.
 
 Own keys: items_file, cases (0), serial_start (500000), attach_every (2), evaluate_every (2), complain_every
-(10), ask_every (3), evaluate_delay_ms (800), max_per_second (50), repeat_seconds. Admin: POST /admin/run
+(4), ask_every (3), evaluate_delay_ms (800), max_per_second (50), repeat_seconds. Admin: POST /admin/run
 {"cases": n}, GET /admin/progress, GET /admin/case/{applyNo}, GET /admin/published.
 """
 
@@ -222,7 +222,7 @@ def build(config: Config, log: FilteringBoundLogger) -> Portal:
     every = config.integer
     habits = Habits(
         config.seed, every("serial_start", 500_000), every("attach_every", 2), every("evaluate_every", 2),
-        every("complain_every", 10), every("ask_every", 3), every("evaluate_delay_ms", 800) / 1000,
+        every("complain_every", 4), every("ask_every", 3), every("evaluate_delay_ms", 800) / 1000,
     )  # fmt: skip
     pace, repeats = Pace(every("max_per_second", 50)), config.numbers("repeat_seconds", REPEATS)
     items = Items(config.state.parent / config.text("items_file", "items.json"))

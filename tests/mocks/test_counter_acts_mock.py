@@ -180,6 +180,15 @@ def test_files_verification_and_search_come_before_acceptance(hall: Any) -> None
     held(counter)
 
 
+def test_some_applicants_come_back(hall: Any) -> None:
+    counter = hall([PLAIN], acts=["search"], cases=12)
+    until(lambda: counter.opened() == 12, 15)
+    cases = {int(case[21:27]): counter.desk.of(case)[0].document["payload"] for case in counter.desk.cases()}
+    numbers = {n: one["applicant"]["document_no"] for n, one in cases.items()}
+    assert (numbers[8], numbers[12]) == (numbers[2], numbers[3])
+    assert len(set(numbers.values())) == 10
+
+
 def test_an_act_the_hub_refuses_holds_nothing_back(hall: Any) -> None:
     counter = hall([PLAIN], acts=["verify", "files"])
     desk = counter.desk

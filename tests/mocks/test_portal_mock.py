@@ -134,12 +134,13 @@ def test_a_refused_application_fails_and_is_not_repeated(portal: Any) -> None:
 
 
 def test_an_answer_outside_the_contract_is_no_answer(portal: Any) -> None:
-    program = portal(cases=1, ask_every=1, repeat_seconds=[0.05] * 12)
+    program = portal(ask_every=1, repeat_seconds=[0.05] * 12)
     replies: list[Any] = [
         {"code": "0000", "message": ""}, {"code": "0007", "message": "", "data": {}},
         NOTHING | {"data": {"x": 1}}, {"code": 0, "message": "", "data": {}}, NOTHING | {"more": ""},
     ]  # fmt: skip
     program.desk.answer = lambda asked: (200, replies.pop(0)) if replies else (200, NOTHING)
+    program.run(1)
     until(lambda: len(program.desk.of("apply")) == 6)
     case = program.case()
     data = {"case_no": case, "state": "handling", "provisional": False}
