@@ -23,21 +23,26 @@ NAMESPACES = {None: MODEL, "xsi": XSI, "tb": OURS}
 
 
 def bpmn(plan: Plan) -> bytes:
-    """The document, in UTF-8; its one process has the definition's key as its id."""
+    """The document, in UTF-8; its one process is `process_id`."""
     definition = plan.definition
     root = etree.Element(
         f"{{{MODEL}}}definitions",
         nsmap=NAMESPACES,
         targetNamespace=OURS,
-        id="definitions",
+        id="_definitions",
         expressionLanguage=FEEL,
     )
-    process = etree.SubElement(root, f"{{{MODEL}}}process", id=definition.key, name=definition.name)
+    process = etree.SubElement(root, f"{{{MODEL}}}process", id=process_id(plan), name=definition.name)
     process.set("isExecutable", "true")
     _extended(process, {"version": str(definition.version), "org": definition.org, "digest": plan.digest})
-    _Writer(process, plan.types).scope("", definition.body)
+    _Writer(process, plan.types).scope("_", definition.body)
     document: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return document
+
+
+def process_id(plan: Plan) -> str:
+    """Begins with an underscore, as no key does: what we add to the keys is told apart from them."""
+    return f"_process-{plan.definition.key}"
 
 
 def _extended(element: etree._Element, values: Mapping[str, str]) -> None:
@@ -52,8 +57,8 @@ class _Writer:
     scope_element: etree._Element
     types: Mapping[str, FieldType]
 
-    def node(self, tag: str, name: str, **attributes: str) -> etree._Element:
-        return etree.SubElement(self.scope_element, f"{{{MODEL}}}{tag}", id=name, **attributes)
+    def node(self, tag: str, identity: str, **attributes: str) -> etree._Element:
+        return etree.SubElement(self.scope_element, f"{{{MODEL}}}{tag}", id=identity, **attributes)
 
     def flow(self, source: str, target: str, condition: str | None = None) -> str:
         """Adds a sequence flow, and returns its id."""
@@ -105,18 +110,17 @@ class _Writer:
         fork, join = f"{block.key}-fork", f"{block.key}-join"
         self.node("parallelGateway", fork, gatewayDirection="Diverging")
         self.flow(source, fork, condition)
-        lasts = [self.block(branch, self.stub(fork, at), None) for at, branch in enumerate(block.branches)]
+        lasts = [self.block(branch, fork, None) for branch in block.branches]
         self.node("parallelGateway", join, gatewayDirection="Converging")
         for last in lasts:
             self.flow(last, join)
         return join
 
-    def stub(self, gateway: str, at: int, condition: str | None = None) -> str:
-        """A pass-through task at the head of a branch: a branch may itself begin with a gateway."""
-        name = f"{gateway}-{at}"
-        self.node("task", name)
-        self.flow(gateway, name, condition)
-        return name
+    def head(self, split: str, at: int, name: str, condition: str | None) -> str:
+        """The head of a choice's branch: an event that only bears its name."""
+        event = self.node("intermediateThrowEvent", f"{split}-{at}", name=name)
+        self.flow(split, event.get("id", ""), condition)
+        return f"{split}-{at}"
 
     def choice(self, block: Choice, source: str, condition: str | None) -> str:
         split, merge = f"{block.key}-split", f"{block.key}-merge"
@@ -124,9 +128,10 @@ class _Writer:
         self.flow(source, split, condition)
         lasts = []
         for at, branch in enumerate(block.branches):
-            lasts.append(self.block(branch.then, self.stub(split, at, feel(branch.when, self.types)), None))
+            head = self.head(split, at, branch.name, feel(branch.when, self.types))
+            lasts.append(self.block(branch.then, head, None))
         if block.otherwise is not None:
-            default = self.stub(split, len(block.branches))
+            default = self.head(split, len(block.branches), "其他情形", None)
             gateway.set("default", f"{split}-to-{default}")
             lasts.append(self.block(block.otherwise, default, None))
         self.node("exclusiveGateway", merge, gatewayDirection="Converging")
@@ -157,7 +162,7 @@ class _Writer:
         writer.node("parallelGateway", fork, gatewayDirection="Diverging")
         writer.flow(f"{block.key}-start", fork)
         for at, branch in enumerate(block.branches):
-            last = writer.block(branch, writer.stub(fork, at), None)
+            last = writer.block(branch, fork, None)
             writer.arrival(block, last, at)
         return block.key
 

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from canonical.amounts import Timestamp
 from canonical.errors import ValueRefused
 from hallservice.approval.conditions import FORBID, LARGEST
-from hallservice.approval.definition import Code, Level, Overdue
+from hallservice.approval.definition import Code, Level, Name, Overdue
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
 StepKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,299}$")]
@@ -29,7 +29,7 @@ class Person:
 
     __pydantic_config__ = FORBID
     id: Code
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    name: Name
     org: Code
 
 
@@ -108,7 +108,7 @@ class Resupplied(Act):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transferred(OnStep):
-    """转办: the step is that person's from now on (to oneself: 签收); a supervisor may do it for the absent."""
+    """转办: the step is that person's now (to oneself: 签收); supervisors may do it for the absent."""
 
     to: Person
     verb: Literal["transferred"] = "transferred"

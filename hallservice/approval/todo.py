@@ -1,4 +1,4 @@
-"""What the to-do list, the clock and supervision ask of an instance: who is to act, since when, until when."""
+"""What the to-do list, the clock and supervision ask of an instance: who acts, since when, until when."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
