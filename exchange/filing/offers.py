@@ -143,8 +143,8 @@ def _collected(work: Work, case: Mapping[str, Any]) -> Collected:
 
 
 def _files(row: Any, said: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """What came beside the document, and the file inside it; a document fetched for a notice (JSON) is filed as
-    the document it is."""
+    """What came beside the document, and the file inside it; a document fetched for a notice (JSON) is filed
+    as the document it is."""
     if row.file is not None and not row.file.lstrip().startswith(b"{"):
         yield "-beside", row.file
     if "content" in said:
