@@ -156,12 +156,17 @@ def _placed_children(path: str, block: Block) -> list[Placed]:
 
 
 def _repeated(definition: Definition, placed: list[Placed]) -> Iterator[Problem]:
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    scopes = [""]  # a sub-process has keys of its own
     for path, block in placed:
-        if not isinstance(block, Serial):
-            if block.key in seen:
-                yield Problem(f"{path}.key", "duplicate_key")
-            seen.add(block.key)
+        if isinstance(block, Serial):
+            continue
+        named = (max((s for s in scopes if path.startswith(s)), key=len), block.key)
+        if named in seen:
+            yield Problem(f"{path}.key", "duplicate_key")
+        seen.add(named)
+        if isinstance(block, Sub):
+            scopes.append(f"{path}.")
     names = [fact.name for fact in definition.fields]
     for at, name in enumerate(names):
         if name in names[:at]:

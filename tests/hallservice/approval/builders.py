@@ -75,7 +75,7 @@ class Run:
         self.events = [first]
         self.state = apply(self.plans, None, first)
 
-    def act(self, kind, by, **values):
+    def act(self, kind, by, /, **values):
         event = kind(at=at(len(self.events)), by=by, **values)
         self.state = apply(self.plans, self.state, event)
         self.events.append(event)
