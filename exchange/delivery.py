@@ -9,16 +9,18 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from canonical.messages import PAYLOADS, CaseAttached, Payload
 from exchange.adapterfolder import Adapter
 from exchange.errors import HubError, Misconfigured, Refused, Tampered, TryLater
-from exchange.manifest import AmqpCall, Call, Document, Reply, RestCall, TableCall, Token
+from exchange.manifest import AmqpCall, Call, Document, RestCall, TableCall, Token
 from exchange.mapping import json
 from exchange.mapping.rows import BrokenRow
 from exchange.mapping.run import value_at
+from exchange.mediatype import is_utf8
 from exchange.parties import Party
 from exchange.receipts import BEIJING
 from exchange.registrations import Registrations, named, once_id
@@ -32,6 +34,7 @@ from exchange.transports.tables import FrontDatabase
 from exchange.transports.wrapped import wrap
 
 EARLY = 60.0  # seconds before its end at which a token is renewed
+HEADER = "@header"  # where an answer's result header stands beside its members
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Sent:
     detail: str | None = None
     reply: tuple[str, Payload] | None = None
     broken: tuple[BrokenRow, ...] = ()  # rows of the reply that could not be read
+    doubt: str | None = None  # what a good answer that brings no message says beyond the contract
     tree: Any = None  # the answer as read, of a pull
     post: Post | None = None  # still to be published
 
@@ -126,8 +130,14 @@ def deliver(
     document = call.document_for(kind, model)
     if document is None:
         raise Misconfigured("no_document", f"{call.name} sends no {kind}", channel.adapter.name)
-    tree, sent, context = _made(channel, call, document, model, {**_said_by(model), **facts})
-    return _with_reply(channel, call.reply, tree, sent, context)
+    facts = {**_said_by(model), **facts}
+    tree, sent, context = _made(channel, call, document, model, facts)
+    try:
+        sent = _doubted(channel, call, tree, _with_reply(channel, call, tree, sent, context))
+    except Refused as fault:  # it was done there: the same again, under the same id, brings the answer anew
+        raise TryLater("answer_unreadable", str(fault), channel.party.name) from fault
+    _keep_remote(channel, call, facts, tree, sent)
+    return sent
 
 
 def pull(channel: Channel, name: str, facts: Mapping[str, Any]) -> Sent:
@@ -136,9 +146,11 @@ def pull(channel: Channel, name: str, facts: Mapping[str, Any]) -> Sent:
     call = channel.adapter.call(name)
     tree, sent, context = _made(channel, call, call.documents[0] if call.documents else None, None, facts)
     try:
-        return replace(_with_reply(channel, call.reply, tree, sent, context), tree=tree)
+        heard = replace(_with_reply(channel, call, tree, sent, context), tree=tree)
     except Refused as fault:
         return replace(sent, verdict="refused", code=fault.code, detail=str(fault)[:2000])
+    _keep_remote(channel, call, facts, tree, heard)
+    return heard
 
 
 def _said_by(model: Payload) -> dict[str, str | int]:
@@ -172,8 +184,6 @@ def _made(
         channel.tokens.drop()
     if sent.verdict in ("try_later", "token"):
         raise TryLater(sent.code, sent.detail or "the partner asks to wait")
-    if sent.verdict == "ok":
-        _keep_remote(channel, call, facts, tree)
     return tree, sent, context
 
 
@@ -187,17 +197,18 @@ def _registered(channel: Channel, call: Call, facts: Mapping[str, Any]) -> dict[
         before = channel.adapter.call(name)
         if any(named(one, facts) not in known for one in before.remote):
             own = {**facts, **known, "once_id": once_id(channel.party.name, case_no, name)}
-            _, done, _ = _made(channel, before, before.documents[0], None, own)
+            tree, done, _ = _made(channel, before, before.documents[0], None, own)
+            _keep_remote(channel, before, own, tree, done)
             if done.verdict != "ok":
                 raise Refused(done.code, done.detail or "the partner does not register the case", name)
             known = channel.registrations.known(case_no)
     return {**known, "once_id": once_id(channel.party.name, case_no, call.name)}
 
 
-def _keep_remote(channel: Channel, call: Call, facts: Mapping[str, Any], tree: Any) -> None:
-    """Committed before anything else is done with the answer."""
+def _keep_remote(channel: Channel, call: Call, facts: Mapping[str, Any], tree: Any, sent: Sent) -> None:
+    """Of a good answer that could be read; committed before anything else is done with it."""
     case_no = str(facts.get("case_no") or "")
-    if channel.registrations is None or not call.remote or not case_no:
+    if sent.verdict != "ok" or channel.registrations is None or not call.remote or not case_no:
         return
     given = {named(one, facts): value_at(tree, one.path) for one in call.remote}
     if lacking := [name for name, value in given.items() if not value]:
@@ -250,9 +261,9 @@ def _rest(
         status = str(answer.status)
         said = call.outcome.judge(status)
         return None, Sent("rest", body, status, said, seal=seal.encode(), bound=bound, answer=answer.body)
-    tree = _tree(channel, answer.body)
+    tree = _tree(channel, answer)
     if rest.result_header is not None and isinstance(tree, dict):
-        tree["@header"] = answer.headers.get(rest.result_header, "")
+        tree[HEADER] = answer.headers.get(rest.result_header, "")
     code, verdict, detail = _judged(call, tree)
     if verdict == "ok" and answer.status >= 400:
         code, verdict = str(answer.status), "refused"
@@ -336,7 +347,7 @@ def _soap(
         )
     except Tampered as fault:  # what became of the call is unknown: ask again under the same ids
         raise TryLater("answer_" + fault.code, fault.detail) from fault
-    tree = _reply_mapping(channel, call).read(done.result)
+    tree = _result(channel, call, done.result)
     code, verdict, detail = _judged(call, tree)
     whole = channel.adapter.seal == "wssec"
     charset = "gb18030" if service.charset == "gbk" else service.charset
@@ -373,14 +384,40 @@ def _reply_mapping(channel: Channel, call: Call) -> Any:
     return channel.adapter.mappings[call.reply.mapping]
 
 
-def _with_reply(
-    channel: Channel, reply: Reply | None, tree: Any, sent: Sent, context: dict[str, Any]
-) -> Sent:
+def _result(channel: Channel, call: Call, result: str) -> Any:
+    mapping = _reply_mapping(channel, call)
+    try:
+        return mapping.read(result)
+    except Refused as fault:
+        raise TryLater("answer_unreadable", fault.detail, channel.party.name) from fault
+
+
+def _with_reply(channel: Channel, call: Call, tree: Any, sent: Sent, context: dict[str, Any]) -> Sent:
     """The message of a good answer; of a row-wise list the rows that can be read, the others apart."""
+    reply = call.reply
     if sent.verdict != "ok" or reply is None or reply.type is None or reply.mapping is None:
         return sent
-    payload, broken = channel.adapter.mappings[reply.mapping].hear_rows(tree, context)
+    payload, broken = channel.adapter.mappings[reply.mapping].hear_rows(_body(call, tree), context)
     return replace(sent, reply=(reply.type, payload), broken=broken)
+
+
+def _doubted(channel: Channel, call: Call, tree: Any, sent: Sent) -> Sent:
+    """A good answer that brings no message is held against its mapping all the same."""
+    reply = call.reply
+    if sent.verdict != "ok" or tree is None or reply is None or reply.type or reply.mapping is None:
+        return sent
+    try:
+        channel.adapter.mappings[reply.mapping].hear_values(_body(call, tree))
+    except Refused as fault:
+        return replace(sent, doubt=str(fault))
+    return sent
+
+
+def _body(call: Call, tree: Any) -> Any:
+    """The answer without the header put beside its members."""
+    if call.rest is None or call.rest.result_header is None or not isinstance(tree, dict):
+        return tree
+    return {name: value for name, value in tree.items() if name != HEADER}
 
 
 def _said(channel: Channel, document: Document, payload: Payload | None, context: dict[str, Any]) -> bytes:
@@ -388,9 +425,11 @@ def _said(channel: Channel, document: Document, payload: Payload | None, context
     return mapping.write(mapping.say(payload, context))
 
 
-def _tree(channel: Channel, body: bytes) -> Any:
+def _tree(channel: Channel, answer: Answer) -> Any:
+    if not is_utf8(answer.headers.get("content-type", "")):
+        raise TryLater("answer_unreadable", "JSON is UTF-8, the label says otherwise", channel.party.name)
     try:
-        return json.loads(body)
+        return json.loads(answer.body)
     except HubError as fault:
         raise TryLater("answer_unreadable", fault.detail, channel.party.name) from fault
 
@@ -401,6 +440,8 @@ def _judged(call: Call, tree: Any) -> tuple[str, str, str | None]:
     code = value_at(tree, call.outcome.path)
     if code is None:
         raise TryLater("answer_unreadable", f"the answer has no {call.outcome.path}")
+    if wrong := call.outcome.differing(partial(value_at, tree)):
+        raise TryLater("answer_contradicts", f"{wrong} and {call.outcome.same[wrong]} differ")
     text = value_at(tree, call.outcome.text) if call.outcome.text else None
     return code, call.outcome.judge(code), text
 

@@ -150,11 +150,11 @@ def _ended(hub: Hub, work: Work, row: Row[Any], sent: Sent) -> None:
 
 
 def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
-    found = (
-        ()
-        if state == "sent"
-        else (("procedure", f"delivery_{state}", f"{row.party} {sent.code}: {sent.detail or ''}"[:500]),)
-    )
+    found: tuple[tuple[str, str, str], ...] = ()
+    if state != "sent":
+        found = (("procedure", f"delivery_{state}", f"{row.party} {sent.code}: {sent.detail or ''}"[:500]),)
+    elif sent.doubt is not None:
+        found = (("content", "answer_not_as_agreed", f"{row.party} {sent.doubt}"[:500]),)
     kind = {"sent": "exchange.sent", "refused": "exchange.send_refused"}.get(state, "exchange.send_failed")
     return Record(
         kind,

@@ -16,6 +16,7 @@ from exchange.hub import Hub
 from exchange.manifest import AmqpDoor, Inbound
 from exchange.mapping import house
 from exchange.mapping.run import value_at
+from exchange.mediatype import charset
 from exchange.parties import Party, fingerprint_id
 from exchange.receipts import moment
 from exchange.routing import HOUSE
@@ -244,9 +245,3 @@ def _holder(hub: Hub, key: str) -> Party:
 
 def _at(envelope: Envelope) -> datetime:
     return datetime.fromtimestamp(envelope.received_at, UTC)
-
-
-def charset(media_type: str) -> str | None:
-    """The character set a media type names, in lower case."""
-    _, _, rest = media_type.partition("charset=")
-    return rest.strip().strip('"').lower() or None

@@ -8,6 +8,7 @@ item_type (2 digits), region6, object, version, case_no, item_code, region, the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -69,7 +70,8 @@ class Wrap(Section):
 
 class RestCall(Section):
     """An HTTP request; `path`, `query` and `headers` are templates. A GET has no body. The answer's
-    `result_header` (name) is heard as if the body's object had it under `@header`."""
+    `result_header` (name) is judged as if the body's object had it under `@header`; the reply mapping does
+    not see it."""
 
     method: Literal["GET", "POST"] = "POST"
     path: str
@@ -129,7 +131,8 @@ class Outcome(Section):
     """How an answer says yes or no: the wire path of the code (None: `code` of a heard receipt) and its
     meanings.
 
-    Keys of `errors` may use `?` for any one character. `text` is the wire path of the explanation.
+    Keys of `errors` may use `?` for any one character. `text` is the wire path of the explanation. `same`:
+    wire paths of the answer that must say the same value; one that differs says nothing, so ask again.
     """
 
     path: str | None = None
@@ -137,12 +140,17 @@ class Outcome(Section):
     text: str | None = None
     errors: dict[str, Verdict] = {}
     otherwise: Verdict = "refused"
+    same: dict[str, str] = {}
 
     def judge(self, code: str) -> Verdict:
         """The meaning of the partner's code."""
         if code in self.ok:
             return "ok"
         return next((verdict for key, verdict in self.errors.items() if _like(key, code)), self.otherwise)
+
+    def differing(self, value: Callable[[str], str | None]) -> str | None:
+        """The first path of `same` that says something else than its counterpart; `value` reads a path."""
+        return next((one for one, other in self.same.items() if value(one) != value(other)), None)
 
 
 class Remote(Section):

@@ -26,6 +26,7 @@ from exchange.errors import Misconfigured, Refused, TryLater
 from exchange.filing import download
 from exchange.hub import Hub
 from exchange.mapping import house
+from exchange.mediatype import is_utf8, kind
 from exchange.pipeline import Open, Read, receive, turn_away
 from exchange.receipts import Receipt, errors_of, http_status
 from exchange.seals import jws, xmldsig
@@ -170,7 +171,7 @@ def busy(detail: str) -> Response:
 
 def _house(hub: Hub, envelope: Envelope) -> Response:
     """The house faces: JSON with a detached signature, or XML with an enveloped one."""
-    media = envelope.media_type.partition(";")[0].strip().lower()
+    media = kind(envelope.media_type)
     known: dict[str, tuple[Open, Read]] = {
         "application/json": (
             lambda e: faces.house_only(hub, faces.open_request(hub, e)),
@@ -183,7 +184,7 @@ def _house(hub: Hub, envelope: Envelope) -> Response:
     }
     if media not in known:
         return problem("bad_media_type", "send application/json or application/xml")
-    if media == "application/json" and faces.charset(envelope.media_type) not in (None, "utf-8", "utf8"):
+    if media == "application/json" and not is_utf8(envelope.media_type):
         return problem("bad_media_type", "JSON is UTF-8")
     receipt = _received(hub, envelope, *known[media])
     return _xml_answer(hub, receipt) if media == "application/xml" else _json_answer(hub, envelope, receipt)

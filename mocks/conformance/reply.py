@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from exchange.manifest import Outcome
@@ -45,7 +46,8 @@ class Reply:
         good = self.status is None or self.status < 400
         if self.turned_down and self.meets(self.turned_down):
             return False
-        return not self.problem and not self.fault and good and self._verdict() == "ok"
+        agreed = self.outcome.differing(partial(value_at, self.tree)) is None
+        return not self.problem and not self.fault and good and agreed and self._verdict() == "ok"
 
     @property
     def refused(self) -> bool:

@@ -31,7 +31,8 @@ class Call:
 
 @dataclass
 class Stub:
-    """Answers each call by `answer`: (status, JSON or bytes), an Answer, or None to drop the line."""
+    """Answers each call by `answer`: (status, JSON or bytes), with headers of its own if a third is given, or
+    None to drop the line."""
 
     hub: SigningKey
     key: SigningKey | None = None
@@ -70,12 +71,14 @@ def serving(stub: Stub) -> Iterator[Stub]:
             if said is None:
                 self.close_connection = True
                 return
-            status, content = said
+            status, content, *more = said
             data = content if isinstance(content, bytes) else json.dumps(content, ensure_ascii=False).encode()
             self.send_response(status)
             seal = stub.seal(self.sealed(call, status, data)) if stub.key else None
             if seal:
                 self.send_header(jws.HEADER_NAME, seal)
+            for name, value in more[0].items() if more else ():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

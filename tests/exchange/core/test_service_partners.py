@@ -245,7 +245,7 @@ def test_a_service_is_recorded_in_the_envelope_of_the_evaluation_system(
     now: Core, story: Story, partner: Any
 ) -> None:
     good = {"C-Response-Desc": "success", "C-Response-Code": "000000", "C-Response-Msg": ""}
-    stub = partner("evaluation", lambda call: (200, good))
+    stub = partner("evaluation", lambda call: (200, good, {"C-Response-Desc": "success"}))
     plain = Story(story.no, PLAIN_ITEM)
     now.ok("hall", "case.applied.v1", plain.applied())
     now.ok("hall", "case.accepted.v1", plain.accepted())  # the hub records the service of itself

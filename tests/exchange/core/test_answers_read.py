@@ -1,0 +1,124 @@
+"""Answers that cannot be relied on: what was done there is asked for again under the same id, never taken for
+a refusal; what an answer says beyond its contract does not pass unseen. Expected values: the contracts."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from exchange.manifest import Outcome
+from tests.exchange.core.partner import Stub, serving
+from tests.exchange.core.rig import PLAIN_ITEM, Core, Story
+from tests.exchange.core.test_service_partners import COURIER, parcel, replies, sent
+
+BOOKED = {"orderId": "parcel-17", "waybillNo": "EB441400017CN", "bookTime": "20261127170003", "freight": 1200}
+DONE = {"C-Response-Desc": "success", "C-Response-Code": "000000", "C-Response-Msg": ""}
+SAID_WELL = {"C-Response-Desc": "success"}
+
+
+@pytest.fixture
+def partner(core: Core) -> Iterator[Callable[[str, Any], Stub]]:
+    """Registers a partner of this adapter that answers so, in the machine's time."""
+    core.clock.now = time.time()
+    core.party("office", sends=("parcel.requested.v1",))
+    with serving(Stub(core.hub.ec_key)) as stub:
+
+        def registered(adapter: str, answer: Any) -> Stub:
+            stub.key = core.party("other", adapter=adapter, address=stub.address, account={"account": "tb"})
+            stub.answer = answer
+            return stub
+
+        yield registered
+
+
+def applied(core: Core, story: Story) -> Story:
+    """A case of an item without fee and certificate."""
+    plain = Story(story.no, PLAIN_ITEM)
+    core.ok("hall", "case.applied.v1", plain.applied())
+    return plain
+
+
+def ordered(core: Core, story: Story) -> None:
+    """A case whose result is to be carried."""
+    plain = applied(core, story)
+    core.ok("hall", "case.accepted.v1", plain.accepted())
+    core.ok("office", "parcel.requested.v1", parcel(plain, core))
+
+
+def served(core: Core, story: Story) -> None:
+    """A case whose acceptance is a service to record."""
+    core.ok("hall", "case.accepted.v1", applied(core, story).accepted())
+
+
+@pytest.mark.parametrize("wrong", [{"bookTime": "2026-11-27"}, {"waybillNo": 17}, {"WZZD": "?"}])
+def test_a_booked_parcel_whose_answer_cannot_be_read_is_asked_for_again(
+    core: Core, story: Story, partner: Any, wrong: dict[str, Any]
+) -> None:
+    answers = iter([BOOKED | wrong] * 2 + [BOOKED])
+    stub = partner("logistics", lambda call: (200, COURIER | {"data": next(answers)}))
+    ordered(core, story)
+    row = sent(core)
+    assert (row["state"], row["code"]) == ("pending", "answer_unreadable")
+    core.clock.now += 1.5
+    assert sent(core)["state"] == "sent"
+    assert {call.json["orderId"] for call in stub.calls} == {"parcel-17"}
+    assert [one["waybill_no"] for one in replies(core, "parcel.booked.v1")] == ["EB441400017CN"]
+
+
+@pytest.mark.parametrize("label", ["application/json; charset=GBK", 'application/json;charset="gb18030"'])
+def test_json_under_the_label_of_another_character_set_is_no_answer(
+    core: Core, story: Story, partner: Any, label: str
+) -> None:
+    answer = COURIER | {"data": BOOKED}
+    partner("logistics", lambda call: (200, answer, {"Content-Type": label}))
+    ordered(core, story)
+    row = sent(core)
+    assert (row["state"], row["code"]) == ("pending", "answer_unreadable")
+
+
+def test_json_under_its_own_label_is_read(core: Core, story: Story, partner: Any) -> None:
+    answer = COURIER | {"data": BOOKED}
+    partner("logistics", lambda call: (200, answer, {"Content-Type": "application/json; charset=UTF-8"}))
+    ordered(core, story)
+    assert sent(core)["state"] == "sent"
+
+
+@pytest.mark.parametrize("header", [{"C-Response-Desc": "fail"}, {}])
+def test_a_header_that_differs_from_the_body_is_no_answer(
+    core: Core, story: Story, partner: Any, header: dict[str, str]
+) -> None:
+    headers = iter([header] * 2 + [SAID_WELL])
+    stub = partner("evaluation", lambda call: (200, DONE, next(headers)))
+    served(core, story)
+    row = sent(core)
+    assert (row["state"], row["code"]) == ("pending", "answer_contradicts")
+    core.clock.now += 1.5
+    assert sent(core)["state"] == "sent"
+    assert len({json.dumps(call.json["txnBodyCom"]["params"]) for call in stub.calls}) == 1
+    assert core.findings(story.no) == []
+
+
+def test_a_refusal_whose_header_says_success_is_no_refusal(core: Core, story: Story, partner: Any) -> None:
+    refused = {"C-Response-Desc": "fail", "C-Response-Code": "100002", "C-Response-Msg": "mobile"}
+    partner("evaluation", lambda call: (200, refused, SAID_WELL))
+    served(core, story)
+    assert sent(core)["state"] == "pending"
+
+
+def test_what_a_good_answer_says_beyond_the_contract_is_a_finding(
+    core: Core, story: Story, partner: Any
+) -> None:
+    partner("evaluation", lambda call: (200, DONE | {"score": "5"}, SAID_WELL))
+    served(core, story)
+    assert sent(core)["state"] == "sent"
+    assert core.findings(story.no) == [("content", "answer_not_as_agreed")]
+    (row,) = core.rows("SELECT detail FROM finding WHERE code = 'answer_not_as_agreed'")
+    assert "score" in row["detail"]
+
+
+def test_the_first_path_that_differs_is_named() -> None:
+    outcome = Outcome(same={"a": "b", "c": "d"})
+    assert outcome.differing({"a": "1", "b": "1", "c": "2", "d": "3"}.get) == "c"
+    assert outcome.differing({"a": "1", "b": "1"}.get) is None
