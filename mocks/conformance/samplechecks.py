@@ -83,7 +83,7 @@ def _mapping(adapter: Adapter, mapping: WireMapping, found: list[Sample], checks
 
 
 def _losses(mapping: WireMapping) -> str:
-    return ", ".join(mapping.loses) or (
+    return ", ".join((*mapping.loses, *mapping.narrows, *mapping.blurs)) or (
         "无损 / lossless" if mapping.message else "不含消息 / carries no message"
     )
 
