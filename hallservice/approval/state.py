@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+from zlib import compress, decompressobj
+from zlib import error as ZlibError
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from canonical.errors import ValueRefused
 from hallservice.approval.conditions import Fact
@@ -131,3 +133,17 @@ class ActRefused(ValueRefused):
 
 
 ADAPTER: TypeAdapter[State] = TypeAdapter(State)
+LARGEST_STORED = 1 << 22  # bytes of JSON
+
+
+def stored(state: State) -> bytes:
+    """The state as a row keeps it: JSON without what is at its default, deflated (some 600 bytes)."""
+    return compress(ADAPTER.dump_json(state, exclude_defaults=True))
+
+
+def restored(data: bytes) -> State:
+    """The state a row holds; broken_state, and then its events have to be replayed."""
+    try:
+        return ADAPTER.validate_json(decompressobj().decompress(data, LARGEST_STORED))
+    except (ZlibError, ValidationError):
+        raise ValueRefused("broken_state", "the row holds no state") from None
