@@ -80,7 +80,7 @@ def linked(definition: Definition, find: Find = nothing) -> Plan:
         raise DefinitionRefused([Problem("total_days", "over_total")])
     name = sha256("\n".join(used).encode()).hexdigest()
     needed = frozenset(place.step.level for place in index.places.values() if place.org is None)
-    return Plan(whole, name, index.places, index.choices, whole.types, needed)
+    return Plan(whole, name, index.places, index.choices, whole.types, needed | {definition.level})
 
 
 @dataclass(frozen=True, slots=True)

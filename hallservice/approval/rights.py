@@ -3,7 +3,7 @@
 from hallservice.approval.events import Actor, OnStep, Person
 from hallservice.approval.plan import Plan
 from hallservice.approval.refusals import refuse
-from hallservice.approval.state import State, Work
+from hallservice.approval.state import Ask, State, Work
 
 DOERS = ("accept", "undertake")
 
@@ -25,6 +25,14 @@ def owns(plan: Plan, state: State, key: str, actor: Actor) -> bool:
 def has_post(state: State, actor: Actor, post: str) -> bool:
     """A post counts only in an organisation that takes part in the case."""
     return post in actor.posts and actor.org in state.units.values()
+
+
+def decides(plan: Plan, state: State, ask: Ask) -> str:
+    """The organisation whose special post answers: a step's own for its extension, else the case's."""
+    if ask.kind == "extension":
+        return unit(plan, state, ask.step)
+    level = plan.places[ask.step].step.level
+    return state.units.get(level, state.units[plan.definition.level])
 
 
 def name_of(plan: Plan, key: str) -> str:

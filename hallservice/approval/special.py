@@ -6,7 +6,7 @@ from datetime import datetime
 from hallservice.approval.events import SYSTEM, Answered, Asked, Resumed, Resupplied
 from hallservice.approval.plan import Plan
 from hallservice.approval.refusals import refuse
-from hallservice.approval.rights import active_work, has_post, name_of, owns
+from hallservice.approval.rights import active_work, decides, has_post, name_of, owns
 from hallservice.approval.state import STATUS_NAMES, Ask, Pause, State
 from hallservice.approval.verbs import reasoned, touched, with_work
 
@@ -32,11 +32,11 @@ def _open(state: State, kind: str, step: str) -> Ask | None:
 
 def answered(plan: Plan, state: State, event: Answered) -> State:
     """While it waits the clock runs on; a grant takes effect at once."""
-    if not has_post(state, event.by, plan.posts.special):
-        refuse("not_special")
     ask = _open(state, event.kind, event.step)
     if ask is None:
         refuse("no_ask")
+    if plan.posts.special not in event.by.posts or event.by.org != decides(plan, state, ask):
+        refuse("not_special")
     if ask.by.id == event.by.id:
         refuse("own_ask")
     if not event.grant:

@@ -8,7 +8,7 @@ from typing import Literal
 from hallservice.approval.definition import Level, StepKind
 from hallservice.approval.events import Person
 from hallservice.approval.plan import Plan
-from hallservice.approval.rights import awaited, unit
+from hallservice.approval.rights import awaited, decides, unit
 from hallservice.approval.state import Pause, State, Work
 
 Due = Callable[[datetime, int, tuple[Pause, ...]], datetime | None]
@@ -84,7 +84,7 @@ def _answers(plan: Plan, state: State) -> tuple[Todo, ...]:
     """What somebody asked the special post of the case's units for."""
     found = []
     for ask in state.asks:
-        step, org = plan.places[ask.step].step, unit(plan, state, ask.step)
+        step, org = plan.places[ask.step].step, decides(plan, state, ask)
         found.append(
             Todo(ask.step, step.name, step.kind, step.level, "answer", org, plan.posts.special, (), ask.at,
                  None, 0, step.integrity_risk)

@@ -33,7 +33,6 @@ LEAD = Sub(key="lead", name="甲", org="o1", lead=True, body=step("a"))
 OTHER = Sub(key="other", name="乙", org="o2", body=step("a2"))
 
 
-@pytest.mark.req("S0-27", "S3-13")
 @pytest.mark.parametrize("seed", range(40))
 def test_what_the_editor_saves_is_what_it_reads(seed: int) -> None:
     made = Builder(seed).definition()

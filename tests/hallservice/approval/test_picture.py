@@ -75,6 +75,7 @@ def test_what_was_not_chosen_or_not_needed_says_so() -> None:
     assert "不予同意" in picture(run.plan, run.state)
 
 
+@pytest.mark.req("S3-13")
 @pytest.mark.parametrize("seed", range(60))
 def test_it_is_well_formed_and_needs_nothing_the_page_forbids(seed: int) -> None:
     root = etree.fromstring(picture(linked(Builder(seed).definition())))
