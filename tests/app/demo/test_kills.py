@@ -37,7 +37,7 @@ def children(state: Path) -> list[dict[str, Any]]:
 
 
 def opened(console: Path) -> bool:
-    return f"opens {CASES}" in console.read_text("utf-8", errors="replace")
+    return f"cases: {CASES} are opened" in console.read_text("utf-8", errors="replace")
 
 
 def test_ten_kills_lose_and_double_nothing(tmp_path: Path) -> None:

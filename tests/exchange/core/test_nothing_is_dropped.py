@@ -91,11 +91,13 @@ class TestPartialAccept:
         receipt = sealed(core, "province", "prov.hall", "receipt.441400", json.dumps(body).encode())
         queue(core, Box(), "provincial_reporting", "receipt")(receipt)
         states = [(row["state"], row["receipt_code"]) for row in core.outbox("party = 'province'")]
-        assert states == [("refused", "70"), ("sent", None)]
+        assert states == [("refused", "70"), ("pending", None)], "the next waited for the receipt"
         assert core.findings(case.no) == [
             ("procedure", "receipt_refused"), ("content", "row_error"), ("content", "row_error"),
         ]  # fmt: skip
         assert shown("--party", "province")[-1] == ("exchange.receipted.v1", "accepted", "ok")
+        core.delivered("province", lambda row: took(row))
+        assert core.outbox("party = 'province'")[1]["state"] == "sent", "a bad receipt frees it too"
 
 
 class TestVersions:

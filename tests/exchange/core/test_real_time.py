@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from canonical.messages import PAYLOADS
 from canonical.values import RegionCode, make_case_number
 from exchange.app.serving import Channels
 from exchange.consuming import partner_bindings
-from exchange.dispatch import Dispatchers
+from exchange.delivery import Sent
+from exchange.dispatch import Dispatchers, take_pulled
 from exchange.housedelivery import HouseDelivery
 from exchange.transports.dbqueue import DatabaseQueues
 from exchange.transports.rest import RestClient
@@ -60,6 +62,13 @@ def province(core: Core, tmp_path: Path) -> Iterator[Province]:
         dispatchers.stop()
 
 
+def receipted(core: Core, ident: str) -> None:
+    """The province says it took the report: it gets the next of the case only then."""
+    said = PAYLOADS["exchange.receipted.v1"].model_validate({"message_id": ident, "code": "0"})
+    reply = ("exchange.receipted.v1", said)
+    take_pulled(core.hub, "province", Sent("amqp", b"{}", "0", "ok", reply=reply), f"r-{ident}"[:60])
+
+
 def case_of(core: Core, level: str, serial: int) -> Story:
     """An item of this level in force, and a case of it there."""
     code = PLAIN_ITEM[:-2] + f"{serial:02d}"
@@ -85,6 +94,7 @@ def test_every_act_is_published_within_two_seconds(core: Core, province: Provinc
         core.ok("hall", kind, payload)
         taken.append(time.time())
         until(lambda number=number: len(province.reports()) >= number, seconds=10)
+        receipted(core, core.outbox("party = 'province'")[-1]["message_id"])
     found = province.reports()
     assert [which for which, _, _ in found] == [which for which, _, _ in acts]
     assert {document["SBLSH"] for _, _, document in found} == {story.no}
