@@ -16,9 +16,9 @@ from exchange.hub import Hub
 from exchange.manifest import AmqpDoor, Inbound
 from exchange.mapping import house
 from exchange.mapping.run import value_at
-from exchange.mediatype import charset
+from exchange.mediatype import charset, kind
 from exchange.parties import Party, fingerprint_id
-from exchange.receipts import moment
+from exchange.receipts import moment, moment14
 from exchange.routing import HOUSE
 from exchange.seals import jws, xmldsig
 from exchange.seals.safexml import codec, parse, parse_text
@@ -113,6 +113,7 @@ class Door:
 
     def read(self, hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
         """The wire document as a message of this party, speaking for its own organisation."""
+        self._expect_media(envelope)
         self._expect_size(sealed)
         values = self._values(hub, sealed.party, envelope)
         if self.entry.amqp is not None and values.get("org") not in (None, sealed.party.org):
@@ -140,8 +141,21 @@ class Door:
             )
         )
 
+    def wire(self, where: str) -> str:
+        """The wire path of what a refusal names by its canonical field; any other name stays as it is."""
+        places = [self.adapter.mapping(one).places.fields for one in self.entry.documents]
+        path = tuple(where.split("."))
+        return next((found[path] for found in places if path in found), where)
+
+    def _expect_media(self, envelope: Envelope) -> None:
+        """What comes as something else than JSON is not read. A wrong label of the character set is let pass:
+        whether the bytes are UTF-8 shows on reading."""
+        if envelope.protocol == "rest" and kind(envelope.media_type) not in ("", "application/json"):
+            raise Refused("bad_media_type", "send application/json", "Content-Type")
+
     def _expect_size(self, sealed: Sealed) -> None:
-        _expect_size(sealed)
+        """Over HTTP what the contract allows; the longest body there is for what a broker carried."""
+        _expect_size(sealed, self.adapter.limits.max_bytes if self.entry.rest else LONGEST_BODY)
 
     def _unwrapped(self, hub: Hub, sealed: Sealed) -> bytes:
         rule = self.entry.rest.wrap if self.entry.rest else None
@@ -170,8 +184,8 @@ class Door:
         return (document.type if document else None) or "?"
 
     def _values(self, hub: Hub, party: Party, envelope: Envelope) -> dict[str, Any]:
-        del hub
-        values: dict[str, Any] = {**self.adapter.parameters, **party.account}
+        known = {"time14": moment14(envelope.received_at), **self.adapter.parameters, **party.account}
+        values: dict[str, Any] = known | {"secret": hub.secrets.get(party.name)}
         if self.entry.amqp is not None:
             values |= key_values(self.entry.amqp, envelope.bound["routing_key"])
         return values
@@ -194,6 +208,9 @@ class Door:
         parts = [one for one in found if one]
         if len(parts) != len(found):
             raise Refused("missing_field", "the message has no identity", paths[0])
+        for path, part in zip(paths, parts, strict=False):
+            if rule.pattern is not None and not re.fullmatch(rule.pattern, part, re.ASCII):
+                raise Refused("bad_value", "not of the form agreed", path)
         return rule.prefix + "-".join(parts)
 
 
@@ -203,10 +220,10 @@ def _named(entry: Inbound) -> str:
     return "-".join(path) if isinstance(path, tuple) else path or "message_id"
 
 
-def _expect_size(sealed: Sealed) -> None:
+def _expect_size(sealed: Sealed, most: int = LONGEST_BODY) -> None:
     """HTTP is bounded while it is read; what a broker carried is measured here: its sender is told."""
-    if len(sealed.body) > LONGEST_BODY:
-        raise Refused("too_large", "the body exceeds 4 MB")
+    if len(sealed.body) > most:
+        raise Refused("too_large", f"the body exceeds {most} bytes")
 
 
 def key_values(door: AmqpDoor, routing_key: str) -> Mapping[str, str]:

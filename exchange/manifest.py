@@ -8,10 +8,11 @@ item_type (2 digits), region6, object, version, case_no, item_code, region, the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 Verdict = Literal["ok", "refused", "try_later", "token", "poison"]
 """What to do with a partner's code: done; the content is refused (tell the case); send the same again
@@ -363,17 +364,29 @@ class AmqpDoor(Section):
 
 class MessageIdRule(Section):
     """Where a message's identity comes from: an AMQP property, a wire field (several: joined by -) behind a
-    prefix, or the body's SHA-256; a table's row is table, key and version."""
+    prefix, or the body's SHA-256; a table's row is table, key and version. `pattern`: what each part must be
+    as a whole."""
 
     by: Literal["property", "field", "digest", "row"]
     path: str | tuple[str, ...] | None = None
     prefix: str = ""
     longest: int = 64  # characters
+    pattern: str | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as fault:
+            raise ValueError(f"no regular expression: {fault}") from None
+        return pattern
 
 
 class Answer(Section):
-    """The contract's answer; bodies are templates over {message_id}, {code}, {hub_code}, {detail} ({code}
-    keeps its type). To a SOAP operation it is an XML document: the body's one member is its root.
+    """The contract's answer; bodies are templates over {message_id}, {code}, {hub_code}, {path} (what was
+    wrong, in the partner's words; empty when it is no member) and {detail} ({code} keeps its type). To a SOAP
+    operation it is an XML document: the body's one member is its root.
 
     `codes` turns the hub's error codes into the partner's (`*`: any other). `status` is the HTTP status of a
     refusal (None: the hub's own), `headers` are on every HTTP answer, `refused_headers` in their place on a

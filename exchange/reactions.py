@@ -56,7 +56,7 @@ STANDARD = Reactions(
         "case.special_finished.v1": (tell("resumed"),),
         "case.concluded.v1": (tell("concluded"), services.record_service),
         "case.delivered.v1": (telling.ask_for_a_rating, archives.file_the_case),
-        "case.evaluated.v1": (services.look_at_rating,),
+        "case.evaluated.v1": (services.expect_ratable, services.look_at_rating),
         "fee.requested.v1": (fees.check_fee,),
         "fee.basis.v1": (fees.compare_basis,),
         "fee.noticed.v1": (fees.remember_notice, tell("fee_notice")),

@@ -264,7 +264,7 @@ def _refuse(hub: Hub, door: faces.Door, envelope: Envelope, refusal: Refused) ->
 
 
 def _partner_answer(hub: Hub, door: faces.Door, envelope: Envelope, receipt: Receipt) -> Response:
-    body, status = partner_answer(door.entry.answer, receipt, {})
+    body, status = partner_answer(door.entry.answer, receipt, {}, door.wire)
     seal = jws.sign_answer(
         body,
         hub.ec_key,

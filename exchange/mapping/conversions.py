@@ -92,6 +92,17 @@ def prefixed(prefix: str, hear: Step, say: Step) -> tuple[Step, Step]:
     return hear_rest, lambda value: prefix + say(value)
 
 
+def formed(pattern: re.Pattern[str], hear: Step, say: Step) -> tuple[Step, Step]:
+    """A text that must fit a pattern as a whole, both ways."""
+
+    def fitting(text: Any) -> Any:
+        if not pattern.fullmatch(_text(text)):
+            raise BadValue("not of the form agreed")
+        return text
+
+    return lambda value: hear(fitting(value)), lambda value: fitting(say(value))
+
+
 def _chain(first: Step, second: Step) -> Step:
     def both(value: Any) -> Any:
         try:

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from canonical.errors import ValueRefused
 from exchange.mapping.conversions import Step
+from exchange.mapping.digests import hex_digest
 from exchange.mapping.fields import Path
 from exchange.mapping.paths import at
 from exchange.mapping.refusal import BadValue, FieldError, shown_name
@@ -85,6 +87,32 @@ def constant(rel: str, expected: Any) -> Handler:
     def handle(value: Any, out: Out, run: Hearing, base: str) -> None:
         if type(value) is not type(expected) or value != expected:
             run.wrong(base + rel, "bad_value", "not the value the contract fixes")
+
+    return handle
+
+
+def filled(rel: str, name: str, say: Step) -> Handler:
+    """What the hub itself would say from the call context; where that has no such value, anything."""
+
+    def handle(value: Any, out: Out, run: Hearing, base: str) -> None:
+        known = run.context.get(name)
+        if known not in (None, "") and value != say(known):
+            run.wrong(base + rel, "not_allowed", "not what is agreed with this party")
+
+    return handle
+
+
+def near(rel: str, name: str, seconds: int, hear: Step) -> Handler:
+    """A time at most so many seconds from that of the call context."""
+
+    def handle(value: Any, out: Out, run: Hearing, base: str) -> None:
+        try:
+            said, known = hear(value), run.context.get(name)
+        except BadValue as bad:
+            run.wrong(base + rel, bad.code, bad.detail)
+            return
+        if known is not None and abs(said - hear(known)) > timedelta(seconds=seconds):
+            run.wrong(base + rel, "bad_value", f"more than {seconds} s from the clock here")
 
     return handle
 
@@ -221,6 +249,17 @@ def agreement(wire: str, rel: str, path: Path, say: Step, base_type: Callable[[A
         with suppress(ValueRefused):
             if found != say(base_type(value)):
                 run.wrong(base + rel, "bad_value", "does not agree with the value it follows from")
+
+    return check
+
+
+def digested(wire: str, rel: str, algorithm: str, parts: Sequence[str]) -> After:
+    """A digest must be that of its parts, where all of them are known and nothing of them is wrong itself."""
+
+    def check(tree: Any, out: Out, run: Hearing, base: str) -> None:
+        found, wanted = at(tree, wire), hex_digest(algorithm, parts, run.context, tree)
+        if not run.errors and None not in (found, wanted) and found != wanted:
+            run.wrong(base + rel, "seal_invalid", "not the digest of what is said")
 
     return check
 

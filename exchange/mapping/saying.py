@@ -3,14 +3,13 @@ None."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from exchange.mapping.conversions import Step
+from exchange.mapping.digests import hex_digest
 from exchange.mapping.fields import Path
-from exchange.mapping.paths import at
 from exchange.mapping.refusal import BadValue, FieldError
 from exchange.mapping.spec import Instead
 
@@ -105,10 +104,7 @@ def digest(rel: str, algorithm: str, parts: Sequence[str]) -> Sayer:
     """A hex digest over what was said before and values of the call context."""
 
     def said(source: Any, run: Saying, base: str) -> Any:
-        found = [run.context.get(one[1:-1]) if one.startswith("{") else at(run.tree, one) for one in parts]
-        if None in found:
-            return _missing(run, base + rel)
-        return hashlib.new(algorithm, "".join(map(str, found)).encode(), usedforsecurity=False).hexdigest()
+        return hex_digest(algorithm, parts, run.context, run.tree) or _missing(run, base + rel)
 
     return said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from canonical.amounts import Money
 from canonical.codes import CodeList
 from canonical.errors import ValueRefused
 from exchange.errors import Misconfigured
-from exchange.mapping.conversions import Conversion, Form, Step, conversions, joined, prefixed
+from exchange.mapping.conversions import Conversion, Form, Step, conversions, formed, joined, prefixed
 from exchange.mapping.fields import Canon
 from exchange.mapping.refusal import BadValue
 from exchange.mapping.spec import FieldSpec
@@ -29,6 +30,8 @@ def steps(spec: FieldSpec, canon: Canon, form: Form, tables: Tables) -> tuple[St
         hear, say = _coded(_table(spec, canon, tables), spec, canon)
     else:
         hear, say = _plain(spec, canon, form)
+    if spec.pattern is not None:
+        hear, say = formed(_pattern(spec), hear, say)
     if spec.split is not None:
         hear, say = joined(spec.split, hear, say)
     if spec.prefix is not None:
@@ -43,9 +46,18 @@ def said_by(spec: FieldSpec, form: Form) -> Step:
     if name not in known:
         raise Misconfigured("unknown_conversion", f"no conversion is called {name}", spec.wire)
     say = _from_iso_day(known[name].say) if known[name].gives is date else known[name].say
+    if spec.pattern is not None:
+        _, say = formed(_pattern(spec), known[name].hear, say)
     if spec.prefix is not None:
         _, say = prefixed(spec.prefix, known[name].hear, say)
     return _bounded(say, spec)
+
+
+def _pattern(spec: FieldSpec) -> re.Pattern[str]:
+    try:
+        return re.compile(spec.pattern or "", re.ASCII)
+    except re.error as fault:
+        raise Misconfigured("bad_pattern", f"no regular expression: {fault}", spec.wire) from None
 
 
 def _from_iso_day(say: Step) -> Step:

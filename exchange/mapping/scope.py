@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from exchange.errors import Misconfigured
 from exchange.mapping import hearing, saying
-from exchange.mapping.conversions import Form, Step
+from exchange.mapping.conversions import Form, Step, conversions
 from exchange.mapping.fields import Canon, Path, canon_of, leaves
 from exchange.mapping.run import Places
 from exchange.mapping.scalars import Tables, derived_by, said_by, steps
@@ -130,12 +130,22 @@ class _Scope:
         elif spec.fill is not None:
             say = said_by(spec, self.shared.form)
             sayer = saying.fill(rel, spec.fill, say, spec.required is not False, spec.default)
-            self._conditional(spec, rel, hearing.skip, sayer, False)
+            needed = spec.heard and spec.required is not False and not spec.when
+            self._conditional(spec, rel, self._filled(spec, rel, say), sayer, needed)
         elif spec.digest is not None:
             sayer = saying.digest(rel, spec.digest.algorithm, spec.digest.of)
-            self.add(spec.wire, hearing.skip, sayer, False)
+            self.add(spec.wire, hearing.skip, sayer, spec.heard)
+            if spec.heard:
+                self._after(hearing.digested(spec.wire, rel, spec.digest.algorithm, spec.digest.of))
         else:
             self._constant(spec, rel)
+
+    def _filled(self, spec: FieldSpec, rel: str, say: Step) -> hearing.Handler:
+        if not spec.heard or spec.fill is None:
+            return hearing.skip
+        if spec.within is None:
+            return hearing.filled(rel, spec.fill, say)
+        return hearing.near(rel, spec.fill, spec.within, conversions(self.shared.form)["datetime14"].hear)
 
     def _constant(self, spec: FieldSpec, rel: str) -> None:
         if isinstance(spec.constant, dict):

@@ -42,8 +42,12 @@ class FieldSpec(Section):
 
     `wire` is a path of elements or members by `/`, `@name` an attribute, `name[]` a list that must hold
     exactly one entry.
+    `heard`: a `fill` or `digest` must also be there when heard, and be what the hub would say: a wrong value
+    is `not_allowed`, a wrong digest `seal_invalid`; what the context does not know is not compared. `within`:
+    a filled time (yyyyMMddHHmmss) may be that many seconds off instead.
     `when`: the value occurs exactly then. `required_when`: it must occur then. `longest`, `shortest`:
-    characters, refused beyond when said. `coarse`: canonical names that share a code of the table when
+    characters, refused beyond when said. `pattern`: what the text behind the prefix (each entry of a `split`
+    one) must be as a whole, both ways. `coarse`: canonical names that share a code of the table when
     said; heard, the code is the table's name, and the mapping `blurs` the field. `todo`: what a person still
     has to settle here; a file with one is not loaded.
     """
@@ -67,6 +71,9 @@ class FieldSpec(Section):
     split: str | None = None
     longest: int | None = None
     shortest: int | None = None
+    pattern: str | None = None
+    heard: bool = False
+    within: int | None = None
     instead: Instead | None = None
     todo: str | None = None
 
@@ -79,6 +86,8 @@ class FieldSpec(Section):
             raise ValueError("a field without wire needs given and to")
         if self.wire is not None and sum(one is not None for one in sources) != 1:
             raise ValueError("exactly one of to, fill, derived, constant, digest is needed")
+        if (self.heard and self.fill is None and self.digest is None) or (self.within and not self.heard):
+            raise ValueError("heard goes with fill or digest, within with a filled value that is heard")
         return self
 
 

@@ -112,7 +112,7 @@ def _needed(spec: FieldSpec, canon: Canon | None, way: Way) -> bool:
         return canon is not None and (canon.required if spec.required is None else spec.required)
     if spec.constant is not None:
         return spec.required is not False
-    return way == "say" and spec.required is not False
+    return (way == "say" or spec.heard) and spec.required is not False
 
 
 def _object() -> Schema:

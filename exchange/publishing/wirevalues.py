@@ -73,6 +73,8 @@ def value_schema(
     schema = _source(spec, canon, canonical, tables, way, xml)
     if spec.prefix is not None or spec.split is not None:
         schema = _joined(spec, schema)
+    if spec.pattern is not None:
+        schema = schema | {"pattern": _whole(spec, spec.pattern)}
     if way == "say" and spec.longest is not None:
         schema = schema | {"maxLength": min(spec.longest, schema.get("maxLength", spec.longest))}
     if way == "say" and spec.shortest is not None:
@@ -88,11 +90,13 @@ def _source(
     if spec.constant is not None:
         return {"const": _constant(spec.constant, xml)}
     if spec.digest is not None:
-        return {} if way == "hear" else _text("[0-9a-f]+", f"{spec.digest.algorithm}, hexadecimal")
+        unheard = way == "hear" and not spec.heard
+        return {} if unheard else _text("[0-9a-f]+", f"{spec.digest.algorithm}, hexadecimal")
     if spec.derived is not None:
         return {"type": "string", "description": f"follows from {spec.derived}"}
     if spec.fill is not None:
-        return {} if way == "hear" else _converted(spec.as_ or "text", {"type": "string"}, xml)
+        unheard = way == "hear" and not spec.heard
+        return {} if unheard else _converted(spec.as_ or "text", {"type": "string"}, xml)
     if canon is not None and (spec.codes is not None or canon.list_key is not None):
         return _codes(_table(spec, canon, tables), spec.also if way == "hear" else {})
     return _converted(spec.as_ or ("int" if canon and canon.base is int else "text"), canonical, xml)
@@ -133,6 +137,12 @@ def _joined(spec: FieldSpec, schema: Schema) -> Schema:
     begins = {"pattern": f"^{re.escape(spec.prefix)}"} if spec.prefix is not None else {}
     one = ["; each: " + "|".join(schema["enum"])] if spec.split is not None and "enum" in schema else []
     return {"type": "string", **begins, "description": ", ".join(words) + "".join(one)}
+
+
+def _whole(spec: FieldSpec, pattern: str) -> str:
+    """The pattern of the wire text: prefix, then one entry or several joined."""
+    more = f"(?:{re.escape(spec.split)}(?:{pattern}))*" if spec.split is not None else ""
+    return f"^{re.escape(spec.prefix or '')}(?:{pattern}){more}$"
 
 
 def _told(spec: FieldSpec, schema: Schema) -> Schema:

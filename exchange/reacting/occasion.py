@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exchange.hub import Hub
 
 _SAID = (
-    select(document.c.canonical)
+    select(document.c.canonical, document.c.party)
     .where(
         document.c.case_no == bindparam("of"), document.c.type == bindparam("kind"),
         document.c.state == "accepted",
@@ -43,16 +43,22 @@ class Occasion:
         names = self.hub.adapters_of(system)
         return next((found for name in names if (found := self.hub.parties.of_adapter(name))), None)
 
+    def is_from(self, system: str) -> bool:
+        """Whether the message was sent by a party of this system."""
+        sender = self.hub.parties.named(self.message.sender)
+        return sender is not None and sender.adapter in self.hub.adapters_of(system)
+
     def note(self, category: str, code: str, detail: str, case_no: str | None = None) -> None:
         """A finding about the message's case (or another), beside the message's ledger line."""
         about = case_no or self.moved.case_no
         add_finding(self.work, about, (category, code, detail[:500]), self.entry)
 
-    def said_before(self, case_no: str, kind: str) -> list[dict[str, Any]]:
-        """What accepted messages of this type said of a case, oldest first, this commit included."""
+    def said_before(self, case_no: str, kind: str, by: str | None = None) -> list[dict[str, Any]]:
+        """What accepted messages of this type (of the party `by` alone) said of a case, oldest first, this
+        commit included."""
         self.work.flush()
         rows = self.work.connection.execute(_SAID, {"of": case_no, "kind": kind})
-        return [row.canonical for row in rows if row.canonical is not None]
+        return [row.canonical for row in rows if row.canonical is not None and by in (None, row.party)]
 
 
 Reaction = Callable[[Occasion], Iterable[Payload]]

@@ -16,9 +16,11 @@ from canonical.messages import (
 )
 from canonical.timelimit import Limit, Unit, counting_of, due_date
 from exchange import calendars, items, references
+from exchange.errors import Refused
 from exchange.reacting.occasion import Occasion
 from exchange.receipts import moment
 
+EVALUATION = "SYS-16"
 AUTOMATIC = timedelta(seconds=10)  # no person rates that soon after the conclusion
 PUT_RIGHT = Limit(15, Unit.WORKING_DAY)  # 国办发〔2019〕51号: a bad rating is put right in 15 working days
 BEST = "very_satisfied"
@@ -31,7 +33,7 @@ def record_service(occasion: Occasion) -> Iterator[Payload]:
     accepted = isinstance(payload, CaseAccepted) and payload.result == "accepted"
     if case is None or occasion.moved.repeated or not (accepted or isinstance(payload, CaseConcluded)):
         return
-    if case["acceptance"] is not None and occasion.attached("SYS-16") is not None:
+    if case["acceptance"] is not None and occasion.attached(EVALUATION) is not None:
         yield ServiceRecorded.model_validate(_service(occasion, case, payload))
 
 
@@ -56,6 +58,25 @@ def _service(occasion: Occasion, case: dict[str, Any], payload: Any) -> dict[str
         "accepted_at": acceptance["decided_at"],
         **({"concluded_at": payload.concluded_at} if concluded else {}),
     }
+
+
+def expect_ratable(occasion: Occasion) -> Iterator[Payload]:
+    """The evaluation system rates what was recorded there, each service once (一事一评)."""
+    payload, case = occasion.message.payload, occasion.moved.case
+    if isinstance(payload, CaseEvaluated) and case is not None and occasion.is_from(EVALUATION):
+        if payload.region[:6] != case["region"][:6]:
+            raise Refused("bad_value", "the case is of another county", "region")
+        recorded = occasion.said_before(payload.case_no, ServiceRecorded.TYPE)
+        if payload.service_number not in _numbers(recorded):
+            raise Refused("unknown_case", "no such service of the case was recorded", "service_number")
+        given = occasion.said_before(payload.case_no, CaseEvaluated.TYPE, occasion.message.sender)
+        if _numbers(given).count(payload.service_number) > 1:  # this one is among them
+            raise Refused("state_forbids", "the service was rated before", "service_number")
+    yield from ()
+
+
+def _numbers(said: list[dict[str, Any]]) -> list[int]:
+    return [one["service_number"] for one in said]
 
 
 def look_at_rating(occasion: Occasion) -> Iterator[Payload]:

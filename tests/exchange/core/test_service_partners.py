@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from exchange.pipeline import receive
 from exchange.receipts import Receipt
 from exchange.seals import jws
 from tests.exchange.core.partner import Call, Stub, serving
-from tests.exchange.core.rig import PLAIN_ITEM, Core, Story, iso
+from tests.exchange.core.rig import PLAIN_ITEM, Core, Story, case_number, iso
 from tests.exchange.core.test_delivery import worker
 
 SECRET = "agreed-secret"
@@ -78,7 +79,7 @@ def replies(core: Core, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def knocked(core: Core, name: str, body: Any) -> tuple[Receipt, Any]:
+def knocked(core: Core, name: str, body: Any, media_type: str = "application/json") -> tuple[Receipt, Any]:
     """A document at one of the partner's doors: the receipt and the answer in the partner's words."""
     adapter = core.hub.adapters[core.hub.parties.named("other").adapter or ""]
     entry = adapter.heard(name)
@@ -89,12 +90,10 @@ def knocked(core: Core, name: str, body: Any) -> tuple[Receipt, Any]:
         now=datetime.fromtimestamp(core.clock.now, UTC), nonce=secrets.token_urlsafe(24),
     )  # fmt: skip
     bound = {"method": "POST", "path": entry.rest.path}
-    envelope = Envelope("rest", raw, "application/json", core.clock.now, seal, bound)
-    door = Door(adapter, entry)
-    receipt = receive(
-        core.hub, envelope, lambda e: door.open(core.hub, e), lambda s, e: door.read(core.hub, s, e)
-    )
-    answer, status = partner_answer(entry.answer, receipt, {})
+    envelope = Envelope("rest", raw, media_type, core.clock.now, seal, bound)
+    door, hub = Door(adapter, entry), replace(core.hub, secrets={"other": SECRET})
+    receipt = receive(hub, envelope, lambda e: door.open(hub, e), lambda s, e: door.read(hub, s, e))
+    answer, status = partner_answer(entry.answer, receipt, {}, door.wire)
     assert status == 200
     return receipt, json.loads(answer)
 
@@ -158,6 +157,72 @@ def test_tracks_come_twice_and_a_number_has_one_content(now: Core, case: Story, 
     assert knocked(now, "track", {**track, "opCode": "30"})[1]["resultCode"] == "2003"
     unsigned = {**track, "traceNo": "tr-00000018", "opCode": "40"}
     assert knocked(now, "track", unsigned)[1]["resultCode"] == "2002"
+
+
+@pytest.mark.parametrize(
+    ("change", "member"),
+    [
+        ({"traceNo": "tr-0017"}, "traceNo"),
+        ({"traceNo": "t" * 51}, "traceNo"),
+        ({"waybillNo": "EB441400017"}, "waybillNo"),
+        ({"waybillNo": "EB441400017US"}, "waybillNo"),
+    ],
+)
+def test_numbers_of_another_form_are_refused_by_name(
+    now: Core, partner: Any, change: dict[str, str], member: str
+) -> None:
+    partner("logistics", lambda call: (500, b""))
+    answer = knocked(now, "track", {**track(now), **change})[1]
+    assert (answer["resultCode"], answer["resultMsg"]) == ("2002", f"{member} not of the form agreed")
+
+
+def track(core: Core) -> dict[str, str]:
+    when = beijing(core).translate(str.maketrans("", "", "- :"))
+    return {"traceNo": "tr-00000017", "waybillNo": "EB441400017CN", "opCode": "20", "opTime": when}
+
+
+@pytest.mark.parametrize("end", ["sender", "receiver"])
+@pytest.mark.parametrize("region", ["441400000000", "440000000000"])
+def test_a_place_that_is_no_county_is_not_asked_of_the_courier(
+    now: Core, case: Story, partner: Any, end: str, region: str
+) -> None:
+    stub = partner("logistics", lambda call: (500, b""))
+    asked = parcel(case, now)
+    asked[end] = {**asked[end], "region": region}
+    now.ok("office", "parcel.requested.v1", asked)
+    row = sent(now)
+    assert (row["state"], row["code"], stub.calls) == ("refused", "bad_value", [])
+    (found,) = now.rows("SELECT detail FROM finding WHERE code = 'delivery_refused'")
+    assert f"{end}/areaCode" in found["detail"]
+
+
+def test_a_city_without_counties_stands_in_their_place(now: Core, case: Story, partner: Any) -> None:
+    stub = partner("logistics", lambda call: (200, {"resultCode": "9001", "resultMsg": ""}))
+    asked = parcel(case, now)
+    asked["receiver"] = {**asked["receiver"], "region": "441900003000"}
+    now.ok("office", "parcel.requested.v1", asked)
+    assert sent(now)["state"] == "pending"
+    assert stub.calls[-1].json["receiver"]["areaCode"] == "441900"
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/json-seq"])
+def test_what_does_not_come_as_json_is_refused_in_the_partners_terms(
+    now: Core, partner: Any, media_type: str
+) -> None:
+    partner("logistics", lambda call: (500, b""))
+    receipt, answer = knocked(now, "track", track(now), media_type)
+    assert (receipt.code, answer["resultCode"]) == ("bad_media_type", "2002")
+    assert answer["resultMsg"].startswith("Content-Type ")
+    assert knocked(now, "track", track(now), "Application/JSON; charset=utf-8")[1] == COURIER
+
+
+def test_a_body_over_the_contracts_size_is_refused_for_its_size(now: Core, partner: Any) -> None:
+    """At most 1 MB: the one member too long would be refused in a smaller body too, for itself."""
+    partner("logistics", lambda call: (500, b""))
+    receipt, answer = knocked(now, "track", {**track(now), "opPlace": "地" * (1 << 20)})
+    assert (receipt.code, answer["resultCode"]) == ("too_large", "2002")
+    assert "1048576" in answer["resultMsg"]
+    assert knocked(now, "track", {**track(now), "opPlace": "地" * 300_000})[0].code == "bad_value"
 
 
 @pytest.mark.parametrize(("code", "result", "meant"), [("200", "Y", "match"), ("404", "X", "not_found")])
@@ -259,31 +324,99 @@ def test_a_service_is_recorded_in_the_envelope_of_the_evaluation_system(
 
 
 def test_a_rating_of_the_evaluation_system_is_turned_to_the_national_scale(
-    now: Core, case: Story, partner: Any
+    now: Core, story: Story, partner: Any
 ) -> None:
     partner("evaluation", lambda call: (500, b""))
-    params = {
-        "assessNo": "pf-00000017", "projectNo": f"44{case.no}", "serviceNumber": 1,
-        "taskCode": case.head["item_code"],
-        "areaCode": "441402000000", "satisfaction": "5", "pf": "ewm", "assessTime": beijing(now),
-    }  # fmt: skip
-    envelope = {
-        "txnBodyCom": {"sign": "0" * 32, "params": params, "time": "20261127161000", "appMark": "tongban"},
-        "txnCommCom": {},
-    }
-    receipt, answer = knocked(now, "rated", envelope)
+    case = rated_case(now, story)
+    receipt, answer = knocked(now, "rated", rating(now, case))
     assert answer == {"C-Response-Desc": "success", "C-Response-Code": "000000", "C-Response-Msg": ""}, (
         receipt.body
     )
     assert [one["satisfaction"] for one in replies(now, "case.evaluated.v1")] == ["very_satisfied"]
-    changed = {
-        **envelope,
-        "txnBodyCom": {**envelope["txnBodyCom"], "params": {**params, "satisfaction": "1"}},
-    }
-    assert knocked(now, "rated", changed)[1]["C-Response-Code"] == "100003"
-    stranger = {**params, "assessNo": "pf-00000018", "projectNo": case.no}
-    wrong = {**envelope, "txnBodyCom": {**envelope["txnBodyCom"], "params": stranger}}
+    assert knocked(now, "rated", rating(now, case))[1]["C-Response-Code"] == "000000", "the same again"
+    assert len(replies(now, "case.evaluated.v1")) == 1
+    assert knocked(now, "rated", rating(now, case, satisfaction="1"))[1]["C-Response-Code"] == "100003"
+
+
+def rated_case(core: Core, story: Story) -> Story:
+    """A case of which the evaluation system knows one service: its acceptance."""
+    plain = Story(story.no, PLAIN_ITEM)
+    core.ok("hall", "case.applied.v1", plain.applied())
+    core.ok("hall", "case.accepted.v1", plain.accepted())
+    return plain
+
+
+def rating(core: Core, case: Story, late: int = 0, app: str = "tongban", **params: Any) -> dict[str, Any]:
+    """A rating of the first service, in an envelope of now (or so many seconds off) under its sign."""
+    params = {
+        "assessNo": "pf-00000017", "projectNo": f"44{case.no}", "serviceNumber": 1,
+        "taskCode": case.head["item_code"],
+        "areaCode": "441402000000", "satisfaction": "5", "pf": "ewm", "assessTime": beijing(core), **params,
+    }  # fmt: skip
+    time_ = at(core, late)[:19].translate(str.maketrans("", "", "-T:"))
+    text = f"{app}{time_}{params['projectNo']}{params['serviceNumber']}{SECRET}"
+    body = {"sign": hashlib.md5(text.encode()).hexdigest(), "params": params, "time": time_, "appMark": app}
+    return {"txnBodyCom": body, "txnCommCom": {}}
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "member"),
+    [
+        ({"projectNo": "1" * 30}, "100002", "txnBodyCom/params/projectNo"),
+        ({"projectNo": f"44{case_number(4711)}"}, "100004", "txnBodyCom/params/projectNo"),
+        ({"serviceNumber": 2}, "100004", "txnBodyCom/params/serviceNumber"),
+        ({"areaCode": "441424000000"}, "100002", "txnBodyCom/params/areaCode"),
+        ({"taskCode": "1144140200720810054440125105001"}, "100002", "txnBodyCom/params/taskCode"),
+        ({"evalDetail": "510,51"}, "100002", "txnBodyCom/params/evalDetail"),
+        ({"assessNo": "pf-0017"}, "100002", "txnBodyCom/params/assessNo"),
+        ({"assessNo": "p" * 51}, "100002", "txnBodyCom/params/assessNo"),
+        ({"app": "somebody"}, "100001", "txnBodyCom/appMark"),
+        ({"late": 310}, "100002", "txnBodyCom/time"),
+        ({"late": -310}, "100002", "txnBodyCom/time"),
+    ],
+    ids=str,
+)
+def test_a_wrong_rating_is_refused_by_the_contracts_code_and_names_the_member(
+    now: Core, story: Story, partner: Any, change: dict[str, Any], code: str, member: str
+) -> None:
+    partner("evaluation", lambda call: (500, b""))
+    case = rated_case(now, story)
+    answer = knocked(now, "rated", rating(now, case, **change))[1]
+    assert (answer["C-Response-Desc"], answer["C-Response-Code"]) == ("fail", code)
+    assert answer["C-Response-Msg"].startswith(f"{member} ")
+    assert ratings(now) == []
+    late = rating(now, case, late=-290, assessNo="pf-00000018")
+    assert knocked(now, "rated", late)[1]["C-Response-Code"] == "000000", "the first one left nothing"
+
+
+def test_the_sign_of_a_rating_is_that_of_the_shared_secret(now: Core, story: Story, partner: Any) -> None:
+    partner("evaluation", lambda call: (500, b""))
+    case = rated_case(now, story)
+    wrong = rating(now, case)
+    wrong["txnBodyCom"]["sign"] = "0" * 32
+    assert knocked(now, "rated", wrong)[1]["C-Response-Code"] == "100001"
+    del wrong["txnBodyCom"]["sign"]
     assert knocked(now, "rated", wrong)[1]["C-Response-Code"] == "100002"
+
+
+def test_a_service_is_rated_once_by_the_evaluation_system(now: Core, story: Story, partner: Any) -> None:
+    partner("evaluation", lambda call: (500, b""))
+    case = rated_case(now, story)
+    now.party("stars", sends=("case.evaluated.v1",))
+    here = {
+        "satisfaction": "satisfied", "channel": "hall_tablet", "service_number": 1, "evaluated_at": at(now)
+    }  # fmt: skip
+    now.ok("stars", "case.evaluated.v1", {**case.head, "region": "441402000000", **here})
+    assert knocked(now, "rated", rating(now, case))[1]["C-Response-Code"] == "000000"
+    second = knocked(now, "rated", rating(now, case, assessNo="pf-00000018", satisfaction="1"))[1]
+    assert second["C-Response-Code"] == "100005"
+    assert [one["satisfaction"] for one in ratings(now)] == ["satisfied", "very_satisfied"]
+
+
+def ratings(core: Core) -> list[dict[str, Any]]:
+    """What the hub accepted of ratings."""
+    rows = core.rows("SELECT canonical FROM document WHERE type = 'case.evaluated.v1' AND state = 'accepted'")
+    return [json.loads(row["canonical"]) for row in rows]
 
 
 def beijing(core: Core) -> str:
