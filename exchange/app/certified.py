@@ -11,13 +11,17 @@ from exchange import channels, conformance
 from exchange.adapterfolder import load_adapters
 from exchange.app import opening, table
 from exchange.app.settings import load_settings
+from exchange.errors import Misconfigured
 from exchange.store.engine import reading
 from mocks.conformance import asjson
 from mocks.conformance.model import Report
 
 
 def record(report: Report, folder: Path, partner_key: str) -> str:
-    """Enters the verdict in the hub's ledger; the line that says so."""
+    """Enters the verdict in the hub's ledger; the line that says so. Misconfigured for a run that is not
+    whole."""
+    if report.left_out or report.part:
+        raise Misconfigured("run_incomplete", "a run that left out checks is not recorded", report.adapter)
     settings = load_settings()
     store, key = opening.open_store(settings), opening.ec_key(settings)
     digest = hashlib.sha256(asjson.write(report).encode()).hexdigest()

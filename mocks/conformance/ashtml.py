@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from mocks.conformance.model import Finding, Report, Result
-from mocks.conformance.words import GROUPS, RESULTS
+from mocks.conformance.words import GROUPS, RESULTS, outcome_said
 
 STYLE = """
 :root { color-scheme: light; --ok: #1b6e3c; --bad: #b3261e; --skip: #8a6100; --line: #d8dce2;
@@ -58,7 +58,7 @@ def write(report: Report) -> str:
 
 def _head(report: Report) -> Iterator[str]:
     ok = report.conforming
-    said = "符合契约 · Conforming" if ok else "不符合契约 · Not conforming"
+    said = " · ".join(outcome_said(report.outcome, report.left_out))
     yield '<header><h1>契约符合性测试报告 <span class="en">Conformance report</span></h1>'
     yield f"<p>{escape(report.title)}</p>"
     yield f'<p class="verdict{" ok" if ok else ""}">{said}</p>'

@@ -15,6 +15,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "against": report.against, "began": report.began, "seconds": round(report.seconds, 2),
         "passed": report.count("passed"), "failed": report.count("failed"),
         "not_offered": report.count("not_offered"), "conforming": report.conforming,
+        "outcome": report.outcome, "left_out": report.left_out,
         "notes": list(report.notes), "checks": [_check(one) for one in report.findings],
     }  # fmt: skip
 

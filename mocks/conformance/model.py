@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Result = Literal["passed", "failed", "not_offered"]
+Outcome = Literal["conforming", "not_conforming", "incomplete", "part"]
+"""What a run amounts to; incomplete: checks were left out for time; part: only chosen checks were run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Finding:
     check: Check
     verdict: Verdict
     seconds: float
+    left_out: bool = False  # not begun: the time was used up
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,32 @@ class Report:
     seconds: float
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    part: bool = False  # of the checks, those asked for alone
 
     def count(self, result: Result) -> int:
         """How many checks ended so."""
         return Counter(one.verdict.result for one in self.findings)[result]
 
     @property
+    def left_out(self) -> int:
+        """How many checks were not begun for want of time."""
+        return sum(one.left_out for one in self.findings)
+
+    @property
+    def outcome(self) -> Outcome:
+        """A failure counts however little was run; without one only a whole run says anything."""
+        if self.count("failed"):
+            return "not_conforming"
+        if self.left_out:
+            return "incomplete"
+        if not self.count("passed"):
+            return "not_conforming"
+        return "part" if self.part else "conforming"
+
+    @property
     def conforming(self) -> bool:
-        """Something was checked and nothing failed."""
-        return self.count("failed") == 0 and self.count("passed") > 0
+        """Everything was run, something passed and nothing failed."""
+        return self.outcome == "conforming"
 
 
 def passed(sent: str = "", received: str = "", why: str = "") -> Verdict:

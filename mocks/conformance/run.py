@@ -27,18 +27,20 @@ def _named(id_: str, name: str) -> bool:
 def run(
     checks: Sequence[Check], about: tuple[str, str, str], against: str, *, budget: float = BUDGET,
     tell: Callable[[Finding], None] = lambda found: None, notes: tuple[str, ...] = (),
+    part: bool = False,
 ) -> Report:  # fmt: skip
-    """Every check, each finding told as it is there; `about` is name, title and contract version."""
+    """Every check, each finding told as it is there; `about` is name, title and contract version; `part`: these
+    are not all checks."""
     began, start = datetime.now(BEIJING).isoformat(timespec="seconds"), time.monotonic()
     findings: list[Finding] = []
     for check in checks:
         at = time.monotonic()
         over = at - start > budget
         verdict = not_offered(f"{budget:g} 秒的时间已用完 / the time is used up") if over else _run(check)
-        findings.append(Finding(check, verdict, time.monotonic() - at))
+        findings.append(Finding(check, verdict, time.monotonic() - at, over))
         tell(findings[-1])
     took = time.monotonic() - start
-    return Report(*about, against, began, took, tuple(findings), notes)
+    return Report(*about, against, began, took, tuple(findings), notes, part)
 
 
 def _run(check: Check) -> Verdict:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mocks.conformance.model import Finding, Report
-from mocks.conformance.words import GROUPS, RESULTS
+from mocks.conformance.words import GROUPS, RESULTS, outcome_said
 
 COLOURS = {"passed": "green", "failed": "bold red", "not_offered": "yellow"}
 MARKS = {"passed": "✓", "failed": "✗", "not_offered": "–"}
@@ -56,6 +56,6 @@ def _one(found: Finding, console: Console) -> None:
 
 def _verdict(report: Report) -> Text:
     counts = "  ".join(f"{zh} {en} {report.count(name)}" for name, (zh, en) in RESULTS.items())  # type: ignore[arg-type]  # RESULTS has the three results as keys
-    said = "符合契约 conforming" if report.conforming else "不符合契约 NOT conforming"
-    style = "bold green" if report.conforming else "bold red"
+    said = " ".join(outcome_said(report.outcome, report.left_out))
+    style = {"conforming": "bold green", "part": "bold yellow"}.get(report.outcome, "bold red")
     return Text(f"{said}：{len(report.findings)} 项 checks，{counts}，{report.seconds:.1f} s", style=style)

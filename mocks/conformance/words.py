@@ -24,8 +24,22 @@ GROUPS: Final[dict[str, tuple[str, str]]] = {
     "http": ("HTTP", "HTTP"),
     "hostile": ("畸形与恶意报文", "malformed and hostile documents"),
 }
+OUTCOMES: Final[dict[str, tuple[str, str]]] = {
+    "conforming": ("符合契约", "conforming"),
+    "not_conforming": ("不符合契约", "NOT conforming"),
+    "incomplete": ("未做完，不作结论", "INCOMPLETE, no verdict"),
+    "part": ("只做了部分检查，不作结论", "a part of the checks, no verdict"),
+}
 RESULTS: Final = {
     "passed": ("通过", "passed"),
     "failed": ("未通过", "failed"),
     "not_offered": ("未提供", "not offered"),
 }
+
+
+def outcome_said(outcome: str, left_out: int) -> tuple[str, str]:
+    """The outcome in both languages, with how many checks were left out for time."""
+    zh, en = OUTCOMES[outcome]
+    if not left_out:
+        return zh, en
+    return f"{zh}（{left_out} 项因时间用完未做）", f"{en} ({left_out} checks left out: the time is used up)"

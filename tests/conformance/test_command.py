@@ -10,6 +10,9 @@ import pytest
 from lxml import etree
 
 from exchange.app.cli import main
+from exchange.app.commands import check
+from mocks.conformance.plan import plan
+from mocks.conformance.run import chosen
 from tests.conformance.partners import ACCOUNT, SECRET, Mock
 
 VOID = {"meta", "br"}
@@ -153,8 +156,16 @@ def test_prepare_makes_the_hubs_certificates_once(tmp_path: Path) -> None:
     assert (work / "hub-ec.key").stat().st_mode & 0o077 == 0
 
 
-def test_recorded_verdict_is_listed(sms: Mock, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(online(sms, "--only", "PRB*", "--record")) == 0
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole run is the probes alone."""
+    monkeypatch.setattr(check, "plan", lambda bench: chosen(plan(bench), ["PRB*"]))
+
+
+def test_recorded_verdict_is_listed(
+    sms: Mock, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short(monkeypatch)
+    assert main(online(sms, "--record")) == 0
     assert "certificate valid 90 days" in capsys.readouterr().out
     assert main(["check", "--certificates", "--json", str(tmp_path / "c.json")]) == 0
     assert re.search(r"^sms +valid +4 +0 ", capsys.readouterr().out, re.MULTILINE)
@@ -162,6 +173,37 @@ def test_recorded_verdict_is_listed(sms: Mock, tmp_path: Path, capsys: pytest.Ca
     assert (one["adapter"], one["state"], one["statement"].count(".")) == ("sms", "valid", 2)
     assert main(["check", "--channels"]) == 0
     assert main(["ledger", "verify"]) == 0
+
+
+def test_part_of_the_checks_is_no_verdict(
+    sms: Mock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(online(sms, "--only", "PRB*", "--json", str(tmp_path / "r.json"))) == 0
+    assert "只做了部分检查" in capsys.readouterr().out
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert (report["outcome"], report["conforming"]) == ("part", False)
+    assert main(online(sms, "--only", "PRB*", "--record")) == 2
+    assert "--only" in capsys.readouterr().err
+    assert not (tmp_path / "state" / "hub.db").exists()
+
+
+def test_run_cut_off_by_its_budget_is_incomplete_and_never_recorded(
+    sms: Mock, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short(monkeypatch)
+    files = {name: tmp_path / f"r.{name}" for name in ("json", "html")}
+    options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+    assert main([*online(sms, "--budget", "0", "--record"), *options]) == 1
+    told = capsys.readouterr()
+    assert "INCOMPLETE" in told.out
+    assert "run_incomplete" in told.err
+    report = json.loads(files["json"].read_text("utf-8"))
+    assert (report["outcome"], report["conforming"]) == ("incomplete", False)
+    assert report["left_out"] == len(report["checks"]) == 4
+    html = files["html"].read_text("utf-8")
+    assert "INCOMPLETE" in html
+    assert 'class="verdict ok"' not in html
+    assert not (tmp_path / "state" / "hub.db").exists()
 
 
 def test_partner_that_is_away_is_no_crash(sms: Mock, capsys: pytest.CaptureFixture[str]) -> None:
