@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from canonical.messages import Message, Payload
 from exchange.mapping.rows import BrokenRow
-from exchange.reacting import archives, catalogue, certificates, directory, exchanged, fees, services, telling
+from exchange.reacting import (
+    archives,
+    catalogue,
+    certificates,
+    directory,
+    exchanged,
+    fees,
+    performance,
+    services,
+    telling,
+)
 from exchange.reacting.occasion import Occasion, Reaction
 from exchange.reacting.telling import tell
 from exchange.store.work import Work
@@ -57,6 +67,7 @@ STANDARD = Reactions(
         "case.concluded.v1": (tell("concluded"), services.record_service),
         "case.delivered.v1": (telling.ask_for_a_rating, archives.file_the_case),
         "case.evaluated.v1": (services.expect_ratable, services.look_at_rating),
+        "performance.received.v1": (performance.compare_report,),
         "fee.requested.v1": (fees.check_fee,),
         "fee.basis.v1": (fees.compare_basis,),
         "fee.noticed.v1": (fees.remember_notice, tell("fee_notice")),

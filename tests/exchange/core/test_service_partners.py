@@ -304,6 +304,40 @@ def test_efficiency_data_goes_up_and_a_partial_accept_is_kept_as_such(now: Core,
     assert replies(now, "performance.received.v1") == [
         {"report_id": "XN-2026-11", "accepted": 1, "reason": "row 2: indexCode"}
     ]
+    assert now.rows("SELECT category, code, detail FROM finding") == [
+        {
+            "category": "content",
+            "code": "partial_accept",
+            "detail": "XN-2026-11: 1 of 2 rows; row 2: indexCode",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("batch", "accepted", "found"),
+    [
+        ("XN-2026-11", 2, []),
+        ("XN-2026-11", 0, ["partial_accept"]),
+        ("XN-2026-11", 3, ["partial_accept"]),
+        ("XN-2026-10", 2, ["another_report"]),
+    ],
+)
+def test_what_the_platform_took_is_held_against_what_was_sent(
+    now: Core, partner: Any, batch: str, accepted: int, found: list[str]
+) -> None:
+    data = {"batchNo": batch, "accepted": accepted}
+    partner("performance", lambda call: (200, {"ret": 0, "msg": "", "data": data}))
+    row = {
+        "subject_kind": "department", "subject_code": USCC, "subject_name": "测试局",
+        "indicator": "SX-01", "indicator_name": "按时办结率", "cases": 120, "score": "98.5",
+    }  # fmt: skip
+    report = {
+        "report_id": "XN-2026-11", "region": "441402000000", "period_from": "2026-11-01",
+        "period_to": "2026-11-30", "rows": [row, {**row, "indicator": "SX-02"}], "reported_at": at(now),
+    }  # fmt: skip
+    now.ok("office", "performance.reported.v1", report)
+    assert sent(now)["state"] == "sent"
+    assert [one["code"] for one in now.rows("SELECT code FROM finding")] == found
 
 
 def test_a_service_is_recorded_in_the_envelope_of_the_evaluation_system(
