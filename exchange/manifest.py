@@ -4,6 +4,7 @@ Templates (`{name}`) are filled from the call context. Names every caller suppli
 account, secret, token, time14 (yyyyMMddHHmmss), call_id (UUID), message_id, org (credit code of the body),
 item_type (2 digits), region6, object, version, case_no, item_code, region, the adapter's own
 `parameters`, and the results of its `digests`. Facts (true or false): has_fee, decision_refused.
+`exchange.contextnames` lists every name; the offline check refuses any other.
 """
 
 from __future__ import annotations

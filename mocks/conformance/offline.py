@@ -11,9 +11,11 @@ from pathlib import Path
 from lxml import etree
 
 from exchange.adapterfolder import Adapter, load_adapter
+from exchange.contextnames import own_names, uses
 from exchange.errors import HubError
 from exchange.manifest import Manifest
-from exchange.mapping.compile import parse_toml
+from exchange.mapping.compile import parse_toml, with_fragments
+from exchange.mapping.spec import MappingSpec
 from exchange.scaffold.analyse import analyse
 from exchange.scaffold.points import SAID, Walk
 from exchange.seals import safexml
@@ -184,10 +186,29 @@ def _findings(path: Path, manifest: Manifest) -> Iterator[tuple[str, str, str, l
     )
     silent = [one.name for one in calls if one.outcome.path and not one.outcome.errors]
     yield "MAN-errors", "每个调用都说明了错误码的含义", "every call says what its error codes mean", silent
+    zh, en = "填入的名称都是枢纽会给的", "the hub fills every name it asks for"
+    yield "MAN-filled", zh, en, _unfilled(path, manifest)
     dumb = [one.name for one in manifest.inbound if one.rest and one.answer is None]
     yield "MAN-answers", "每个入站入口都有约定的回答", "every door has the contract's answer", dumb
     late = [f"{manifest.limits.timeout:g} s"] if manifest.limits.timeout > 60 else []
     yield "MAN-timeout", "时限不超过 60 秒", "the time-out is at most 60 s", late
+
+
+def _unfilled(path: Path, manifest: Manifest) -> list[str]:
+    """Names nothing fills, with where they stand, and behind them the names there are."""
+    wrong = [one for one in uses(manifest, lambda name: _spec(path, name)) if one.wrong]
+    lines = [f"{one.where}: {one.name}" for one in wrong]
+    known = own_names(manifest).union(*(one.known for one in wrong))
+    return [*dict.fromkeys(lines), f"已知 known: {', '.join(sorted(known))}"] if wrong else []
+
+
+def _spec(path: Path, name: str) -> MappingSpec | None:
+    """A mapping as written; None for one that MAN-loads complains of."""
+    try:
+        spec = parse_toml(MappingSpec, (path / f"{name}.mapping.toml").read_text("utf-8"))
+        return with_fragments(spec, lambda file: (path / file).read_text("utf-8"))
+    except (HubError, OSError, ValueError):
+        return None
 
 
 def _operations(path: Path, manifest: Manifest) -> set[str]:

@@ -29,8 +29,8 @@ def run(
     tell: Callable[[Finding], None] = lambda found: None, notes: tuple[str, ...] = (),
     part: bool = False,
 ) -> Report:  # fmt: skip
-    """Every check, each finding told as it is there; `about` is name, title and contract version; `part`: these
-    are not all checks."""
+    """Every check, each finding told as it is there; `about` is name, title and contract version; of a `part`
+    not all checks are given."""
     began, start = datetime.now(BEIJING).isoformat(timespec="seconds"), time.monotonic()
     findings: list[Finding] = []
     for check in checks:

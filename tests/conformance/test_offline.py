@@ -4,10 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from exchange.app.commands.check import folder_of
+from exchange.cases import context
+from exchange.contextnames import ALWAYS, FACTS
 from mocks.conformance.model import Report
 from mocks.conformance.offline import offline_checks
 from mocks.conformance.run import run
@@ -65,6 +68,9 @@ FAULTS = [
     ("sms", written("fixtures/refused/report--empty_list.code", "unknown_field /"), "REF-report--empty_list"),
     ("sms", written("fixtures/refused/report--fine.json", "[]"), "OPEN-missing_sample"),
     ("sms", written("contract/contract.md", ""), "CTR-contract.md"),
+    ("sms", replaced("submit.mapping.toml", 'fill = "ext_code"', 'fill = "ext_cod"'), "MAN-filled"),
+    ("department_a", replaced("adapter.toml", "{item_type}", "{itemtype}"), "MAN-filled"),
+    ("department_b", replaced("adapter.toml", "{said_material}", "{said_materiel}"), "MAN-filled"),
     ("sms", replaced("adapter.toml", "timeout = 10.0", "timeout = 100.0"), "MAN-timeout"),
     ("fees", replaced("contract/fees.wsdl", "</", "<"), "CTR-fees.wsdl"),
     ("fees", replaced("adapter.toml", 'operation = "QueryNotice"', 'operation = "Ask"'), "MAN-operations"),
@@ -114,6 +120,23 @@ def test_undeclared_loss_is_found_by_generated_documents(tmp_path: Path) -> None
     said = {one.check.id: one.verdict.received for one in report.findings if one.check.group == "generated"}
     assert report.conforming
     assert all("往返不变" in text or text == "" for text in said.values())
+
+
+def test_misspelt_name_is_told_with_the_names_there_are(tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    replaced("submit.mapping.toml", 'fill = "ext_code"', 'fill = "ext_cod"')(folder)
+    (why,) = [why for id_, why in alarms(examined(folder, 3)) if id_ == "MAN-filled"]
+    wrong, _, known = why.partition("known: ")
+    assert "submit.mapping.toml: ext_cod;" in wrong
+    assert {"ext_code", "ap_id", "case_no", "has_fee", "call_id", "said_content"} <= set(known.split(", "))
+
+
+def test_what_the_hub_gives_of_a_case_is_known() -> None:
+    names = ("case_no", "item_code", "region", "org", "has_fee", "gives_certificate")
+    case = dict.fromkeys(names, "x") | {"facts": {}}
+    given = context(case, SimpleNamespace(payload=None), None)
+    assert names[0] in given
+    assert given.keys() <= ALWAYS | FACTS
 
 
 def test_hooks_are_counted_and_shown(tmp_path: Path) -> None:
