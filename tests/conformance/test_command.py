@@ -156,6 +156,22 @@ def test_prepare_makes_the_hubs_certificates_once(tmp_path: Path) -> None:
     assert (work / "hub-ec.key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(
+    ("adapter", "more", "option"),
+    [
+        ("department_c", (), "--cipher"),
+        ("department_c", ("--cipher", "00" * 16, "--account", ""), "--account"),
+        ("provincial_catalogue", (), "--set region="),
+    ],
+)
+def test_option_an_adapter_cannot_do_without_is_named(
+    sms: Mock, capsys: pytest.CaptureFixture[str], adapter: str, more: tuple[str, ...], option: str
+) -> None:
+    assert main([word if word != str(sms.adapter) else adapter for word in online(sms, *more)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert option in line
+
+
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole run is the probes alone."""
     monkeypatch.setattr(check, "plan", lambda bench: chosen(plan(bench), ["PRB*"]))

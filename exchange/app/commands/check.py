@@ -18,7 +18,7 @@ from mocks.conformance.identity import FILES, prepare
 from mocks.conformance.listener import Listener
 from mocks.conformance.model import Check, Report
 from mocks.conformance.offline import offline_checks
-from mocks.conformance.plan import open_bench, plan
+from mocks.conformance.plan import lines, open_bench, plan
 from mocks.conformance.run import BUDGET, chosen
 from mocks.conformance.run import run as run_checks
 
@@ -162,10 +162,28 @@ def _online(args: argparse.Namespace, folder: Path) -> int:
         return _wrong("--against needs --partner-certificate FILE")
     listener = Listener(keys.ec, args.listen)
     try:
-        bench = open_bench(folder, keys, partner, listener, args.seed or _seed(), connect=not args.list)
-        return _listed(plan(bench)) if args.list else _tried(args, bench, listener)
+        bench = open_bench(folder, keys, partner, listener, args.seed or _seed(), connect=False)
+        if args.list:
+            return _listed(plan(bench))
+        if lacking := _lacking(bench):
+            return _wrong(f"{bench.adapter.name} needs {lacking}")
+        bench.lines = lines(bench)
+        return _tried(args, bench, listener)
     finally:
         listener.close()
+
+
+def _lacking(bench: Bench) -> str:
+    """The options this adapter cannot be tried without and that were not given."""
+    adapter, partner = bench.adapter, bench.partner
+    wraps = [one.rest.wrap for one in adapter.outbound if one.rest]
+    wraps += [one.rest.wrap for one in adapter.inbound if one.rest]
+    encrypted = any(one is not None and one.cipher for one in wraps)
+    given = {"account": partner.account, **partner.values}
+    needed = [name for name in adapter.required_parameters if not given.get(name)]
+    options = ["--cipher HEX"] if encrypted and partner.cipher is None else []
+    options += ["--account NAME" if name == "account" else f"--set {name}=VALUE" for name in needed]
+    return ", ".join(options)
 
 
 def _tried(args: argparse.Namespace, bench: Bench, listener: Listener) -> int:
