@@ -16,7 +16,7 @@ from exchange.transports.wrapped import unwrap
 from mocks.conformance.bench import Bench, Shot
 from mocks.conformance.checks import Maker
 from mocks.conformance.facts import Callback
-from mocks.conformance.listener import Answer, Heard, rendered
+from mocks.conformance.listener import Answer, Heard, accepting
 from mocks.conformance.masking import shown
 from mocks.conformance.model import Verdict, failed, not_offered, passed
 
@@ -105,7 +105,7 @@ def _observe(bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], w
     listener = bench.listener
     if listener is None or entry.rest is None or rule not in bench.facts.callback.values():
         return None
-    good = rendered(entry.answer.ok if entry.answer else {}, {"code": 0, "detail": ""})
+    good = accepting(entry)
     watched: list[bytes] = []
 
     def script(heard: Heard, before: int) -> Answer:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from exchange.errors import HubError
+from exchange.manifest import Inbound
 from exchange.mapping import json as strict
 from exchange.seals import jws
 from exchange.seals.keys import SigningKey
@@ -64,6 +65,7 @@ class Listener:
     host: str = "127.0.0.1"
     heard: list[Heard] = field(default_factory=list)
     scripts: dict[str, Script] = field(default_factory=dict)
+    doors: dict[str, bytes] = field(default_factory=dict)  # by path, the good answer without a script
     default: bytes = b"{}"
 
     def __post_init__(self) -> None:
@@ -124,8 +126,9 @@ class Listener:
         with self._changed:
             before = self._seen.get(key, 0)
             self._seen[key] = before + 1
-        script = self.scripts.get(heard.path.partition("?")[0])
-        return script(heard, before) if script else Answer(body=self.default)
+        path = heard.path.partition("?")[0]
+        script = self.scripts.get(path)
+        return script(heard, before) if script else Answer(body=self.doors.get(path, self.default))
 
     def _keep(self, heard: Heard) -> None:
         with self._changed:
@@ -153,6 +156,11 @@ class Listener:
         return jws.sign_answer(
             body, self.key, status=status, req=nonce, now=now, nonce=f"kit{time.time_ns():020d}"
         )
+
+
+def accepting(entry: Inbound) -> bytes:
+    """The body with which the contract says that a document was taken."""
+    return rendered(entry.answer.ok if entry.answer else {}, {"code": 0, "detail": ""})
 
 
 def rendered(template: Any, values: Mapping[str, object]) -> bytes:

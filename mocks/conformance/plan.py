@@ -17,7 +17,7 @@ from mocks.conformance.hostile import hostile_checks
 from mocks.conformance.hostilexml import hostile_xml_checks
 from mocks.conformance.idempotency import idempotency_checks
 from mocks.conformance.identity import Keys
-from mocks.conformance.listener import Listener
+from mocks.conformance.listener import Listener, accepting
 from mocks.conformance.model import Check, not_offered
 from mocks.conformance.properties import property_checks
 from mocks.conformance.queueline import QueueLine
@@ -40,6 +40,8 @@ def open_bench(
     adapter, facts = load_adapter(folder), load_facts(folder)
     draw = random.Random(seed)  # noqa: S311 - ids of probes, not secrets
     bench = Bench(adapter, facts, keys, partner, Specimens(adapter, facts, draw), draw, listener)
+    if listener is not None:
+        listener.doors |= {one.rest.path: accepting(one) for one in adapter.inbound if one.rest is not None}
     if connect:
         bench.lines = lines(bench)
     return bench
