@@ -1,6 +1,7 @@
 """The OpenAPI documents of partners' contracts, and our samples and words held against them by jsonschema."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,28 @@ SAID = [
 @pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
 def test_document_is_openapi(path: Path) -> None:
     OpenAPIV31SpecValidator(json.loads(path.read_text("utf-8"))).validate()
+
+
+def schemas(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object schema of a document."""
+    if isinstance(node, dict) and "properties" in node and "required" in node:
+        yield node
+    for below in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from schemas(below)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=shown)
+def test_what_is_required_is_a_member_the_schema_has(path: Path) -> None:
+    found = list(schemas(json.loads(path.read_text("utf-8"))))
+    assert found
+    assert [set(one["required"]) - set(one["properties"]) for one in found] == [set()] * len(found)
+
+
+def test_an_answer_of_the_evaluation_system_follows_its_schema() -> None:
+    answer = {"C-Response-Desc": "success", "C-Response-Code": "000000", "C-Response-Msg": ""}
+    assert complaints(ADAPTERS / "evaluation", "answer", answer) == []
+    del answer["C-Response-Code"]
+    assert complaints(ADAPTERS / "evaluation", "answer", answer) != []
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=shown)

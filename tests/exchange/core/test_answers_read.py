@@ -4,14 +4,18 @@ a refusal; what an answer says beyond its contract does not pass unseen. Expecte
 import json
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from exchange.delivery import Channel, exchange
+from exchange.errors import TryLater
 from exchange.manifest import Outcome
+from exchange.transports.rest import RestClient
 from tests.exchange.core.partner import Stub, serving
 from tests.exchange.core.rig import PLAIN_ITEM, Core, Story
-from tests.exchange.core.test_service_partners import COURIER, parcel, replies, sent
+from tests.exchange.core.test_service_partners import COURIER, SECRET, parcel, replies, sent
 
 BOOKED = {"orderId": "parcel-17", "waybillNo": "EB441400017CN", "bookTime": "20261127170003", "freight": 1200}
 DONE = {"C-Response-Desc": "success", "C-Response-Code": "000000", "C-Response-Msg": ""}
@@ -122,3 +126,24 @@ def test_the_first_path_that_differs_is_named() -> None:
     outcome = Outcome(same={"a": "b", "c": "d"})
     assert outcome.differing({"a": "1", "b": "1", "c": "2", "d": "3"}.get) == "c"
     assert outcome.differing({"a": "1", "b": "1"}.get) is None
+
+
+class Broken:
+    """A SOAP client whose partner answers with half a document."""
+
+    def exchange(self, operation: str, arguments: Any, **_: Any) -> Any:
+        del operation, arguments
+        return SimpleNamespace(result="<RET><CODE>000000</CODE>", answer=b"", request=b"", sealed={})
+
+
+def test_half_a_document_in_a_soap_answer_is_asked_for_again(core: Core) -> None:
+    core.party("fees", adapter="fees", address="http://127.0.0.1:9", account={"account": "tb"})
+    party = core.hub.parties.named("fees")
+    assert party is not None
+    adapter = core.hub.adapters["fees"]
+    soap: Any = Broken
+    channel = Channel(party, adapter, SECRET, core.hub.ec_key, lambda _: None, RestClient(1.0), soap, None)
+    call = next(one for one in adapter.outbound if one.soap is not None)
+    with pytest.raises(TryLater) as fault:
+        exchange(channel, call, None, None, channel.context({"message_id": "m-1"}))
+    assert fault.value.code == "answer_unreadable"
