@@ -27,7 +27,7 @@ def answer_headers(answer: Answer | None, receipt: Receipt) -> dict[str, str]:
     """What the contract wants beside the body of an HTTP answer."""
     if answer is None:
         return {}
-    return answer.headers | (answer.refused_headers if receipt.status == "refused" else {})
+    return {**answer.headers, **(answer.refused_headers if receipt.status == "refused" else {})}
 
 
 def partner_tree(answer: Answer, receipt: Receipt, values: Mapping[str, Any], named: Named = str) -> Any:

@@ -137,7 +137,7 @@ class RowRound:
 
     def _mark(self, receipt: Receipt) -> Values:
         door = self.table
-        said = door.ok
+        said: Mapping[str, str | int] = door.ok
         if receipt.status == "refused":
             said = door.unknown_case if receipt.code == UNKNOWN and door.unknown_case else door.refused
         now = moment(self.hub.store.clock())
