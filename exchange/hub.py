@@ -72,13 +72,12 @@ class Hub:
         adapter = self.adapters.get(found.adapter) if found else None
         return adapter.call(document).outcome.judge(code) if adapter else "ok"
 
-    def own_message(self, payload: object, now: float, cause: str | None) -> Message:
-        """A message of the hub itself."""
-        assert isinstance(payload, Payload)  # noqa: S101 - reactions return payloads; anything else is our defect
+    def own_message(self, payload: Payload, now: float, cause: str | None, sender: str) -> Message:
+        """A message made here: by the hub itself, or in its hall."""
         return Message(
             message_id=str(uuid4()),
             type=payload.TYPE,
-            sender=self.name,
+            sender=sender,
             sent_at=moment(now),
             causation_id=cause,
             payload=payload,

@@ -4,7 +4,7 @@ out."""
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from canonical.messages import Message
+from canonical.messages import Message, Payload
 from exchange import inbox
 from exchange.cases import Held, Moved, find
 from exchange.envelope import Envelope, Heard, Sealed, heard, seal_digest
@@ -14,6 +14,7 @@ from exchange.mapping.rows import BrokenRow
 from exchange.receipts import Receipt, errors_of, facts_of, render
 from exchange.records import Record, keep
 from exchange.routing import DEPARTMENTS
+from exchange.staff import Staff
 from exchange.store.work import Work
 from ledger.log import Checkpoint, Entry
 
@@ -97,13 +98,14 @@ def settle(
         release(hub, work, work.named.pop())
 
 
-def submit(hub: Hub, work: Work, payload: object, *, cause: str | None) -> Entry:
-    """The hub's own act: from the commit on, the same path."""
-    understood = heard(hub.own_message(payload, work.now, cause))
+def submit(hub: Hub, work: Work, payload: Payload, *, cause: str | None, by: Staff | None = None) -> Entry:
+    """An act of the hub itself, or of a clerk in its hall: from the commit on, the same path."""
+    sender = hub.name if by is None else by.party
+    understood = heard(hub.own_message(payload, work.now, cause, sender))
     moved = hub.cases.apply(work, understood.message)
     if isinstance(moved, Held):
-        raise Refused("state_forbids", "the hub's own act came before its predecessor", "case_no")
-    entry = keep(hub, work, Record.own(hub.name, understood).moved(moved))
+        raise Refused("state_forbids", "the act came before its predecessor", "case_no")
+    entry = keep(hub, work, Record.own(hub.name, understood, by).moved(moved))
     settle(hub, work, understood.message, moved, entry)
     return entry
 

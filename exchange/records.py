@@ -5,7 +5,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
@@ -14,6 +14,7 @@ from canonical.form import canonical_bytes
 from canonical.messages import Message
 from exchange.envelope import Envelope, Heard, Sealed
 from exchange.errors import HubError
+from exchange.staff import Staff
 from exchange.store.tables import attachment, document, finding
 from exchange.store.work import Work
 from ledger.log import Draft, Entry
@@ -95,16 +96,17 @@ class Record:
         )
 
     @classmethod
-    def own(cls, hub: str, understood: Heard) -> "Record":
-        """An act of the hub itself; its bytes are the canonical form."""
+    def own(cls, hub: str, understood: Heard, by: Staff | None = None) -> "Record":
+        """An act of the hub itself, its bytes the canonical form; of a clerk, the form says who it was."""
         message = understood.message
-        body = canonical_bytes(message.model_dump(mode="json", exclude_none=True))
+        said = message.model_dump(mode="json", exclude_none=True)
+        body = canonical_bytes(said if by is None else {"by": asdict(by), "message": said})
         return cls(
-            "hub.act",
+            "hub.act" if by is None else "hall.act",
             message.message_id,
+            message.sender,
             hub,
-            hub,
-            hub,
+            message.sender,
             "own",
             "hub",
             message.type,

@@ -164,7 +164,7 @@ class HubStub:
         self.thread.join()
 
 
-def until(what: Callable[[], Any], seconds: float = 8.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
     """The first true value of `what`, else a failure."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

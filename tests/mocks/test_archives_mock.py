@@ -10,7 +10,9 @@ import sqlite3
 import threading
 import time
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,44 +31,49 @@ from tests.mocks.jsonparty import ACCOUNT, SECRET, Program, checked_header, comp
 ADD, UNIT = "/archive/addFile", "0123"
 
 
-class PackageServer:
-    """Serves bytes by path with ETag, Range and If-Range (RFC 9110).
+@dataclass
+class Trouble:
+    """`cuts` are lengths after which a connection breaks, `statuses` are answered first, `lies` are headers."""
 
-    `cuts` are lengths after which a connection breaks; `statuses` are answered first; `lies` replace headers.
-    """
+    cuts: list[int] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
+    lies: list[dict[str, str]] = field(default_factory=list)
+    etag: str = '"one"'
+
+
+class PackageServer:
+    """Serves bytes by path with ETag, Range and If-Range (RFC 9110), each case with troubles of its own."""
 
     def __init__(self) -> None:
         self.packages: dict[str, bytes] = {}
         self.asked: list[tuple[str, str | None]] = []
-        self.cuts: list[int] = []
-        self.statuses: list[int] = []
-        self.lies: list[dict[str, str]] = []
-        self.etag = '"one"'
+        self.troubles: defaultdict[str, Trouble] = defaultdict(Trouble)
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")
                 outer.asked.append((self.path, wanted))
-                data = outer.packages.get(self.path.split("?")[0])
-                status = outer.statuses.pop(0) if outer.statuses else 200 if data is not None else 404
+                path = self.path.split("?")[0]
+                data, trouble = outer.packages.get(path), outer.troubles[path]
+                status = trouble.statuses.pop(0) if trouble.statuses else 200 if data is not None else 404
                 data = (data or b"") if status == 200 else b""
                 start = 0
-                if wanted and status == 200 and self.headers.get("If-Range") == outer.etag:
+                if wanted and status == 200 and self.headers.get("If-Range") == trouble.etag:
                     start = int(wanted.removeprefix("bytes=").rstrip("-"))
                     status = 206 if start < len(data) else 416
                 part = b"" if status == 416 else data[start:]
-                headers = {"ETag": outer.etag, "Accept-Ranges": "bytes", "Content-Length": str(len(part))}
+                headers = {"ETag": trouble.etag, "Accept-Ranges": "bytes", "Content-Length": str(len(part))}
                 if status == 206:
                     headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-                if status == 206 and outer.lies:
-                    headers |= outer.lies.pop(0)
+                if status == 206 and trouble.lies:
+                    headers |= trouble.lies.pop(0)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                if outer.cuts and status in (200, 206):
-                    self.wfile.write(part[: outer.cuts.pop(0)])
+                if trouble.cuts and status in (200, 206):
+                    self.wfile.write(part[: trouble.cuts.pop(0)])
                     self.wfile.flush()
                     self.close_connection = True
                     return
@@ -83,6 +90,9 @@ class PackageServer:
         )
         self.thread.start()
 
+    def trouble(self, case: str) -> Trouble:
+        return self.troubles[f"/{case}.zip"]
+
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
@@ -94,14 +104,6 @@ def server() -> Iterator[PackageServer]:
     server = PackageServer()
     yield server
     server.close()
-
-
-@pytest.fixture(autouse=True)
-def quiet(server: PackageServer) -> None:
-    server.cuts.clear()
-    server.statuses.clear()
-    server.lies.clear()
-    server.etag = '"one"'
 
 
 OWN: dict[str, Any] = {"check_delay_ms": 50, "repeat_seconds": [0.2, 0.2, 0.2]}
@@ -523,7 +525,7 @@ def asked_for(server: PackageServer, case: str) -> list[str | None]:
 @pytest.mark.req("S3-51")
 def test_an_interrupted_download_goes_on_where_it_stopped(archives: Program, server: PackageServer) -> None:
     case = new_case()
-    server.cuts += [300, 200]
+    server.trouble(case).cuts += [300, 200]
     assert offered(archives, server, case, package(archives, case))["retcode"] == "200"
     assert asked_for(server, case) == [None, "bytes=300-", "bytes=500-"]
 
@@ -535,11 +537,11 @@ def test_another_package_under_the_address_is_fetched_from_its_start(
     old, data = bytes(5000), package(archives, case)
     value = request(server, case, data)
     server.packages[f"/{case}.zip"] = old
-    server.cuts.append(300)
-    server.etag = '"old"'
+    server.trouble(case).cuts.append(300)
+    server.trouble(case).etag = '"old"'
     add(archives, value)
     until(lambda: asked_for(server, case))
-    server.packages[f"/{case}.zip"], server.etag = data, '"new"'
+    server.packages[f"/{case}.zip"], server.trouble(case).etag = data, '"new"'
     assert result(archives, case)["retcode"] == "200"
     assert asked_for(server, case) == [None, "bytes=300-"]
 
@@ -547,8 +549,11 @@ def test_another_package_under_the_address_is_fetched_from_its_start(
 def test_a_part_of_something_else_is_not_taken(archives: Program, server: PackageServer) -> None:
     case = new_case()
     data = package(archives, case)
-    server.cuts.append(300)
-    server.lies += [{"ETag": '"two"'}, {"Content-Range": f"bytes 299-{len(data) - 1}/{len(data)}"}]
+    server.trouble(case).cuts.append(300)
+    server.trouble(case).lies += [
+        {"ETag": '"two"'},
+        {"Content-Range": f"bytes 299-{len(data) - 1}/{len(data)}"},
+    ]
     assert offered(archives, server, case, data)["retcode"] == "200"
     assert asked_for(server, case) == [None, "bytes=300-", "bytes=300-", "bytes=300-"]
 
@@ -558,7 +563,7 @@ def test_a_package_that_is_gone_is_told_and_offered_again(
     archives: Program, server: PackageServer, status: int
 ) -> None:
     case = new_case()
-    server.statuses.append(status)
+    server.trouble(case).statuses.append(status)
     said = offered(archives, server, case, package(archives, case))
     assert (said["retcode"], items(said)) == ("410", {})
     second = offered(archives, server, case, package(archives, case, kind="修改型"), "20200101000001")
@@ -567,13 +572,13 @@ def test_a_package_that_is_gone_is_told_and_offered_again(
 
 def test_a_passing_trouble_is_overcome(archives: Program, server: PackageServer) -> None:
     case = new_case()
-    server.statuses += [503, 403, 500]
+    server.trouble(case).statuses += [503, 403, 500]
     assert offered(archives, server, case, package(archives, case))["retcode"] == "200"
 
 
 def test_a_download_not_finished_in_time_is_408(fresh: Any, server: PackageServer) -> None:
     archives, case = fresh(), new_case()
-    server.statuses += [503] * 1000
+    server.trouble(case).statuses += [503] * 1000
     value = request(server, case, package(archives, case))
     add(archives, value)
     until(lambda: asked_for(server, case))
@@ -587,7 +592,7 @@ def test_a_download_not_finished_in_time_is_408(fresh: Any, server: PackageServe
 
 def test_a_killed_archive_resumes_the_download(fresh: Any, server: PackageServer) -> None:
     archives, case = fresh(repeat_seconds=[1.0]), new_case()
-    server.cuts.append(300)
+    server.trouble(case).cuts.append(300)
     value = request(server, case, package(archives, case))
     add(archives, value)
     until(lambda: asked_for(server, case))

@@ -1,0 +1,1 @@
+"""Items: directory and implementation lists, their versions, review, situations, fees, import and export."""

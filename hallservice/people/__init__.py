@@ -1,0 +1,1 @@
+"""People and rights: organisations, posts, users, roles, grants, sign-in and sessions."""
