@@ -336,7 +336,7 @@ def test_a_payment_notice_is_made_once_whatever_the_second_of_the_repeat(
         def now(cls, tz: Any = None) -> datetime:
             return datetime.now(tz) + later
 
-    monkeypatch.setattr("exchange.delivery.datetime", Later)
+    monkeypatch.setattr("exchange.delivery.channel.datetime", Later)
 
     def worker() -> Dispatcher:
         channels = Channels(core.hub, Box())

@@ -1,0 +1,8 @@
+"""One call to a partner: say it in their form, seal it, send it, check their seal, judge their answer. No
+transaction is open here."""
+
+from exchange.delivery.calling import exchange
+from exchange.delivery.channel import Channel, Sent
+from exchange.delivery.making import deliver, pull
+
+__all__ = ["Channel", "Sent", "deliver", "exchange", "pull"]
