@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, int]] = {
     "party": ("exchange.app.commands.party", 2),
     "schemas": ("exchange.app.commands.schemas", 2),
     "serve": ("exchange.app.commands.serve", 2),
+    "upgrade": ("exchange.app.commands.upgrade", 2),
 }
 
 FAILED = 1

@@ -21,8 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from exchange.app.settings import Settings
 from exchange.errors import HubError, Misconfigured, TryLater
 from exchange.seals.keys import PrivateKey, SigningKey, load_signing_key
+from exchange.store import schema
 from exchange.store.engine import open_engine, reading
 from exchange.store.work import Store
+from hallservice import tables as hall_tables
 from ledger import keys, tables
 from ledger.errors import LedgerError
 from ledger.log import Log
@@ -54,12 +56,19 @@ def open_store(settings: Settings) -> Store:
     """The store for writing; Misconfigured when its keys are not those it was written with."""
     with coded():
         settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = open_engine(settings.database_url)
+        engine = open_engine(settings.database_url, create=False)
+        schema.prepare(engine, hall_tables.metadata)
         _expect_keys_of_old(settings, engine)
         ensure_keys(settings)
         log = Log(settings.ledger_origin, ledger_signer(settings))
         _expect_newest(settings, engine, log)
         return Store(engine, log)
+
+
+def upgrade_store(settings: Settings) -> tuple[str | None, str]:
+    """The database raised to this version's schema: its version before and after."""
+    with coded():
+        return schema.upgrade(open_engine(settings.database_url, create=False))
 
 
 def open_reader(settings: Settings) -> Engine:

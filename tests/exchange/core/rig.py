@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from canonical.messages import CatalogueIncrement
 from canonical.values import RegionCode, complete_id_number, make_case_number
@@ -38,6 +40,7 @@ from exchange.receipts import Receipt
 from exchange.registry import PartyFacts, add_party
 from exchange.seals import jws
 from exchange.seals.keys import SigningKey, load_signing_key
+from hallservice.tables import metadata
 from ledger.verify_store import verify_store
 
 BEIJING = timezone(timedelta(hours=8))
@@ -580,3 +583,10 @@ def running(target: Callable[..., None], *args: Any) -> Iterator[threading.Threa
     finally:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def differences(engine: Engine) -> list[object]:
+    """What the tables as written say beyond the database, or less."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))

@@ -13,10 +13,22 @@ from exchange.app.postgres import PostgresNode
 from exchange.app.serving import build_hub
 from exchange.app.settings import load_settings
 from exchange.ledgervalues import value_of
+from exchange.store import schema
+from exchange.store.engine import open_engine
 from exchange.store.work import Store
+from hallservice.tables import metadata
 from ledger.log import Draft
 from ledger.verify_store import verify_store
-from tests.exchange.core.rig import PLAIN_ITEM, START, Clock, Core, Story, case_number, service_item
+from tests.exchange.core.rig import (
+    PLAIN_ITEM,
+    START,
+    Clock,
+    Core,
+    Story,
+    case_number,
+    differences,
+    service_item,
+)
 
 PARTIES = {"report": {"adapter": "provincial_reporting"}}
 
@@ -118,3 +130,11 @@ def test_two_hubs_on_one_database_write_in_turn(core: Core, url: str, tmp_path: 
     assert core.value("SELECT count(*) FROM ledger_entry") == before + 50
     whole(core)
     close(other.hub.store)
+
+
+def test_the_steps_of_the_schema_lead_to_the_tables(url: str) -> None:
+    engine = open_engine(url, create=False)
+    assert schema.upgrade(engine) == (None, schema.HEAD)
+    assert differences(engine) == []
+    schema.prepare(engine, metadata)
+    engine.dispose()
