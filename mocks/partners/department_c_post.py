@@ -61,7 +61,7 @@ class Mail:
 
 
 class Post(Worker):
-    """One thread that posts what is due; state waiting, done, refused, given_up or lost."""
+    """One thread that posts what is due; state waiting, done, refused or given_up."""
 
     def __init__(
         self, record: Record, faults: Faults, clock: Clock, mail: Mail, advance: Callable[[str], None]
@@ -120,8 +120,8 @@ class Post(Worker):
         operation = self.operation(row)
         self.pause(operation)
         if self.faults.take(operation, "drop_before_reply"):
-            self._end(row, "lost", "lost")
-            self._advance(row["case_no"])
+            self._note(row, Letter(row["body"], "", False, row["version"]), "lost")
+            self._later(row, "lost")
             return
         flaws = self.faults.flaws(operation)
         sent = letter(row["plain"], row["body"], row["version"], self._mail.key, self.faults, operation)
@@ -212,8 +212,6 @@ class Post(Worker):
             )
 
     def _end(self, row: sqlite3.Row, state: str, code: str) -> None:
-        if state == "lost":
-            self._note(row, Letter(row["body"], "", False, row["version"]), code)
         with self.record.work() as db:
             db.execute(
                 "UPDATE sending SET state = ?, code = ?, attempt = attempt + 1 WHERE seq = ?",

@@ -120,7 +120,7 @@ class Calls(Worker):
         kind = row["kind"]
         self.pause(kind)
         if self.faults.take(kind, "drop_before_reply"):
-            self._close(row, row["body"], Said("lost"), "given_up")
+            self._settle(row, row["body"], Said("lost"))
             return
         if kind == "ask":
             self._settle(row, row["body"], self._ask(row))

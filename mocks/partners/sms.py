@@ -228,7 +228,7 @@ def build(config: Config, log: FilteringBoundLogger) -> Gateway:
     config.integer("balance_segments", 100_000)
     ground = open_ground(config, FAULTS, SCHEMA)
     apart = {"mo": config.numbers("mo_repeat_seconds", REPEATS)}
-    callbacks = ground.callbacks(judge=judge, apart=apart)
+    callbacks = ground.callbacks(judge=judge, apart=apart, unmissed=("report",))
     replies = Replies(callbacks, habits, plan, ground.clock, config.text("ext_code", "01"))
     desk = ground.desk(MANNERS, callbacks)
     gateway = Gateway(config, desk, callbacks, rules, templates, replies, plan, pace, ground.app())

@@ -221,6 +221,16 @@ def test_faults(courier: Program) -> None:
     assert courier.arm(operation="cancel", fault="partial_accept").status_code == 422
 
 
+def test_a_track_lost_on_the_way_is_sent_again(courier: Program) -> None:
+    courier.arm(operation="track", fault="drop_before_reply", times=2)
+    waybill = booked(courier, order())["waybillNo"]
+    until(lambda: "40" in codes(courier, waybill))
+    (first,) = until(
+        lambda: [one for one in lines(courier, kind="track", id=f"{waybill}-01") if one["accepted"]]
+    )
+    assert [one["traceNo"] for one in tracks(courier, waybill)].count(first["id"]) == 1
+
+
 def test_a_killed_courier_goes_on(fresh: Any) -> None:
     courier = fresh(step_seconds=0.5)
     value = order()

@@ -34,12 +34,13 @@ class Ground:
     def callbacks(
         self, *, for_ever: bool = False, repeats: tuple[float, ...] = REPEATS, judge: Judge = taken,
         sealer: Sealer | None = None, apart: Mapping[str, tuple[float, ...]] | None = None,
+        unmissed: tuple[str, ...] = (),
     ) -> Callbacks:  # fmt: skip
         """Calls to the hub, not yet started; under X-Gov-Signature unless a sealer is given."""
         return Callbacks(
             self.record, self.config.hub_url, sealer or self.sealer(), self.faults, self.clock.base,
             repeats=self.config.numbers("repeat_seconds", repeats), for_ever=for_ever, judge=judge,
-            apart=apart,
+            apart=apart, unmissed=unmissed,
         )  # fmt: skip
 
     def sealer(self) -> JwsSealer:

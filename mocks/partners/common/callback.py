@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -101,17 +101,18 @@ class Callbacks(Worker):
         self, record: Record, hub_url: str, sealer: Sealer, faults: Faults, clock: Clock, *,
         repeats: Sequence[float] = REPEATS, for_ever: bool = False,
         timeout: float = TIMEOUT, judge: Judge = taken,
-        apart: Mapping[str, Sequence[float]] | None = None,
+        apart: Mapping[str, Sequence[float]] | None = None, unmissed: Collection[str] = (),
     ) -> None:  # fmt: skip
         """`for_ever`: after the last repeat time, go on at that distance until answered 200.
 
         `timeout`: seconds the hub has to answer. `judge`: reads an answer of HTTP 200.
-        `apart`: repeat times of operations that have their own.
+        `apart`: repeat times of operations that have their own. `unmissed`: operations whose message is gone
+        for good when it is lost on the way, because the contract says that some never come.
         """
         super().__init__("callbacks", record, faults, clock, QUERIES)
         self._sealer = sealer
         self._repeats, self._for_ever = tuple(repeats), for_ever
-        self._apart = dict(apart or {})
+        self._apart, self._unmissed = dict(apart or {}), frozenset(unmissed)
         self._hub, self._judge = hub_url.rstrip("/"), judge
         self._prefix = urlsplit(self._hub).path
         self._client = httpx2.Client(timeout=timeout, trust_env=False, follow_redirects=False)
@@ -156,7 +157,10 @@ class Callbacks(Worker):
         operation = row["operation"]
         self.pause(operation)
         if self.faults.take(operation, "drop_before_reply"):
-            self._lost(row)
+            if operation in self._unmissed:
+                self._lost(row)
+            else:
+                self._settle(row, row["body"], Heard("lost"))
             return
         body, content_type = distorted(row["body"], row["content_type"], self.faults, operation)
         path = self._prefix + row["path"]

@@ -12,7 +12,7 @@ from mocks.partners.common.clock import BEIJING, iso
 
 MEANINGS: Final[Mapping[str, str]] = {
     "delay_ms": "acts VALUE milliseconds late (1000)",
-    "drop_before_reply": "the work is done, no answer comes; a message of its own is lost on the way",
+    "drop_before_reply": "the work is done, no answer comes; a message of its own is lost, so unanswered",
     "half_open": "takes the message and never answers",
     "http500": "HTTP 500, no work done (over a queue: the receipt's code for a system error)",
     "http200_error_body": "HTTP 200 with a body that is no answer of the contract's, no work done",
