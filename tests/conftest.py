@@ -2,10 +2,12 @@
 requirement ids."""
 
 import csv
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from exchange.app import postgres as postgres_node
@@ -17,6 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 # Shared machines stall for seconds: a slow example is no failure.
 settings.register_profile("hub", deadline=None, max_examples=60)
 settings.load_profile("hub")
+
+# As the hub logs; structlog's own default draws each traceback with its locals, which takes half a minute.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+)
 
 
 @pytest.fixture(scope="session")
