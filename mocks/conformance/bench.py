@@ -22,6 +22,7 @@ from exchange.seals.keys import fingerprint, key_id
 from mocks.conformance.facts import Facts, Take
 from mocks.conformance.identity import Keys
 from mocks.conformance.listener import Listener
+from mocks.conformance.pace import Pacer
 from mocks.conformance.reply import Reply
 from mocks.conformance.specimen import Specimen, Specimens
 
@@ -40,6 +41,7 @@ class Partner:
     amqp: str | None = None
     cipher: bytes | None = None  # the key agreed for encrypted bodies
     scale: float = 1.0  # its repeat times are the contract's multiplied by this
+    clock: str | None = None  # where its clock can be set
 
     def by_kid(self, kid: str) -> Certificate | None:
         """Keyring of a JWS: the registered certificate alone."""
@@ -101,6 +103,11 @@ class Bench:
     _token: tuple[str, float] | None = None
 
     @cached_property
+    def pacer(self) -> Pacer:
+        """Keeps to the pace of the contract."""
+        return Pacer(self.facts.pace.calls if self.facts.pace else 0)
+
+    @cached_property
     def main(self) -> str:
         """The document probes are made of."""
         name = self.specimens.main()
@@ -141,9 +148,10 @@ class Bench:
             raise Misconfigured("no_line", f"nothing leads to the partner over {kind}", call.name)
         return self.lines[kind]
 
-    def send(self, shot: Shot) -> Reply:
-        """Over the line it belongs to."""
-        reply = self.line(shot).send(shot)
+    def send(self, shot: Shot, *, hasty: bool = False) -> Reply:
+        """Over the line it belongs to, at the contract's pace or (`hasty`) beyond it."""
+        with self.pacer.turn(hasty=hasty):
+            reply = self.line(shot).send(shot)
         return replace(reply, turned_down=self.facts.refused.get(shot.specimen.document.mapping, {}))
 
     def good(self, name: str | None = None, case_no: str | None = None, **context: Any) -> Reply:

@@ -15,8 +15,9 @@ from exchange.seals import jws
 from exchange.transports.wrapped import unwrap
 from mocks.conformance.bench import Bench, Shot
 from mocks.conformance.checks import Maker
+from mocks.conformance.clocks import clocked, shift
 from mocks.conformance.facts import Callback
-from mocks.conformance.listener import Answer, Heard, accepting
+from mocks.conformance.listener import Answer, Heard, Listener, accepting
 from mocks.conformance.masking import shown
 from mocks.conformance.model import Verdict, failed, not_offered, passed
 
@@ -82,6 +83,9 @@ def callback_checks(make: Maker) -> None:
             )
             for at, gap in enumerate(rule.repeats)
         ]
+        rows.append(
+            ("clock", "拨慢业务时钟，重发照旧", "its clock set back an hour delays no repeat", _clock)
+        )
         if entry.name not in bench.facts.callback:
             rows = rows[:1]
         for id_, zh, en, run in rows:
@@ -90,18 +94,25 @@ def callback_checks(make: Maker) -> None:
             )
 
 
-def observed(bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], wait: float) -> Seen | None:
-    """One document of the partner, answered in turn as `how` says and then well; None when none came."""
-    key = f"callback {entry.name} {' '.join(how)}"
+def observed(
+    bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], wait: float,
+    then: Callable[[], None] | None = None,
+) -> Seen | None:  # fmt: skip
+    """One document of the partner, answered in turn as `how` says and then well; None when none came.
+    `then` is done once its first request was answered."""
+    key = f"callback {entry.name} {' '.join(how)}{' then' if then else ''}"
     if bench.memory.get(f"callback {entry.name} ", "") is None:
         return None  # nothing came the first time
     if key not in bench.memory:
-        bench.memory[key] = _observe(bench, entry, rule, how, wait)
+        bench.memory[key] = _observe(bench, entry, rule, how, wait, then)
     found: Seen | None = bench.memory[key]
     return found
 
 
-def _observe(bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], wait: float) -> Seen | None:
+def _observe(
+    bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], wait: float,
+    then: Callable[[], None] | None,
+) -> Seen | None:  # fmt: skip
     listener = bench.listener
     if listener is None or entry.rest is None or rule not in bench.facts.callback.values():
         return None
@@ -117,16 +128,24 @@ def _observe(bench: Bench, entry: Inbound, rule: Callback, how: Sequence[str], w
 
     listener.scripts[entry.rest.path] = script
     began = time.time()
-    for attempt in range(rule.tries):
-        name = rule.trigger[attempt % len(rule.trigger)]
-        reply = bench.send(Shot(bench.ready(name)))
-        if listener.wait(lambda heard: watched, max(0.6, rule.wait * bench.partner.scale)):
-            break
-        del reply
+    name = _caused(bench, rule, listener, watched)
     if not watched:
         return None
+    if then is not None:
+        then()
     listener.wait(lambda heard: len(_of(heard, watched[0])) > len(how), wait)
     return Seen(watched[0], tuple(_of(listener.heard, watched[0])), name)
+
+
+def _caused(bench: Bench, rule: Callback, listener: Listener, watched: list[bytes]) -> str:
+    """The document that was sent last when a call came, or when nothing came after all."""
+    name = rule.trigger[0]
+    for attempt in range(rule.tries):
+        name = rule.trigger[attempt % len(rule.trigger)]
+        bench.send(Shot(bench.ready(name)))
+        if listener.wait(lambda heard: watched, max(0.6, rule.wait * bench.partner.scale)):
+            break
+    return name
 
 
 def _of(heard: list[Heard], body: bytes) -> list[Heard]:
@@ -141,7 +160,7 @@ def _nothing(bench: Bench, rule: Callback) -> Verdict:
     if rule not in bench.facts.callback.values():
         return not_offered("契约资料未说明何时回调 / the facts do not say what causes this call")
     why = "没有监听地址 / no listener" if bench.listener is None else "没有回调到来 / no call came"
-    said = not_offered if bench.listener is None else failed
+    said = not_offered if bench.listener is None or rule.may else failed
     return said(f"{why} ({', '.join(rule.trigger)} × {rule.tries})")
 
 
@@ -242,6 +261,20 @@ def _repeats(bench: Bench, entry: Inbound, rule: Callback, how: str) -> Verdict:
 def _series(bench: Bench, entry: Inbound, rule: Callback) -> Seen | None:
     count = sum(1 for gap in rule.repeats if gap * bench.partner.scale <= 6)
     return observed(bench, entry, rule, ("http503",) * count, _waiting(rule, bench, count))
+
+
+def _clock(bench: Bench, entry: Inbound, rule: Callback) -> Verdict:
+    """What waits to be repeated goes by true time: nobody's clock may lose or delay it."""
+    count = sum(1 for gap in rule.repeats if gap * bench.partner.scale <= 6)
+    back, wait = partial(shift, bench, -3600, seals=False), _waiting(rule, bench, count)
+
+    def run() -> Verdict:
+        seen = observed(bench, entry, rule, ("http503",) * count, wait, back)
+        if seen is None:
+            return _nothing(bench, rule)
+        return _judged(seen, len(seen.requests) > count, f"{wait:.1f} 秒内没有重发 / not repeated in time")
+
+    return clocked(bench, run)
 
 
 def _gap(bench: Bench, entry: Inbound, rule: Callback, at: int) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from exchange.mapping.compile import parse_toml
 
@@ -75,7 +75,28 @@ class Callback(Section):
     wait: float = 3.0
     repeats: tuple[float, ...] = (1.0, 5.0, 30.0)
     timeout: float = 10.0
+    may: bool = False  # the contract leaves it to the partner whether the call comes
     section: str = ""
+
+
+class Window(Section):
+    """Hours (HH:MM, Beijing) at which a document is answered in another way than at `outside`."""
+
+    id: str
+    document: str
+    at: str
+    outside: str = "12:00"
+    zh: str
+    en: str
+    expect: Expect
+    section: str = ""
+
+
+class Pace(Section):
+    """At most so many calls a second, and what is answered to more."""
+
+    calls: int = Field(ge=1)
+    expect: Expect
 
 
 class Feedback(Section):
@@ -106,6 +127,8 @@ class Facts(Section):
     idempotency: dict[str, Idempotency] = {}
     probes: tuple[Probe, ...] = ()
     many: tuple[Many, ...] = ()
+    windows: tuple[Window, ...] = ()
+    pace: Pace | None = None
     callback: dict[str, Callback] = {}
     feedback: Feedback | None = None
     not_offered: dict[str, str] = {}

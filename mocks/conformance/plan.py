@@ -10,6 +10,7 @@ from exchange.adapterfolder import load_adapter
 from mocks.conformance.bench import Bench, Line, Partner
 from mocks.conformance.callbacks import callback_checks
 from mocks.conformance.checks import Maker
+from mocks.conformance.clocks import clock_checks
 from mocks.conformance.content import content_checks
 from mocks.conformance.facts import load_facts
 from mocks.conformance.feedback import feedback_checks
@@ -29,7 +30,7 @@ from mocks.conformance.specimen import Specimens
 PARTS = (
     content_checks, property_checks,
     seal_checks, idempotency_checks, callback_checks, feedback_checks, hostile_checks,
-    hostile_xml_checks,
+    hostile_xml_checks, clock_checks,
 )  # fmt: skip
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ FRESH = frozenset({"request_id", "message_id"})
 """Payload fields that identify a document whatever the partner."""
 OWN = frozenset({"account", "secret", "token", "time14"})
 """Context of a sample that the run itself knows better."""
+
+
+DAY = re.compile(r"\{today([+-][0-9]{1,4})?\}")
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,11 @@ class Specimens:
         held: dict[str, Any] = json.loads(file.read_text("utf-8")) if file else {"payload": None}
         content, case = held.get("payload"), case_no or self.case_number(held.get("payload"))
         if content is not None:
-            taken = {key: base[key] for key in self._taken(name) if key in base}
-            content = self._renewed({**content, **self.facts.payload.get(name, {}), **taken}, case)
+            own_data = {
+                key: dated(one, self._today()) for key, one in self.facts.payload.get(name, {}).items()
+            }
+            taken = {key: base[key] for key in (*self._taken(name), *own_data) if key in base}
+            content = self._renewed({**content, **own_data, **taken}, case)
         payload = None if document.type is None else PAYLOADS[document.type].model_validate(content)
         given = {key: value for key, value in held.get("context", {}).items() if key not in OWN}
         own = {"message_id": str(uuid.UUID(int=self.random.getrandbits(128), version=4))}
@@ -102,6 +109,10 @@ class Specimens:
         rule = self.facts.take.get(name)
         return tuple(rule.values) if rule else ()
 
+    @staticmethod
+    def _today() -> date:
+        return datetime.now(BEIJING).date()
+
     def case_number(self, content: Mapping[str, Any] | None) -> str:
         """A new case number of the sample's region."""
         region = RegionCode((content or {}).get("region") or "441402000000")
@@ -116,6 +127,12 @@ class Specimens:
     def identity(self) -> str:
         """24 characters nobody used."""
         return f"kit-{self.random.getrandbits(80):020x}"
+
+
+def dated(value: Any, today: date) -> Any:
+    """`{today}`, `{today-30}` or `{today+1}` as that day; anything else as it is."""
+    found = DAY.fullmatch(value) if isinstance(value, str) else None
+    return (today + timedelta(days=int(found[1] or 0))).isoformat() if found else value
 
 
 def _told(content: Mapping[str, Any], document: Document) -> dict[str, Any]:

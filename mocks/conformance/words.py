@@ -20,6 +20,7 @@ GROUPS: Final[dict[str, tuple[str, str]]] = {
     "callback": ("回调与退避", "callbacks and back-off"),
     "feedback": ("消息反馈", "feedback by queue"),
     "limits": ("限额", "limits"),
+    "clock": ("时钟与时段", "clocks and windows"),
     "charset": ("字符集", "character sets"),
     "http": ("HTTP", "HTTP"),
     "hostile": ("畸形与恶意报文", "malformed and hostile documents"),

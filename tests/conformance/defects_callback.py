@@ -138,6 +138,13 @@ def other_content(proxy: Proxy, request: Request) -> Response | None:
     return None
 
 
+def by_its_clock(proxy: Proxy, request: Request) -> Response | None:
+    """What is still to be repeated waits for an hour that its clock, set back, will not show for long."""
+    first = proxy.memory.setdefault("calls", {})
+    first[request.body] = first.get(request.body, 0) + 1
+    return fine(proxy, request) if first[request.body] > 1 else None
+
+
 NAME = "CBK-report-"
 CALLBACKS: tuple[Defect, ...] = (
     Defect("calls-unsealed", (NAME + "seal",), call(unsealed)),
@@ -186,5 +193,6 @@ CALLBACKS: tuple[Defect, ...] = (
     Defect("repeats-under-the-old-seal", (NAME + "fresh",), old_seal),
     Defect("repeats-too-late", (NAME + "backoff-1",), late),
     Defect("repeats-at-once", (NAME + "backoff-1",), after=hasty),
+    Defect("repeats-by-its-own-clock", (NAME + "clock",), by_its_clock),
     Defect("repeats-something-else", (NAME + "http500",), other_content),
 )

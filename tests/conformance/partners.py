@@ -39,9 +39,13 @@ OWN: dict[str, dict[str, Any]] = {
         "extend_every": 0, "refuse_every": 0, "resend_seconds": 1,
     },
     "catalogue": {},
+    "logistics": {"step_seconds": 0.5},
+    "performance": {},
+    "sharing": {},
+    "revenue": {},
     "department_b": {"uscc": ORG, "department_name": "示范局", "special_every": 0, "refuse_every": 0,
                      "step_seconds": 0.05},
-    "department_c": {"uscc": ORG, "department_name": "示范局", "special_every": 0, "refuse_every": 0,
+    "department_c": {"uscc": ORG, "department_name": "示范局", "special_every": 1, "refuse_every": 0,
                      "cipher_key": CIPHER, "step_seconds": 0.05},
 }  # fmt: skip
 ADAPTER = {"catalogue": "provincial_catalogue"}
@@ -97,6 +101,7 @@ class Mock:
             "queue": self.folder / self.queue,
             "cipher": bytes.fromhex(CIPHER),
             "scale": self.scale,
+            "clock": f"{self.url}/admin/clock",
         }
         return Partner(**(values | more))  # type: ignore[arg-type]
 

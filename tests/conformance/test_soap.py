@@ -55,18 +55,6 @@ def test_clean_catalogue_raises_no_alarm(catalogue: tuple[Mock, Proxy]) -> None:
     assert report.seconds < 60
 
 
-@pytest.mark.parametrize(
-    ("module", "least"), [("department_b", 150), ("department_c", 150), ("certificates", 150)]
-)
-def test_other_clean_partners_raise_no_alarm(module: str, least: int) -> None:
-    """SOAP in GBK with documents in documents, encrypted REST, and a library with tokens and callbacks."""
-    with running(module) as mock:
-        report = mock.report()
-    assert alarms(report) == []
-    assert report.count("passed") >= least
-    assert report.seconds < 60
-
-
 @pytest.mark.parametrize("name", ["fees", "catalogue"])
 def test_proxy_itself_changes_nothing(name: str, request: pytest.FixtureRequest) -> None:
     partner, defects = request.getfixturevalue(name), FEES if name == "fees" else WSS

@@ -74,6 +74,7 @@ def _partner(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--queue", metavar="FILE", type=Path, help="the database queue it reads")
     group.add_argument("--cipher", metavar="HEX", help="the key agreed for encrypted bodies")
     group.add_argument("--amqp", metavar="URL", help="the broker it reads")
+    group.add_argument("--clock", metavar="URL", help="where its clock can be set (a mock: URL/admin/clock)")
     group.add_argument("--time-scale", metavar="X", type=_scale, default=1.0, help="its repeat times × X")
 
 
@@ -222,6 +223,7 @@ def _asked(args: argparse.Namespace) -> Partner | None:
         args.amqp,
         _cipher(args.cipher),
         args.time_scale,
+        args.clock,
     )
 
 
