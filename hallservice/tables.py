@@ -1,5 +1,7 @@
 """Every table of the hall, in the hub's own database; importing this makes them known to it."""
 
 from exchange.store.tables import metadata
+from hallservice.flows import tables as _flows  # noqa: F401 - its tables too
+from hallservice.people import tables as _people  # noqa: F401 - importing makes its tables known
 
 __all__ = ["metadata"]

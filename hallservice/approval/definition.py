@@ -39,6 +39,9 @@ Name = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f\ufffe\uffff]*$")
 ]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]
+Post = Annotated[
+    str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f\ufffe\uffff]*$")
+]
 Days = Annotated[int, Field(ge=0, le=3650)]
 FORBID = ConfigDict(extra="forbid")
 
@@ -51,7 +54,7 @@ class Step:
     key: Key
     name: Name
     kind: StepKind
-    post: Code
+    post: Post
     level: Level
     limit_days: Days = 0
     overdue: Overdue = "NONE"
@@ -161,9 +164,9 @@ class Posts:
     """Who decides on suspension, extension, abort and termination; who supervises; who migrates."""
 
     __pydantic_config__ = FORBID
-    special: Code
-    supervisor: Code
-    administrator: Code
+    special: Post
+    supervisor: Post
+    administrator: Post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

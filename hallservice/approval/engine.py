@@ -11,7 +11,7 @@ from typing import Any
 
 from hallservice.approval import special, verbs
 from hallservice.approval.definition import LEVEL_NAMES
-from hallservice.approval.events import Act, Event, Migrated, Started
+from hallservice.approval.events import SYSTEM, Act, Event, Migrated, Started
 from hallservice.approval.migration import migrated
 from hallservice.approval.plan import Plan
 from hallservice.approval.refusals import refuse
@@ -38,6 +38,7 @@ _ON_STEP: tuple[tuple[str, Callable[[Plan, State, Any], State]], ...] = (
     ("answered", special.answered),
     ("resumed", special.resumed),
     ("resupplied", special.resupplied),
+    ("closed", special.closed),
 )
 HANDLERS: Mapping[str, Callable[[Plan, State, Any], State]] = MappingProxyType(dict(_ON_STEP))
 _OPEN: frozenset[Status] = frozenset({"running", "suspended", "with_applicant"})
@@ -45,6 +46,7 @@ _WHILE: Mapping[str, frozenset[Status]] = {
     "asked": _OPEN,
     "answered": _OPEN,
     "migrated": _OPEN,
+    "closed": _OPEN,
     "resumed": frozenset({"suspended"}),
     "resupplied": frozenset({"with_applicant"}),
 }
@@ -84,11 +86,13 @@ def _plan(plans: Plans, digest: str) -> Plan:
 def _start(plan: Plan, event: Started) -> State:
     for level in sorted(plan.levels - event.units.keys()):
         refuse("unit_missing", level=LEVEL_NAMES[level])
-    if event.by.org not in event.units.values():
+    if event.by != SYSTEM and event.by.org not in event.units.values():
         refuse("other_unit", who=event.by.name)
     verbs.checked_facts(plan, event.facts)
     units = {str(level): org for level, org in event.units.items()}
-    begun = State(plan.digest, "running", event.at, event.at, units, dict(event.facts), count=0)
+    begun = State(
+        plan.digest, "running", event.at, event.at, units, dict(event.facts), event.accepted, count=0
+    )
     return _advanced(plan, begun, event)
 
 

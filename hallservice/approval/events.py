@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from canonical.amounts import Timestamp
 from canonical.errors import ValueRefused
 from hallservice.approval.conditions import FORBID, LARGEST
-from hallservice.approval.definition import Code, Level, Name, Overdue
+from hallservice.approval.definition import Code, Level, Name, Overdue, Post
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
 StepKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,299}$")]
@@ -35,10 +35,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Actor(Person):
-    """Who acts, with the posts held at that moment."""
+    """Who acts, with the posts held at that moment; `over`: other units of the case under supervision."""
 
     __pydantic_config__ = FORBID
-    posts: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
+    posts: Annotated[tuple[Post, ...], Field(max_length=50)] = ()
+    over: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
 
     @property
     def person(self) -> Person:
@@ -60,11 +61,12 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Act):
-    """`units` names the organisation of each level the process uses."""
+    """`units` names the organisation of each level the process uses; `accepted`: who accepted the case."""
 
     plan: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     units: dict[Level, Code]
     facts: FactSet = field(default_factory=dict)
+    accepted: Person | None = None
     verb: Literal["started"] = "started"
 
 
@@ -180,9 +182,13 @@ class Withdrawn(OnStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked(OnStep):
-    """Suspension, extension (of this step), abort or termination is asked for by a holder, with reasons."""
+    """Suspension, extension (of this step), abort or termination is asked for by a holder, with reasons.
+
+    `ground` names the procedure that stops the clock (听证, 检验 …).
+    """
 
     kind: AskKind
+    ground: Annotated[str, StringConstraints(max_length=100)] = ""
     days: Annotated[int, Field(ge=0, le=365)] = 0
     verb: Literal["asked"] = "asked"
 
@@ -217,6 +223,14 @@ class Deemed(OnStep):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Closed(Act):
+    """The case has ended by another way than its process (the applicant took it back); by the system."""
+
+    opinion: Text = ""
+    verb: Literal["closed"] = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migrated(Act):
     """To another version; `skips` names every step that the change keeps from running or forgets."""
 
@@ -242,7 +256,7 @@ StepEvent = (
     | Asked
     | Deemed
 )
-Event = StepEvent | Started | Resupplied | Answered | Resumed | Migrated
+Event = StepEvent | Started | Resupplied | Answered | Resumed | Closed | Migrated
 VERBS = {kind.__dataclass_fields__["verb"].default: kind for kind in get_args(Event)}
 ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="verb")])
 

@@ -6,6 +6,7 @@ from hallservice.approval.refusals import refuse
 from hallservice.approval.state import Ask, State, Work
 
 DOERS = ("accept", "undertake")
+HANDLING = ("undertake", "review", "approve")
 
 
 def unit(plan: Plan, state: State, key: str) -> str:
@@ -23,8 +24,14 @@ def owns(plan: Plan, state: State, key: str, actor: Actor) -> bool:
 
 
 def has_post(state: State, actor: Actor, post: str) -> bool:
-    """A post counts only in an organisation that takes part in the case."""
-    return post in actor.posts and actor.org in state.units.values()
+    """A post counts only in, or over, an organisation that takes part in the case."""
+    return post in actor.posts and bool({actor.org, *actor.over} & set(state.units.values()))
+
+
+def supervises(plan: Plan, state: State, key: str, actor: Actor) -> bool:
+    """Whether the actor holds the supervising post for the step: in its unit or the case's, or over them."""
+    own = {unit(plan, state, key), *state.units.values()}
+    return plan.posts.supervisor in actor.posts and bool(own & {actor.org, *actor.over})
 
 
 def decides(plan: Plan, state: State, ask: Ask) -> str:
@@ -76,8 +83,10 @@ def may_decide(plan: Plan, key: str, work: Work) -> None:
 
 
 def separated(plan: Plan, state: State, key: str, person: Person) -> None:
-    """Refuses one who accepted or undertook the case as its approver, and the other way round."""
+    """Refuses one who accepted the case for what follows, and one who undertook it as its approver."""
     kind = plan.places[key].step.kind
+    if state.accepted is not None and state.accepted.id == person.id and kind in HANDLING:
+        refuse("duty_separation", who=person.name)
     against = DOERS if kind == "approve" else ("approve",) if kind in DOERS else ()
     for other, done in state.done.items():
         if done.by.id == person.id and plan.places[other].step.kind in against:
@@ -87,7 +96,7 @@ def separated(plan: Plan, state: State, key: str, person: Person) -> None:
 def may_urge(plan: Plan, state: State, key: str, actor: Actor) -> bool:
     leads = any(actor.org == org and post in actor.posts for org, post in plan.places[key].leads)
     acted = any(done.by.id == actor.id for done in state.done.values())
-    return leads or acted or has_post(state, actor, plan.posts.supervisor)
+    return leads or acted or supervises(plan, state, key, actor)
 
 
 def awaited(work: Work) -> tuple[Person, ...]:

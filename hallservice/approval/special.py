@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from hallservice.approval.events import SYSTEM, Answered, Asked, Resumed, Resupplied
+from hallservice.approval.events import SYSTEM, Answered, Asked, Closed, Resumed, Resupplied
 from hallservice.approval.plan import Plan
 from hallservice.approval.refusals import refuse
 from hallservice.approval.rights import active_work, decides, has_post, name_of, owns
@@ -22,7 +22,9 @@ def asked(plan: Plan, state: State, event: Asked) -> State:
         refuse("days_missing")
     if _open(state, event.kind, event.step) is not None:
         refuse("already_asked")
-    ask = Ask(event.kind, event.step, event.by.person, event.at, event.days)
+    ask = Ask(
+        event.kind, event.step, event.by.person, event.at, event.days, event.opinion, event.ground.strip()
+    )
     return replace(touched(state, event.step), asks=(*state.asks, ask))
 
 
@@ -39,6 +41,8 @@ def answered(plan: Plan, state: State, event: Answered) -> State:
         refuse("not_special")
     if ask.by.id == event.by.id:
         refuse("own_ask")
+    if ask.kind == "extension" and state.status != "running":
+        refuse("wrong_status", status=STATUS_NAMES[state.status])
     if not event.grant:
         reasoned(event.opinion)
     left = replace(state, asks=tuple(other for other in state.asks if other is not ask))
@@ -75,6 +79,13 @@ def resupplied(plan: Plan, state: State, event: Resupplied) -> State:
     if not own and event.by != SYSTEM:
         refuse("not_holder", step=name_of(plan, state.active[0]))
     return _running(state, event.at)
+
+
+def closed(plan: Plan, state: State, event: Closed) -> State:
+    """Nothing is left to decide; only the system says so."""
+    if event.by != SYSTEM:
+        refuse("only_system")
+    return replace(state, status="terminated")
 
 
 def _running(state: State, at: datetime) -> State:

@@ -63,6 +63,7 @@ class Work:
     before: tuple[Person, ...] = ()
     after: tuple[Person, ...] = ()
     passed_by: Person | None = None
+    said: str = ""  # the opinion of `passed_by`
     panel: Panel | None = None
     extra_days: int = 0
     urged: int = 0
@@ -99,6 +100,8 @@ class Ask:
     by: Person
     at: datetime
     days: int = 0
+    reason: str = ""
+    ground: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class State:
     latest: datetime
     units: Mapping[str, str]
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    accepted: Person | None = None
     done: Mapping[str, Done] = field(default_factory=dict)
     work: Mapping[str, Work] = field(default_factory=dict)
     chosen: Mapping[str, int] = field(default_factory=dict)

@@ -25,13 +25,13 @@ from hallservice.approval.plan import Plan, after, follows
 from hallservice.approval.refusals import refuse
 from hallservice.approval.rights import (
     active_work,
-    has_post,
     held_work,
     may_decide,
     may_urge,
     name_of,
     owns,
     separated,
+    supervises,
     unit,
 )
 from hallservice.approval.state import Done, Outcome, Panel, Pause, State, Work
@@ -44,7 +44,8 @@ def passed(plan: Plan, state: State, event: Passed) -> State:
     checked_facts(plan, event.facts)
     known = replace(state, facts={**state.facts, **event.facts}) if event.facts else state
     if work.after:
-        return with_work(known, event.step, replace(work, passed_by=event.by.person, touched=True))
+        waiting = replace(work, passed_by=event.by.person, said=event.opinion, touched=True)
+        return with_work(known, event.step, waiting)
     return _done(known, event, event.by.person, "passed")
 
 
@@ -118,7 +119,7 @@ def _is_touched(state: State, key: str) -> bool:
 
 def transferred(plan: Plan, state: State, event: Transferred) -> State:
     work = active_work(plan, state, event.step)
-    if not has_post(state, event.by, plan.posts.supervisor):
+    if not supervises(plan, state, event.step, event.by):
         work = held_work(plan, state, event)
     reasoned(event.opinion)
     if work.person is not None and event.to.id == work.person.id:
@@ -193,7 +194,7 @@ def signed(plan: Plan, state: State, event: Signed) -> State:
 def _signed_after(state: State, event: Signed, work: Work) -> State:
     """The last agreement finishes the step; an objection gives it back to the holder."""
     if not event.agree:
-        return with_work(state, event.step, replace(work, passed_by=None, touched=True))
+        return with_work(state, event.step, replace(work, passed_by=None, said="", touched=True))
     return _settled(state, event, replace(work, after=_without(work.after, event.by.person)))
 
 
