@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from exchange.app.rabbit import free_port, write_private
+from exchange.app.privatefiles import kept_password, write_private
+from exchange.app.rabbit import free_port
 from exchange.errors import Misconfigured, TryLater
 
 PLACES = "/usr/lib/postgresql"  # Debian: one folder per version, not on PATH
@@ -76,12 +76,8 @@ class PostgresNode:
 
     @property
     def password(self) -> str:
-        """Made once per state directory and kept there, readable by its owner alone."""
-        path = self.state / "password"
-        if not path.exists():
-            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(path, secrets.token_urlsafe(24))
-        return path.read_text()
+        """Made once per state directory."""
+        return kept_password(self.state)
 
     def address(self, database: str = FIRST_DATABASE) -> str:
         """The address of a database without the password, as the registry keeps it."""

@@ -17,6 +17,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from exchange.app.amqp_login import login_works
+from exchange.app.privatefiles import kept_password, write_private
 from exchange.errors import Misconfigured, TryLater
 
 # The wrappers on PATH insist on root or the rabbitmq user; the script behind them runs as anybody.
@@ -69,7 +70,7 @@ class RabbitNode:
     @property
     def url(self) -> str:
         """The address to log in at, password included: not for logs."""
-        return f"amqp://{quote(self.user)}:{quote(self._password())}@127.0.0.1:{self.port}/%2F"
+        return f"amqp://{quote(self.user)}:{quote(kept_password(self.state))}@127.0.0.1:{self.port}/%2F"
 
     @property
     def running(self) -> bool:
@@ -115,19 +116,11 @@ class RabbitNode:
         write_private(self.state / "enabled_plugins", "[].\n")
         (self.state / "node.log").unlink(missing_ok=True)
 
-    def _password(self) -> str:
-        """Made once per state directory and kept there, readable by its owner alone."""
-        path = self.state / "password"
-        if not path.exists():
-            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(path, secrets.token_urlsafe(24))
-        return path.read_text()
-
     def _all_definitions(self) -> dict[str, Any]:
         given = dict(self.definitions)
         user = {
             "name": self.user,
-            "password_hash": _password_hash(self._password()),
+            "password_hash": _password_hash(kept_password(self.state)),
             "tags": ["administrator"],
         }
         everything = {"user": self.user, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
@@ -188,7 +181,7 @@ class RabbitNode:
     def _wait_until_open(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while self.running and time.monotonic() < deadline:
-            if self._says_started() and login_works(self.port, self.user, self._password()):
+            if self._says_started() and login_works(self.port, self.user, kept_password(self.state)):
                 return
             time.sleep(0.1)
         self.stop()
@@ -215,12 +208,6 @@ def _password_hash(password: str) -> str:
     """RabbitMQ's own form: base64 of a 4-byte salt and SHA-256 over salt and password."""
     salt = secrets.token_bytes(4)
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
-
-
-def write_private(path: Path, text: str) -> None:
-    """A file only its owner can read, from its first byte on."""
-    path.touch(mode=0o600)
-    path.write_text(text, "utf-8")
 
 
 def free_port() -> int:

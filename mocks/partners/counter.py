@@ -16,11 +16,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from structlog.types import FilteringBoundLogger
 
-from mocks.partners.common import strictjson
 from mocks.partners.common.assemble import open_ground
 from mocks.partners.common.config import Config, ConfigError
 from mocks.partners.common.endpoint import Answer, Call, Manners, Operation
 from mocks.partners.common.faults import ANSWER_FAULTS, SEAL_FAULTS
+from mocks.partners.common.morecases import asked_cases
 from mocks.partners.common.server import main
 from mocks.partners.counter_acts import ALL_ACTS
 from mocks.partners.counter_desk import Clerks
@@ -107,15 +107,9 @@ class Counter:
 
     async def run(self, request: Request) -> JSONResponse:
         """POST /admin/run: so many cases more."""
-        try:
-            asked = strictjson.read_object(await request.body())
-        except strictjson.BadJson:
-            asked = {}
-        number = asked.get("cases")
-        if asked.keys() != {"cases"} or type(number) is not int or number < 1:
-            return JSONResponse({"detail": "cases: a whole number of at least 1 is needed"}, 422)
-        if self.cases.target() + number > MOST_CASES:
-            return JSONResponse({"detail": f"cases: at most {MOST_CASES} together"}, 422)
+        number = await asked_cases(request, self.cases.target(), MOST_CASES)
+        if isinstance(number, JSONResponse):
+            return number
         self.cases.aim(number)
         self.cases.setting("runs", more=1)
         self.clerks.items.reload()

@@ -17,13 +17,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from structlog.types import FilteringBoundLogger
 
-from mocks.partners.common import strictjson
 from mocks.partners.common.assemble import open_ground
 from mocks.partners.common.callback import JwsSealer
 from mocks.partners.common.config import Config
 from mocks.partners.common.endpoint import Answer, Call, Desk, Manners, Operation
 from mocks.partners.common.faults import ANSWER_FAULTS, PUSH_FAULTS
 from mocks.partners.common.members import BadMember, checked, named
+from mocks.partners.common.morecases import asked_cases
 from mocks.partners.common.pace import Pace
 from mocks.partners.common.server import main
 from mocks.partners.counter_items import Items
@@ -170,15 +170,9 @@ class Portal:
 
     async def run(self, request: Request) -> JSONResponse:
         """POST /admin/run: so many applications more."""
-        try:
-            asked = strictjson.read_object(await request.body())
-        except strictjson.BadJson:
-            asked = {}
-        number = asked.get("cases")
-        if asked.keys() != {"cases"} or type(number) is not int or number < 1:
-            return JSONResponse({"detail": "cases: a whole number of at least 1 is needed"}, 422)
-        if self.store.target() + number > MOST_CASES:
-            return JSONResponse({"detail": f"cases: at most {MOST_CASES} together"}, 422)
+        number = await asked_cases(request, self.store.target(), MOST_CASES)
+        if isinstance(number, JSONResponse):
+            return number
         self.store.aim(number)
         self.applicants.items.reload()
         self.applicants.wake()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exchange.app.demo.children import look
+from exchange.app.demo.ownserver import OwnServer
 from exchange.app.rabbit import STOP_SECONDS, RabbitNode, find_server
 from exchange.app.settings import Settings
 
@@ -15,30 +16,15 @@ FOLDER = "rabbitmq"  # under the state directory
 
 
 @dataclass
-class Broker:
+class Broker(OwnServer[RabbitNode]):
     """`url` is empty for the database queue; a node of our own is watched like the other processes."""
 
     url: str
-    node: RabbitNode | None = None
-    restarts: int = 0
 
     @property
     def rabbit(self) -> bool:
         """RabbitMQ carries the messages."""
         return bool(self.url)
-
-    def tend(self) -> bool:
-        """Start the node again if it died (4 to 12 s); whether it did."""
-        if self.node is None or self.node.running:
-            return False
-        self.node.start()
-        self.restarts += 1
-        return True
-
-    def stop(self) -> None:
-        """End the node; its durable queues stay."""
-        if self.node is not None:
-            self.node.stop()
 
 
 def open_broker(settings: Settings, allowed: bool = True) -> Broker:
@@ -50,7 +36,7 @@ def open_broker(settings: Settings, allowed: bool = True) -> Broker:
     state = settings.state / FOLDER
     wait_for_earlier(state)
     node = RabbitNode(state).start()
-    return Broker(node.url, node)
+    return Broker(node.url, node=node)
 
 
 def wait_for_earlier(state: Path, seconds: float = STOP_SECONDS) -> None:
