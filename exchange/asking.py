@@ -98,7 +98,7 @@ class Asker:
                 self.hub.store.write(lambda work: items.move(work, channel.party.name, 0, poll.call))
             raise Refused("refused", f"the partner answered {sent.code}: {sent.detail or ''}", poll.call)
         if sent.reply is not None:
-            take_pulled(self.hub, channel.party.name, sent, str(uuid4()))
+            take_pulled(self.hub, channel.party.name, sent, sent.reply, str(uuid4()))
         return sent
 
     def _record(self, party: str, poll: Poll, sent: Sent) -> None:

@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from canonical.messages import Message
 from exchange import pipeline
 from exchange.cases import Held
-from exchange.delivery import Channel, Sent, deliver
+from exchange.delivery import Channel, Reply, Sent, deliver
 from exchange.envelope import heard
 from exchange.errors import HubError, Refused, TryLater
 from exchange.hub import Hub
@@ -22,7 +22,7 @@ from exchange.receipts import moment, moment14
 from exchange.records import Record, keep
 from exchange.routing import HOUSE
 from exchange.store.work import Work
-from exchange.transports.queues import Queues
+from exchange.transports.queues import Post, Queues
 
 log = structlog.get_logger()
 
@@ -34,11 +34,10 @@ Attempt = Callable[[Row[Any]], Sent]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one claimed delivery: settled as sent, refused or dead, or to be tried again."""
+    """What became of one claimed delivery: sent (or refused by its receiver), failed, or not tried (None)."""
 
     row: Row[Any]
-    sent: Sent | None
-    fault: HubError | None = None
+    end: Sent | HubError | None
 
 
 class Dispatcher:
@@ -60,7 +59,7 @@ class Dispatcher:
         again after the claim's time."""
         try:
             return self.round()
-        except Exception:  # the thread's boundary: without this worker the party would be sent nothing more
+        except Exception:  # the thread's boundary: nobody above hears of it, and the worker is never renewed
             log.exception("dispatch_failed", party=self._party)
             return 0
 
@@ -75,7 +74,7 @@ class Dispatcher:
         for row in rows:
             outcome = self._try(row) if row.case_no not in failed else Outcome(row, None)
             pending.append(outcome)
-            if outcome.sent is None or outcome.sent.post is None:
+            if not isinstance(outcome.end, Sent) or outcome.end.post is None:
                 failed |= self._settle(pending)
                 pending = []
         if pending:
@@ -93,20 +92,20 @@ class Dispatcher:
         try:
             return Outcome(row, quick(self._attempt, row))
         except HubError as fault:
-            return Outcome(row, None, fault)
+            return Outcome(row, fault)
         except Exception as fault:  # a defect met by one delivery must not stop the others of this party
             log.exception("delivery_defect", party=self._party, document=row.document)
-            return Outcome(row, None, TryLater("defect", type(fault).__name__))
+            return Outcome(row, TryLater("defect", type(fault).__name__))
 
     def _settle(self, outcomes: Sequence[Outcome]) -> set[str]:
         """One commit; the cases whose next delivery has to wait."""
         published = self._published(outcomes)
         self._hub.store.write(lambda work: settle_all(self._hub, work, self._party, published))
-        return {o.row.case_no for o in published if o.sent is None and o.row.case_no}
+        return {o.row.case_no for o in published if not isinstance(o.end, Sent) and o.row.case_no}
 
     def _published(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """AMQP: all of a claim are published and confirmed together."""
-        posts = [o.sent.post for o in outcomes if o.sent is not None and o.sent.post is not None]
+        posts = [post for o in outcomes if (post := _post(o)) is not None]
         if not posts:
             return outcomes
         try:
@@ -114,8 +113,13 @@ class Dispatcher:
                 raise TryLater("broker_away", "no queue transport is configured")
             self._queues.publish(posts)
         except HubError as fault:
-            return [replace(o, sent=None, fault=fault) if o.sent and o.sent.post else o for o in outcomes]
+            return [replace(o, end=fault) if _post(o) else o for o in outcomes]
         return outcomes
+
+
+def _post(outcome: Outcome) -> Post | None:
+    """What is still to be published of it."""
+    return outcome.end.post if isinstance(outcome.end, Sent) else None
 
 
 def settle_all(hub: Hub, work: Work, party: str, outcomes: Sequence[Outcome]) -> None:
@@ -126,21 +130,20 @@ def settle_all(hub: Hub, work: Work, party: str, outcomes: Sequence[Outcome]) ->
 
 def settle(hub: Hub, work: Work, party: str, outcome: Outcome) -> None:
     """The end of one delivery, or of one attempt, in the caller's commit."""
-    row, sent, fault = outcome.row, outcome.sent, outcome.fault
-    if sent is None and fault is None:
+    row, end = outcome.row, outcome.end
+    if end is None:
         hub.outbox.give_back(work, [row.id])
-    elif sent is None and isinstance(fault, TryLater) and row.attempts < GIVE_UP:
+    elif isinstance(end, Sent):
+        _ended(hub, work, row, end)
+        if end.reply is not None:
+            _take_reply(hub, work, party, row, end, end.reply)
+    elif isinstance(end, TryLater) and row.attempts < GIVE_UP:
         pause = BACKOFF[min(row.attempts, len(BACKOFF)) - 1]
-        hub.outbox.settle(work, row.id, "pending", fault.code, retry_at=work.now + pause)
-        log.info("delivery_postponed", party=party, code=fault.code, attempts=row.attempts, seconds=pause)
-    elif sent is None:
-        assert fault is not None  # noqa: S101 - the branches above
-        verdict = "refused" if isinstance(fault, Refused) else "poison"
-        _ended(hub, work, row, Sent("hub", b"", fault.code, verdict, detail=str(fault)))
+        hub.outbox.settle(work, row.id, "pending", end.code, retry_at=work.now + pause)
+        log.info("delivery_postponed", party=party, code=end.code, attempts=row.attempts, seconds=pause)
     else:
-        _ended(hub, work, row, sent)
-        if sent.reply is not None:
-            take_reply(hub, work, party, row, sent)
+        verdict = "refused" if isinstance(end, Refused) else "poison"
+        _ended(hub, work, row, Sent("hub", b"", end.code, verdict, detail=str(end)))
 
 
 def _ended(hub: Hub, work: Work, row: Row[Any], sent: Sent) -> None:
@@ -179,41 +182,34 @@ def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
     )
 
 
-def take_reply(hub: Hub, work: Work, party: str, row: Row[Any], sent: Sent) -> None:
+def _take_reply(hub: Hub, work: Work, party: str, row: Row[Any], sent: Sent, reply: Reply) -> None:
     """A partner's synchronous answer is a message like any other; what the case cannot take is recorded as
     refused."""
-    assert sent.reply is not None  # noqa: S101 - the caller looked
-    kind, payload = sent.reply
-    message = Message(
-        message_id=f"re-{row.message_id}",
-        type=kind,
-        sender=party,
-        sent_at=moment(work.now),
-        causation_id=row.message_id,
-        payload=payload,
-    )
-    _take_answer(hub, work, message, sent, row.case_no)
+    _take_answer(hub, work, _answer(work, party, row.message_id, reply), sent, row.case_no)
 
 
-def take_pulled(hub: Hub, party: str, sent: Sent, ident: str) -> None:
+def take_pulled(hub: Hub, party: str, sent: Sent, reply: Reply, ident: str) -> None:
     """What a pull brought: the request and its answer, recorded and applied in one commit."""
 
     def act(work: Work) -> None:
-        assert sent.reply is not None  # noqa: S101 - the caller looked
-        kind, payload = sent.reply
-        asked = _asked(hub, party, sent, ident, kind)
+        asked = _asked(hub, party, sent, ident, reply[0])
         keep(hub, work, replace(asked, answer=None))  # the answer is the next record's own body
-        message = Message(
-            message_id=f"re-{ident}",
-            type=kind,
-            sender=party,
-            sent_at=moment(work.now),
-            causation_id=ident,
-            payload=payload,
-        )
-        _take_answer(hub, work, message, sent, None)
+        _take_answer(hub, work, _answer(work, party, ident, reply), sent, None)
 
     hub.store.write(act)
+
+
+def _answer(work: Work, party: str, asked: str, reply: Reply) -> Message:
+    """The message an answer brought, named after what asked for it."""
+    kind, payload = reply
+    return Message(
+        message_id=f"re-{asked}",
+        type=kind,
+        sender=party,
+        sent_at=moment(work.now),
+        causation_id=asked,
+        payload=payload,
+    )
 
 
 def record_pulled(

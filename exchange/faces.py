@@ -3,7 +3,7 @@ message)."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,6 @@ from exchange.seals.safexml import codec, parse, parse_text
 from exchange.transports.queues import LONGEST_BODY
 from exchange.transports.wrapped import unwrap
 
-IN_STRING = xmldsig.XmlDsigProfile("")
 IDENT = re.compile(r"[A-Za-z0-9._-]{8,64}")
 WINDOW = 300.0  # seconds a document without a detached signature may be off by its sent_at
 
@@ -66,12 +65,11 @@ def open_xml(hub: Hub, envelope: Envelope) -> Sealed:
     return Sealed(_holder(hub, key), key, body, digest, digest, "xmldsig")
 
 
-def open_document(hub: Hub, envelope: Envelope) -> Sealed:
+def open_document(hub: Hub, envelope: Envelope, algorithms: Iterable[str]) -> Sealed:
     """An enveloped XML signature over a document that came as a string inside an envelope without a seal."""
     text = envelope.body.decode(codec(charset(envelope.media_type)) or "utf-8")
-    signed = xmldsig.verify(
-        parse_text(text), hub.parties.by_fingerprint, now=_at(envelope), profile=IN_STRING
-    )
+    profile = xmldsig.in_string(algorithms)
+    signed = xmldsig.verify(parse_text(text), hub.parties.by_fingerprint, now=_at(envelope), profile=profile)
     key, digest = fingerprint_id(signed.fingerprint), signed.signature_digest.hex()
     return Sealed(_holder(hub, key), key, house.bytes_of(signed.root), digest, digest, "xmldsig")
 
@@ -109,7 +107,9 @@ class Door:
     def _opened(self, hub: Hub, envelope: Envelope) -> Sealed:
         if envelope.protocol == "rest":
             return open_request(hub, envelope)
-        return open_post(hub, envelope) if envelope.protocol == "amqp" else open_document(hub, envelope)
+        if envelope.protocol == "amqp":
+            return open_post(hub, envelope)
+        return open_document(hub, envelope, self.adapter.signatures)
 
     def read(self, hub: Hub, sealed: Sealed, envelope: Envelope) -> Heard:
         """The wire document as a message of this party, speaking for its own organisation."""

@@ -115,7 +115,7 @@ class Fetcher:
     def _guarded_round(self) -> int:
         try:
             return self.round()
-        except Exception:  # the thread's boundary: without it no notice would be pulled any more
+        except Exception:  # the thread's boundary: nobody above hears of it, and the worker is never renewed
             log.exception("notices_failed")
             return 0
 
@@ -138,7 +138,7 @@ class Fetcher:
             self._pulled(row)
         except HubError as fault:
             return fault.code
-        except Exception:  # a defect met by one notice must not stop the others
+        except Exception:  # a defect: this notice waits and is given up in its time, the others are pulled
             log.exception("notice_defect", party=row.party)
             return "defect"
         return None

@@ -126,10 +126,11 @@ class Outbox:
         return work.connection.execute(_OF_ID, {"of": party, "ident": message_id}).first()
 
     def receipted(self, work: Work, row: Row[Any], code: str, verdict: str) -> None:
-        """Note the receiver's business receipt: done, refused for good, or to be sent again later."""
+        """Note the receiver's business receipt: done, refused for good, or to be sent again later, when its
+        receipt is awaited anew."""
         values: dict[str, Any] = {"receipt_code": code}
         if verdict == "try_later" and row.attempts < GIVE_UP:
-            values |= {"state": "pending", "next_at": work.now + RESEND}
+            values = {"receipt_code": None, "code": code, "state": "pending", "next_at": work.now + RESEND}
         elif verdict != "ok":
             values |= {"state": "refused", "code": code}
         work.connection.execute(update(outbox).where(outbox.c.id == row.id).values(values))

@@ -58,7 +58,8 @@ def rounds_of(hub: Hub, party: Party, adapter: Adapter) -> list[tuple[float, Rou
     front = front_database(hub, party, adapter) if tables else None
     for entry in adapter.inbound:
         if entry.table is not None and front is not None:
-            polled.append((entry.table.every, RowRound(hub, PolledDoor(adapter, entry, party.name), front)))
+            door = PolledDoor(adapter, entry, party.name)
+            polled.append((entry.table.every, RowRound(hub, door, entry.table, front)))
         elif entry.file is not None:
             polled.append((entry.file.every, _files(hub, party, adapter, entry, entry.file)))
     if ours is not None and front is not None:

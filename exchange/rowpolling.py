@@ -32,14 +32,9 @@ class RowRound:
 
     hub: Hub
     door: PolledDoor
+    table: TableDoor  # the entry's own section
     front: FrontDatabase
     _unmarked: dict[tuple[str, str | None], Receipt] = field(default_factory=dict)  # answered, not marked yet
-
-    @property
-    def table(self) -> TableDoor:
-        """The entry's own section."""
-        assert self.door.entry.table is not None  # noqa: S101 - made for such entries alone
-        return self.door.entry.table
 
     def run(self) -> bool:
         """TryLater when database or store is away; what was answered until then is marked."""

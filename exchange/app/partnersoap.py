@@ -6,22 +6,21 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from exchange.adapterfolder import Adapter
 from exchange.answers import partner_tree
 from exchange.app.soapface import record_refusal
 from exchange.envelope import Envelope, Heard, Sealed
 from exchange.errors import Refused, Tampered, TryLater
-from exchange.faces import IN_STRING, Door
+from exchange.faces import Door
 from exchange.hub import Hub
-from exchange.manifest import Inbound, SoapDoor, SoapServed
+from exchange.manifest import Answer, SoapDoor, SoapServed
 from exchange.mapping import xml
 from exchange.mapping.run import value_at
 from exchange.pipeline import receive
 from exchange.receipts import Receipt, errors_of
 from exchange.seals import xmldsig
-from exchange.seals.safexml import codec
+from exchange.seals.safexml import Element, codec
 from exchange.transports.soap_partner import Operations, PartnerService
 
 
@@ -40,14 +39,23 @@ def partner_services(hub: Hub) -> list[Served]:
 
 
 def _served(hub: Hub, adapter: Adapter, rules: SoapServed) -> Served:
-    entries = {entry.soap.operation: entry for entry in adapter.inbound if entry.soap is not None}
-    arguments = {name: _arguments(entry.soap) for name, entry in entries.items() if entry.soap}
-    files = {name: entry.soap.file for name, entry in entries.items() if entry.soap and entry.soap.file}
+    known = _operations(adapter)
+    arguments = {name: _arguments(one.soap) for name, one in known.items()}
+    files = {name: one.soap.file for name, one in known.items() if one.soap.file}
     operations = Operations(rules.namespace, arguments, rules.result, rules.charset, files)
     description = (adapter.folder / rules.wsdl).read_bytes()
-    serve = partial(_serve, hub, adapter, rules, entries)
+    serve = partial(_serve, hub, adapter, rules, known)
     turned_away = partial(record_refusal, hub)
     return Served(rules.path, PartnerService(operations, description, serve, turned_away), rules.max_bytes)
+
+
+def _operations(adapter: Adapter) -> "dict[str, ServedOperation]":
+    """By name; loading has refused an operation without an answer."""
+    return {
+        entry.soap.operation: ServedOperation(ServedDoor(adapter, entry), entry.soap, entry.answer)
+        for entry in adapter.inbound
+        if entry.soap is not None and entry.answer is not None
+    }
 
 
 def _arguments(door: SoapDoor) -> tuple[str, ...]:
@@ -55,17 +63,16 @@ def _arguments(door: SoapDoor) -> tuple[str, ...]:
 
 
 def _serve(
-    hub: Hub, adapter: Adapter, rules: SoapServed, entries: Mapping[str, Inbound], operation: str,
+    hub: Hub, adapter: Adapter, rules: SoapServed, known: "Mapping[str, ServedOperation]", operation: str,
     given: Mapping[str, str],
 ) -> str:  # fmt: skip
     """One operation: the sealed answer document as text."""
-    entry = entries[operation]
-    assert entry.soap is not None and entry.answer is not None  # noqa: S101 - checked when the adapter was loaded
-    text, file = given[entry.soap.argument], given[entry.soap.file] if entry.soap.file else None
-    receipt = _received(hub, ServedDoor(adapter, entry), rules, text, file)
-    tree = partner_tree(entry.answer, receipt, {})
+    called = known[operation]
+    text, file = given[called.soap.argument], given[called.soap.file] if called.soap.file else None
+    receipt = _received(hub, called.door, rules, text, file)
+    tree = partner_tree(called.answer, receipt, {})
     (root,) = tree
-    return _sealed(hub, root, tree[root], rules.charset)
+    return _sealed(hub, xml.build(root, tree[root]), adapter, rules.charset)
 
 
 def _received(hub: Hub, door: "ServedDoor", rules: SoapServed, text: str, file: str | None) -> Receipt:
@@ -100,6 +107,15 @@ class ServedDoor(Door):
         return sealed
 
 
+@dataclass(frozen=True)
+class ServedOperation:
+    """One operation: its face, where its document stands, how it is answered."""
+
+    door: ServedDoor
+    soap: SoapDoor
+    answer: Answer
+
+
 def decoded(text: str) -> bytes | None:
     """The bytes of base64, line breaks aside; None when it is none."""
     try:
@@ -108,6 +124,6 @@ def decoded(text: str) -> bytes | None:
         return None
 
 
-def _sealed(hub: Hub, root: str, tree: Any, charset: str) -> str:
-    signed = xmldsig.sign(xml.build(root, tree), hub.rsa_key, IN_STRING)
+def _sealed(hub: Hub, document: Element, adapter: Adapter, charset: str) -> str:
+    signed = xmldsig.sign(document, hub.rsa_key, xmldsig.in_string(adapter.signatures))
     return xml.text_of(signed, charset.upper())

@@ -28,6 +28,7 @@ from exchange.dispatch import Dispatchers
 from exchange.errors import HubError, Misconfigured
 from exchange.housedelivery import HouseDelivery
 from exchange.hub import Hub
+from exchange.manifest import SoapService
 from exchange.notices import Fetcher, NoticeQueue
 from exchange.parties import Parties, Party, fingerprint_id
 from exchange.pipeline import accept_overdue
@@ -35,7 +36,7 @@ from exchange.polling import Pollers, front_database
 from exchange.reactions import STANDARD
 from exchange.registrations import Registrations
 from exchange.routing import Routes
-from exchange.seals.xmldsig import XmlDsigProfile
+from exchange.seals.xmldsig import in_string
 from exchange.store.work import Store, Work
 from exchange.transports.amqp import RabbitQueues
 from exchange.transports.dbqueue import DatabaseQueues
@@ -230,20 +231,17 @@ class Channels:
         return SoapClient(
             adapter.folder / adapter.soap.wsdl,
             party.address.rstrip("/") + adapter.soap.path,
-            self._seal(party, adapter),
+            self._seal(party, adapter, adapter.soap),
             read_timeout=adapter.limits.timeout,
         )
 
-    def _seal(self, party: Party, adapter: Adapter) -> SoapSeal:
-        service, keyring = adapter.soap, partial(self._by_fingerprint, party.name)
-        assert service is not None  # noqa: S101 - _soap looked
+    def _seal(self, party: Party, adapter: Adapter, service: SoapService) -> SoapSeal:
+        keyring, profile = partial(self._by_fingerprint, party.name), in_string(adapter.signatures)
+        if service.call_header is None:
+            return DocumentSeal(self._hub.rsa_key, keyring, _now, profile, service.charset)
         charset = "gb18030" if service.charset == "gbk" else service.charset
-        if service.call_header is not None:
-            header, member = service.call_header
-            return WssSeal(
-                self._hub.rsa_key, keyring, _now, f"{{{service.namespace}}}{header}", member, charset
-            )
-        return DocumentSeal(self._hub.rsa_key, keyring, _now, XmlDsigProfile(""), service.charset)
+        header, member = f"{{{service.namespace}}}{service.call_header[0]}", service.call_header[1]
+        return WssSeal(self._hub.rsa_key, keyring, _now, header, member, charset, profile.algorithms)
 
 
 class _Once(Generic[T]):

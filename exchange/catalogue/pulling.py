@@ -4,11 +4,12 @@ one path; an interrupted list is taken up where it was left."""
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import uuid4
 
 import structlog
 
-from canonical.messages import CatalogueIncrement
+from canonical.messages import CatalogueAudited, CatalogueIncrement, Payload
 from exchange import items
 from exchange.catalogue import dictionaries, feed, loads, reports
 from exchange.catalogue.loads import Load
@@ -19,6 +20,8 @@ from exchange.hub import Hub
 from exchange.store.work import Work
 
 log = structlog.get_logger()
+
+Said = TypeVar("Said", bound=Payload)
 
 SYSTEM, CALL = "SYS-01", "QueryIncrement"
 EVERY = 60.0  # seconds between increments, where nothing else is said
@@ -122,7 +125,7 @@ class Puller:
             due = reports.due(connection, party, self.hub.store.clock())
         for batch in due:
             sent = pull(channel, reports.AUDIT, {"said_batch_id": batch})
-            self._taken(channel, sent, "catalogue.audited.v1")
+            self._taken(channel, sent, CatalogueAudited)
         return len(due)
 
     def lists(self, party: str) -> int:
@@ -173,7 +176,7 @@ class Puller:
         if since == 0:
             raise Refused("no_list", "no list has come into force yet", party)
         facts = {"code": code, "item_version": version or "", "since": since, "to_version": since, "total": 1}
-        self._taken(channel, pull(channel, "GetItem", facts), CatalogueIncrement.TYPE)
+        self._taken(channel, pull(channel, "GetItem", facts), CatalogueIncrement)
 
     def _list(self, channel: Channel, since: int, load: Load | None) -> tuple[int, Load | None]:
         """One list to its end, from the page where an interrupted one stopped."""
@@ -201,19 +204,18 @@ class Puller:
             self._start_over(channel.party.name)
         elif sent.verdict != "ok" and resumed:
             self._give_up(channel.party.name, f"the page asked for next was refused: {sent.code}")
-        payload = self._taken(channel, sent, CatalogueIncrement.TYPE)
-        assert isinstance(payload, CatalogueIncrement)  # noqa: S101 - the manifest names the type
-        return payload
+        return self._taken(channel, sent, CatalogueIncrement)
 
-    def _taken(self, channel: Channel, sent: Sent, kind: str) -> object:
+    def _taken(self, channel: Channel, sent: Sent, kind: type[Said]) -> Said:
         """Recorded and applied; Refused for an answer that is no such message."""
         ident = str(uuid4())
-        if sent.reply is None:
-            record_pulled(self.hub, channel.party.name, sent, ident, kind)
+        payload = sent.reply[1] if sent.reply is not None else None
+        if sent.reply is None or not isinstance(payload, kind):
+            record_pulled(self.hub, channel.party.name, sent, ident, kind.TYPE)
             code = "version_gap" if sent.code == START_OVER else "refused"
             raise Refused(code, f"{channel.party.name} answered {sent.code}: {sent.detail or ''}")
-        take_pulled(self.hub, channel.party.name, sent, ident)
-        return sent.reply[1]
+        take_pulled(self.hub, channel.party.name, sent, sent.reply, ident)
+        return payload
 
     def _start_over(self, party: str) -> None:
         self._give_up(party, "the province asks to read everything again")

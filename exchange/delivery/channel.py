@@ -25,6 +25,10 @@ from exchange.transports.tables import FrontDatabase
 EARLY = 60.0  # seconds before its end at which a token is renewed
 
 
+Reply = tuple[str, Payload]
+"""The message an answer brought: its type and what it says."""
+
+
 @dataclass(frozen=True)
 class Sent:
     """What went out and what came back."""
@@ -38,7 +42,7 @@ class Sent:
     bound: Mapping[str, Any] | None = None
     answer: bytes | None = None
     detail: str | None = None
-    reply: tuple[str, Payload] | None = None
+    reply: Reply | None = None
     broken: tuple[BrokenRow, ...] = ()  # rows of the reply that could not be read
     doubt: str | None = None  # what a good answer that brings no message says beyond the contract
     tree: Any = None  # the answer as read, of a pull

@@ -31,7 +31,17 @@ from exchange.manifest.doors import (
 )
 from exchange.manifest.files import FileDoor, SumRule
 from exchange.manifest.tables import Database, TableCall, TableDoor, WrittenRows
-from exchange.manifest.terms import Body, DigestRule, Document, Limits, SealName, Section, Verdict, Wrap
+from exchange.manifest.terms import (
+    Body,
+    DigestRule,
+    Document,
+    Limits,
+    SealName,
+    Section,
+    SignatureName,
+    Verdict,
+    Wrap,
+)
 from exchange.manifest.whole import Manifest, Poll, Queue
 
 __all__ = [
@@ -59,6 +69,7 @@ __all__ = [
     "RestDoor",
     "SealName",
     "Section",
+    "SignatureName",
     "SoapCall",
     "SoapDoor",
     "SoapServed",

@@ -138,6 +138,8 @@ class Inbound(Section):
     def _one_transport(self) -> Inbound:
         if sum(part is not None for part in (self.rest, self.amqp, self.soap, self.table, self.file)) != 1:
             raise ValueError("exactly one of rest, amqp, soap, table, file is needed")
+        if self.soap is not None and self.answer is None:
+            raise ValueError("a SOAP operation needs an answer")
         return self
 
     def document_for(self, object_: str | None) -> Document | None:

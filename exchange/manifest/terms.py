@@ -12,6 +12,7 @@ Verdict = Literal["ok", "refused", "try_later", "token", "poison"]
 later; get a new token
 and send again; never send again and tell a person (signature, account, conflict: our own side is wrong)."""
 SealName = Literal["jws", "xmldsig", "wssec", "none"]
+SignatureName = Literal["rsa-sha256", "ecdsa-sha256"]
 Body = dict[str, JsonValue]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from exchange.manifest.calls import Call, SoapService, Token
 from exchange.manifest.doors import Inbound, SoapServed
 from exchange.manifest.tables import Database
-from exchange.manifest.terms import DigestRule, Limits, SealName, Section
+from exchange.manifest.terms import DigestRule, Limits, SealName, Section, SignatureName
 
 
 class Poll(Section):
@@ -35,7 +35,7 @@ class Manifest(Section):
     """`adapter.toml` as written.
 
     `stable_time`: the partner knows a repeat by its whole document, so time14 is when the delivery was
-    planned, not when it is tried.
+    planned, not when it is tried. `signatures`: the algorithms their contract allows in XML seals.
     """
 
     title: str
@@ -43,6 +43,7 @@ class Manifest(Section):
     owner: str
     contract_version: str
     seal: SealName
+    signatures: tuple[SignatureName, ...] = ("rsa-sha256",)
     parameters: Mapping[str, str] = {}
     stable_time: bool = False
     required_parameters: tuple[str, ...] = ()

@@ -33,7 +33,8 @@ ENVELOPED = DS + "enveloped-signature"
 SHA256_DIGEST = "http://www.w3.org/2001/04/xmlenc#sha256"
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
-ALGORITHMS = frozenset({RSA_SHA256, ECDSA_SHA256})
+NAMED = {"rsa-sha256": RSA_SHA256, "ecdsa-sha256": ECDSA_SHA256}
+ALGORITHMS = frozenset(NAMED.values())
 SIGNATURE = f"{{{DS}}}Signature"
 P256 = 32  # bytes of r and of s in an ECDSA signature value (RFC 4050 §3.3)
 ALL_IDS = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")

@@ -72,7 +72,10 @@ def sign(
     return envelope
 
 
-def verify(envelope: Element, keyring: Keyring, *, header: str, now: datetime) -> SignedEnvelope:
+def verify(
+    envelope: Element, keyring: Keyring, *, header: str, now: datetime,
+    algorithms: frozenset[str] = dsig.ALGORITHMS,
+) -> SignedEnvelope:  # fmt: skip
     """Tampered or Refused by the codes of docs/wire.md §8 unless exactly these parts are signed, now, by a
     registered certificate."""
     parts = _parts(envelope, header)
@@ -80,7 +83,7 @@ def verify(envelope: Element, keyring: Keyring, *, header: str, now: datetime) -
     signature = dsig.read(parts.signature)
     _check_key_info(signature.key_info, parts.token)
     certificate = registered(dsig.decoded(parts.token), keyring)
-    dsig.check(signature, certificate)
+    dsig.check(signature, certificate, algorithms)
     body, business = _check_references(signature, parts)
     check_validity(certificate, now)
     created, expires = _lifetime(parts.timestamp, now)

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -28,6 +28,11 @@ class XmlDsigProfile:
 
 
 HOUSE = XmlDsigProfile("#Id")
+
+
+def in_string(algorithms: Iterable[str]) -> XmlDsigProfile:
+    """Of a document that stands as text inside another, under the algorithms of these names (dsig.NAMED)."""
+    return XmlDsigProfile("", frozenset(dsig.NAMED[name] for name in algorithms))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 from lxml import etree
 
 from exchange.errors import Tampered
-from exchange.seals import safexml, wssec, xmldsig
+from exchange.seals import dsig, safexml, wssec, xmldsig
 from exchange.seals.keys import SigningKey
 from exchange.seals.safexml import Element
 from exchange.seals.xmldsig import Keyring, XmlDsigProfile
@@ -47,6 +47,7 @@ class WssSeal:
     header: str  # {namespace}name of the business header
     id_member: str  # local name of its id, in the same namespace
     charset: str = "utf-8"
+    algorithms: frozenset[str] = dsig.ALGORITHMS
 
     def arguments(self, given: Mapping[str, str], documents: Collection[str]) -> dict[str, str]:
         """Unchanged: the envelope is sealed, not its strings."""
@@ -65,7 +66,9 @@ class WssSeal:
 
     def open(self, envelope: Element, call_id: str) -> bytes:
         """An envelope of the signed Body alone; Tampered seal_scope for the answer to another call."""
-        found = wssec.verify(envelope, self.keyring, header=self.header, now=self.clock())
+        found = wssec.verify(
+            envelope, self.keyring, header=self.header, now=self.clock(), algorithms=self.algorithms
+        )
         name = f"{{{etree.QName(self.header).namespace}}}{self.id_member}"
         if found.header.findtext(name) != call_id:
             raise Tampered("seal_scope", "the answer belongs to another call", self.id_member)

@@ -117,9 +117,9 @@ RULES: Mapping[str, Rule] = {
     ),
     "portal": Rule(),
     "identity": Rule(from_="digest", asks=frozenset({"directory.increment.query"}), answers=True),
-    "logistics": Rule(to="request_id"),
+    "logistics": Rule(to="request_id", prefix="trace-"),
     "sharing": Rule(to="request_id"),
-    "evaluation": Rule(),
+    "evaluation": Rule(prefix="rated-"),
     "performance": Rule(to="report_id"),
     "revenue": Rule(to="request_id"),
 }

@@ -90,6 +90,16 @@ def test_what_a_partner_gave_up_sending_is_no_difference_but_is_counted() -> Non
     assert whats(SAME, [*SAME, refused_unknown]) == [(TO, "m9", "k is in the partner's record only")]
 
 
+def test_what_the_hub_puts_before_a_partners_id_is_known() -> None:
+    """An envelope sealed afresh has other bytes: only the id tells that both sides mean one message."""
+    for name, one in load_adapters().items():
+        rules = [
+            door.message_id for door in one.inbound if isinstance(door.message_id.path, str) and door.rest
+        ]
+        if RULES[name].from_ == "message_id":
+            assert {rule.prefix for rule in rules} <= {RULES[name].prefix}, name
+
+
 def test_each_system_has_a_rule() -> None:
     cast = partners(load_adapters(), everybody=True)
     assert {one.adapter for one in cast} == set(RULES)

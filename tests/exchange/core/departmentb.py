@@ -46,10 +46,12 @@ def rsa_key(name: str) -> tuple[Any, x509.Certificate]:
     return private, certificate_for(private, name)
 
 
-def register(core: Core, name: str = "dept-b", org: str = ORG, **account: str) -> None:
+def register(
+    core: Core, name: str = "dept-b", org: str = ORG, adapter: str = "department_b", **account: str
+) -> None:
     """A party of the adapter with an RSA certificate."""
     pem = rsa_key(name)[1].public_bytes(Encoding.PEM).decode()
-    facts = PartyFacts(name, "department_b", org, "http://127.0.0.1:9", {"account": "tongban", **account})
+    facts = PartyFacts(name, adapter, org, "http://127.0.0.1:9", {"account": "tongban", **account})
     core.hub.store.write(lambda work: add_party(work, core.hub.name, facts, pem, core.hub.adapters))
     core.hub.parties.forget()
 

@@ -366,7 +366,8 @@ class Core:
         take_pulled(
             self.hub,
             "province",
-            Sent("soap", b"<REQ/>", "0", "ok", reply=(page.TYPE, page)),
+            Sent("soap", b"<REQ/>", "0", "ok"),
+            (page.TYPE, page),
             secrets.token_hex(8),
         )
 

@@ -55,7 +55,7 @@ def receipting(core: Core) -> Core:
 def receipted(core: Core, ident: str, code: str = "0") -> None:
     said = PAYLOADS["exchange.receipted.v1"].model_validate({"message_id": ident, "code": code})
     reply = ("exchange.receipted.v1", said)
-    take_pulled(core.hub, "report", Sent("amqp", b"{}", "0", "ok", reply=reply), f"r-{ident}-{code}"[:60])
+    take_pulled(core.hub, "report", Sent("amqp", b"{}", "0", "ok"), reply, f"r-{ident}-{code}"[:60])
 
 
 def test_the_next_of_a_case_waits_for_the_receipt_of_the_one_before(receipting: Core) -> None:

@@ -230,9 +230,14 @@ class TestSeals:
         assert told(post(pushed(sealed(text))).result) == ("200", "0"), "401 is not kept"
 
     def test_a_party_of_another_adapter(self, core: Core, case: Story, post: Post) -> None:
-        key = core.party("other", adapter="department_a", org="114414020072081018")
-        signed = _signed_by(b.step(case.no), key)
-        assert told(post(pushed(signed)).result) == ("401", "not_allowed")
+        b.register(core, "other", "114414020072081018", "department_a")
+        answer = post(pushed(sealed(b.step(case.no), "other")))
+        assert told(answer.result) == ("401", "not_allowed")
+
+    def test_the_contract_says_rsa(self, core: Core, case: Story, post: Post) -> None:
+        key = core.party("dept-ec", adapter="department_b", org="114414020072081018",
+                         address="http://127.0.0.1:9", account={"account": "tongban"})  # fmt: skip
+        assert told(post(pushed(_signed_by(b.step(case.no), key))).result) == ("401", "seal_invalid")
 
     def test_another_department_of_the_same_kind(self, core: Core, case: Story, post: Post) -> None:
         b.register(core, "dept-b2", "114414020072081018")

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from exchange.app import publication
-from exchange.app.http import problem
+from exchange.app.gate import problem
 from exchange.seals import jws
 from exchange.seals.keys import key_id
 from tests.exchange.core.rig import NAME, Core, Story, service_item

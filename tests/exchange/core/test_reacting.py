@@ -263,7 +263,7 @@ def take(core: Core, party: str, type_: str, payload: dict[str, Any]) -> None:
     """A message a partner's answer brought."""
     said = PAYLOADS[type_].model_validate(payload)
     take_pulled(
-        core.hub, party, Sent("rest", b"{}", "0", "ok", reply=(type_, said)), f"{type_}-{len(core.leaves())}"
+        core.hub, party, Sent("rest", b"{}", "0", "ok"), (type_, said), f"{type_}-{len(core.leaves())}"
     )
 
 
@@ -420,6 +420,12 @@ def test_a_message_whose_receipt_was_lost_is_sent_again_under_its_id(core: Core,
     (again,) = core.delivered("report", took)
     assert again.message_id == ident
     assert (after(39), after(2)) == (0, 1), "twice the pause"
+    core.delivered("report", took)
+    take(core, "report", "exchange.receipted.v1", {"message_id": ident, "code": "101"})
+    assert len(core.delivered("report", took)) == 0, "again later, as the receipt says"
+    core.clock.on(60)
+    assert len(core.delivered("report", took)) == 1
+    assert after(200) == 1, "the receipt of the repeat is awaited too"
     core.delivered("report", took)
     take(core, "report", "exchange.receipted.v1", {"message_id": ident, "code": "0"})
     assert after(3600) == 0

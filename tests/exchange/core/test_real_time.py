@@ -66,7 +66,7 @@ def receipted(core: Core, ident: str) -> None:
     """The province says it took the report: it gets the next of the case only then."""
     said = PAYLOADS["exchange.receipted.v1"].model_validate({"message_id": ident, "code": "0"})
     reply = ("exchange.receipted.v1", said)
-    take_pulled(core.hub, "province", Sent("amqp", b"{}", "0", "ok", reply=reply), f"r-{ident}"[:60])
+    take_pulled(core.hub, "province", Sent("amqp", b"{}", "0", "ok"), reply, f"r-{ident}"[:60])
 
 
 def case_of(core: Core, level: str, serial: int) -> Story:

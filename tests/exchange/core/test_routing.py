@@ -212,7 +212,7 @@ def test_a_portal_is_told_of_its_own_cases_and_of_no_others(core: Core, story: S
     assert core.outbox("party = 'web'") == []
     theirs = Story(case_number(2))
     opened = PAYLOADS["case.applied.v1"].model_validate(theirs.applied())
-    take_pulled(core.hub, "web", Sent("rest", b"{}", "0", "ok", reply=("case.applied.v1", opened)), "web-1")
+    take_pulled(core.hub, "web", Sent("rest", b"{}", "0", "ok"), ("case.applied.v1", opened), "web-1")
     core.ok("hall", "case.accepted.v1", theirs.accepted())
     assert planned(core, "case.accepted.v1") == [("web", "case.accepted.v1")]
     resolved = {
