@@ -16,7 +16,7 @@ from exchange.hub import Hub
 from exchange.manifest import AmqpDoor, Inbound
 from exchange.mapping import house
 from exchange.mapping.run import value_at
-from exchange.mediatype import charset, kind
+from exchange.mediatype import charset, is_utf8, kind
 from exchange.parties import Party, fingerprint_id
 from exchange.receipts import moment, moment14
 from exchange.routing import HOUSE
@@ -148,10 +148,12 @@ class Door:
         return next((found[path] for found in places if path in found), where)
 
     def _expect_media(self, envelope: Envelope) -> None:
-        """What comes as something else than JSON is not read. A wrong label of the character set is let pass:
-        whether the bytes are UTF-8 shows on reading."""
+        """What comes as something else than JSON, or labelled with another character set than its own, is not
+        read."""
         if envelope.protocol == "rest" and kind(envelope.media_type) not in ("", "application/json"):
             raise Refused("bad_media_type", "send application/json", "Content-Type")
+        if envelope.protocol in ("rest", "amqp") and not is_utf8(envelope.media_type):
+            raise Refused("bad_media_type", "JSON is UTF-8, the label says otherwise", "Content-Type")
 
     def _expect_size(self, sealed: Sealed) -> None:
         """Over HTTP what the contract allows; the longest body there is for what a broker carried."""

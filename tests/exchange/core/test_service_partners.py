@@ -205,7 +205,11 @@ def test_a_city_without_counties_stands_in_their_place(now: Core, case: Story, p
     assert stub.calls[-1].json["receiver"]["areaCode"] == "441900"
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/json-seq"])
+NO_JSON = ("text/plain", "application/xml", "application/json-seq")
+NOT_UTF8 = ("application/json; charset=GBK", 'application/json;charset="gb18030"')
+
+
+@pytest.mark.parametrize("media_type", [*NO_JSON, *NOT_UTF8])
 def test_what_does_not_come_as_json_is_refused_in_the_partners_terms(
     now: Core, partner: Any, media_type: str
 ) -> None:
