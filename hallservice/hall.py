@@ -13,6 +13,7 @@ from exchange.pipeline import submit
 from exchange.records import pseudonym
 from exchange.store.work import Work
 from hallservice.people.clerk import Clerk
+from hallservice.people.policy import AccountPolicy
 from ledger.log import Entry
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ class HallSettings:
     public_url: str = "http://127.0.0.1:8750/hall"
     idle_minutes: int = 30
     session_hours: int = 10
+    accounts: AccountPolicy = field(default_factory=AccountPolicy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ class Clerk:
     path: str
     region: str  # 12 digits
     org_name: str = ""
-    posts: tuple[str, ...] = ()
-    scopes: Mapping[str, tuple[str, ...]] = field(default=NOTHING)
+    unit: str = ""  # code of the body the organisation is a section of, or itself
+    posts: tuple[str, ...] = ()  # codes
+    scopes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
     window: str | None = None
 
     def may(self, function: str, path: str | None = None) -> bool:

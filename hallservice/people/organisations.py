@@ -1,0 +1,251 @@
+"""Organisations and their sections: one tree, each with its path; relations beside the tree."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, func, insert, literal, select, update
+
+from exchange.store.work import Work
+from hallservice.hall import Hall
+from hallservice.people import rights
+from hallservice.people import tables as t
+from hallservice.people.clerk import Clerk
+from hallservice.people.filtering import under, within
+from hallservice.people.functions import MANAGE
+from hallservice.people.orgforms import OrgRow, read
+from hallservice.refusals import FieldFault, FormRefused, HallRefused
+
+MOST_PATH = 255
+RELATIONS = {"subordinate": "业务上级", "parallel": "并列"}
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """One organisation as it is."""
+
+    code: str
+    name: str
+    short_name: str
+    kind: str
+    uscc: str | None
+    org_code: str | None
+    region: str
+    parent: str | None
+    path: str
+    section: bool
+    has_own_system: bool
+    party: str | None
+    active: bool
+    place: int
+
+    @property
+    def depth(self) -> int:
+        """How many organisations stand above it."""
+        return self.path.count("/") - 2
+
+
+_COLUMNS = [t.org.c[name] for name in Org.__slots__]
+
+
+def get(connection: Connection, code: str) -> Org:
+    """HallRefused unknown_org."""
+    row = connection.execute(select(*_COLUMNS).where(t.org.c.code == code)).one_or_none()
+    if row is None:
+        raise HallRefused("unknown_org", "没有这个机构", code)
+    return Org(*row)
+
+
+def by_uscc(connection: Connection, uscc: str) -> Org | None:
+    """The organisation of that credit code, if the hall knows it."""
+    row = connection.execute(select(*_COLUMNS).where(t.org.c.uscc == uscc)).one_or_none()
+    return Org(*row) if row else None
+
+
+def unit_of(connection: Connection, code: str) -> str:
+    """The body a section belongs to; any other organisation is its own."""
+    found = connection.execute(select(t.org.c.section, t.org.c.parent).where(t.org.c.code == code)).one()
+    return unit_of(connection, found.parent) if found.section and found.parent else code
+
+
+def children(connection: Connection, parent: str | None, *, closed: bool = False) -> list[Org]:
+    """Directly below, in the order of the siblings; the tops of the tree for None."""
+    ask = select(*_COLUMNS).where(t.org.c.parent == parent if parent else t.org.c.parent.is_(None))
+    ask = ask if closed else ask.where(t.org.c.active)
+    return [Org(*row) for row in connection.execute(ask.order_by(t.org.c.place, t.org.c.code))]
+
+
+def subtree(connection: Connection, path: str) -> list[Org]:
+    """The organisation of that path and all below it."""
+    ask = select(*_COLUMNS).where(under(t.org.c.path, path)).order_by(t.org.c.path)
+    return [Org(*row) for row in connection.execute(ask)]
+
+
+def above(connection: Connection, path: str) -> list[Org]:
+    """From the top of the tree down to the organisation of that path."""
+    steps = path.strip("/").split("/")
+    paths = ["/" + "/".join(steps[: end + 1]) + "/" for end in range(len(steps))]
+    ask = select(*_COLUMNS).where(t.org.c.path.in_(paths)).order_by(t.org.c.path)
+    return [Org(*row) for row in connection.execute(ask)]
+
+
+def search(
+    connection: Connection, clerk: Clerk, words: str, function: str = MANAGE, most: int = 50
+) -> list[Org]:
+    """Organisations where the clerk holds the function, by a part of name or code."""
+    seen = within(t.org.c.path, clerk, function)
+    named = t.org.c.name.contains(words, autoescape=True) | t.org.c.code.startswith(words, autoescape=True)
+    ask = select(*_COLUMNS).where(seen, named).order_by(t.org.c.path).limit(most)
+    return [Org(*row) for row in connection.execute(ask)]
+
+
+# -- changing
+
+
+def save(hall: Hall, clerk: Clerk, given: Mapping[str, object], *, new: bool = False) -> Org:
+    """Make or change one from a form; FormRefused says which field is wrong."""
+    row, faults = read(given)
+    if row is None:
+        raise FormRefused(faults)
+
+    def act(work: Work) -> Org:
+        known = _known(work.connection, [row.code])
+        if new and row.code in known:
+            raise FormRefused([FieldFault("code", "taken", f"编码已由“{known[row.code].name}”使用")])
+        _expect_place(work.connection, clerk, row, known.get(row.code))
+        return upsert(hall, work, clerk, [row])[0]
+
+    return hall.write(act)
+
+
+def _expect_place(connection: Connection, clerk: Clerk, row: OrgRow, old: Org | None) -> None:
+    """Managed where it is and where it shall be; a top is made at the set-up of the site."""
+    if old is not None:
+        clerk.expect(MANAGE, old.path)
+    if not row.parent and (old is None or old.parent is not None):
+        raise FormRefused([FieldFault("parent", "required", "请选择上级机构")])
+    if row.parent:
+        parent = connection.execute(select(t.org.c.path).where(t.org.c.code == row.parent)).scalar()
+        if parent is None:
+            raise FormRefused([FieldFault("parent", "unknown", "没有这个上级机构")])
+        if not clerk.may(MANAGE, parent):
+            raise FormRefused([FieldFault("parent", "not_allowed", "上级机构不在您的管理范围内")])
+
+
+def upsert(hall: Hall, work: Work, by: Clerk, rows: Sequence[OrgRow]) -> list[Org]:
+    """Make or change many, in one act; parents come before or with them. FormRefused names row and field."""
+    wanted = {row.code: row for row in rows}
+    known = _known(work.connection, [*wanted, *(row.parent for row in rows if row.parent)])
+    faults = [fault for row in rows for fault in _impossible(work.connection, row, wanted, known)]
+    if faults or len(wanted) != len(rows):
+        raise FormRefused(faults or [FieldFault("code", "twice", "同一机构编码出现了两次")])
+    for row in _parents_first(wanted):
+        known[row.code] = _put(work, row, known)
+    rights.touched(work.connection)
+    hall.record(work, by, "hall.organisations", rows[0].code, [asdict(row) for row in rows])
+    return [known[row.code] for row in rows]
+
+
+def _known(connection: Connection, codes: Iterable[str]) -> dict[str, Org]:
+    wanted, found = sorted(set(codes)), dict[str, Org]()
+    for start in range(0, len(wanted), 500):
+        ask = select(*_COLUMNS).where(t.org.c.code.in_(wanted[start : start + 500]))
+        found |= {row.code: Org(*row) for row in connection.execute(ask)}
+    return found
+
+
+def _impossible(
+    connection: Connection, row: OrgRow, wanted: Mapping[str, OrgRow], known: Mapping[str, Org]
+) -> Iterable[FieldFault]:
+    """What the rows around it forbid."""
+    where = f"{row.code}: " if len(wanted) > 1 else ""
+    if row.parent and row.parent not in wanted and row.parent not in known:
+        yield FieldFault("parent", "unknown", f"{where}没有上级机构 {row.parent}")
+    old, parent = known.get(row.code), known.get(row.parent)
+    if old and parent and row.parent not in wanted and parent.path.startswith(old.path):
+        yield FieldFault("parent", "loop", f"{where}机构不能归到自己或自己的下级")
+    if row.uscc:
+        taken = by_uscc(connection, row.uscc)
+        if taken is not None and taken.code != row.code:
+            yield FieldFault("uscc", "taken", f"{where}统一社会信用代码已由“{taken.name}”使用")
+    if old and old.active and not row.active and _alive(connection, old):
+        yield FieldFault("active", "in_use", f"{where}还有在用的下级机构或在职人员，不能停用")
+
+
+def _alive(connection: Connection, old: Org) -> bool:
+    """Somebody works there, or something stands below it."""
+    staff = select(t.user.c.id).where(t.user.c.org == old.code, t.user.c.status != "left")
+    below = select(t.org.c.code).where(t.org.c.parent == old.code, t.org.c.active)
+    return any(connection.execute(ask.limit(1)).first() for ask in (staff, below))
+
+
+def _parents_first(wanted: Mapping[str, OrgRow]) -> list[OrgRow]:
+    """Each row after the one it stands below; FormRefused loop."""
+    done: dict[str, OrgRow] = {}
+
+    def place(row: OrgRow, under_way: frozenset[str]) -> None:
+        if row.code in under_way:
+            raise FormRefused([FieldFault("parent", "loop", f"机构 {row.code} 的上级绕成了圈")])
+        if row.parent in wanted and row.parent not in done:
+            place(wanted[row.parent], under_way | {row.code})
+        done.setdefault(row.code, row)
+
+    for row in wanted.values():
+        place(row, frozenset())
+    return list(done.values())
+
+
+def _put(work: Work, row: OrgRow, known: Mapping[str, Org]) -> Org:
+    old, parent = known.get(row.code), known.get(row.parent)
+    path = f"{parent.path if parent else '/'}{row.code}/"
+    if len(path) > MOST_PATH or (old and parent and parent.path.startswith(old.path)):
+        raise FormRefused([FieldFault("parent", "loop", "上级机构不能是自己的下级，层级也不能太深")])
+    empty = {
+        name: getattr(row, name) or None for name in ("uscc", "org_code", "parent", "party", "source_id")
+    }
+    values = asdict(row) | empty | {"path": path, "section": row.section, "changed_at": work.now}
+    if old is None:
+        work.connection.execute(insert(t.org), values)
+    else:
+        if old.path != path:
+            _moved(work.connection, old.path, path)
+        work.connection.execute(update(t.org).where(t.org.c.code == row.code).values(values))
+    return Org(**{name: values[name] for name in Org.__slots__})
+
+
+def _moved(connection: Connection, old: str, new: str) -> None:
+    """Every row of the hall that stands under the old path stands under the new one."""
+    for table, column in paths(t.metadata.tables.values()):
+        after = literal(new) + func.substr(column, len(old) + 1)
+        connection.execute(update(table).where(under(column, old)).values({column: after}))
+
+
+def paths(tables: Iterable[Table]) -> list[tuple[Table, Column[Any]]]:
+    """The columns of the hall that hold an organisation's path: `path`, `org_path`, `site_path`."""
+    ours = [table for table in tables if table.name.startswith("hall_")]
+    return [(table, c) for table in ours for c in table.c if c.name == "path" or c.name.endswith("_path")]
+
+
+def relate(hall: Hall, clerk: Clerk, org: str, other: str, kind: str) -> None:
+    """Beside the tree: `org` is guided by `other` (subordinate), or both stand side by side (parallel)."""
+    if kind not in RELATIONS or org == other:
+        raise FormRefused([FieldFault("kind", "invalid", "请选择两个不同的机构和一种关系")])
+
+    def act(work: Work) -> None:
+        clerk.expect(MANAGE, get(work.connection, org).path)
+        get(work.connection, other)
+        values = {"org": org, "other": other, "kind": kind}
+        if not work.connection.execute(select(t.org_relation).filter_by(**values)).first():
+            work.connection.execute(insert(t.org_relation), values)
+            hall.record(work, clerk, "hall.organisations_related", org, values)
+
+    hall.write(act)
+
+
+def related(connection: Connection, org: str, kind: str) -> list[Org]:
+    """The other organisations of a relation; parallel ones from both sides."""
+    r = t.org_relation.c
+    ask = select(*_COLUMNS).join(t.org_relation, t.org.c.code == r.other).where(r.org == org, r.kind == kind)
+    back = select(*_COLUMNS).join(t.org_relation, t.org.c.code == r.org).where(r.other == org, r.kind == kind)
+    both = ask.union(back) if kind == "parallel" else ask
+    return sorted((Org(*row) for row in connection.execute(both)), key=lambda one: one.path)

@@ -1,0 +1,78 @@
+"""What a person may do, from the grants to them, to their posts and to their groups."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+
+from hallservice.people import tables as t
+from hallservice.people.filtering import outermost
+
+Scopes = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Function -> paths; `until` is when a grant begins or ends next, None while none does."""
+
+    scopes: Scopes
+    until: float | None
+
+
+def of_user(connection: Connection, user: str, now: float) -> Rights:
+    """What the person may use now."""
+    rows = connection.execute(_HELD.where(received_by(user), t.grant.c.may_use, alive(now))).all()
+    turns = [turn for row in rows for turn in (row.begins, row.ends) if turn is not None and turn > now]
+    return Rights(by_function([row for row in rows if row.begins <= now]), min(turns, default=None))
+
+
+def ever(connection: Connection, user: str, now: float) -> Scopes:
+    """What the person may use now or will, by grants that are already given."""
+    return by_function(
+        connection.execute(_HELD.where(received_by(user), t.grant.c.may_use, alive(now))).all()
+    )
+
+
+def by_function(rows: "list[Row[Any]] | Any") -> Scopes:
+    """Rows of function and path as scopes, in order."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.function, []).append(row.path)
+    return {function: outermost(paths) for function, paths in sorted(found.items())}
+
+
+def alive(now: float) -> ColumnElement[bool]:
+    """Not revoked, not over; it may not have begun."""
+    over = or_(t.grant.c.ends.is_(None), t.grant.c.ends > now)
+    return t.grant.c.revoked_at.is_(None) & over & t.role.c.active
+
+
+def received_by(user: str) -> ColumnElement[bool]:
+    """A grant that reaches the person: by name, by a post held or by a group."""
+    posts = select(t.user_post.c.post).join(t.post).where(t.user_post.c.user == user, t.post.c.active)
+    groups = (
+        select(t.group_member.c.group).join(t.group).where(t.group_member.c.user == user, t.group.c.active)
+    )
+    return or_(t.grant.c.user == user, t.grant.c.post.in_(posts), t.grant.c.group.in_(groups))
+
+
+_HELD = (
+    select(t.role_function.c.function, t.org.c.path, t.grant.c.begins, t.grant.c.ends)
+    .select_from(t.grant)
+    .join(t.role, t.role.c.id == t.grant.c.role)
+    .join(t.role_function, t.role_function.c.role == t.role.c.id)
+    .join(t.org, t.org.c.code == t.grant.c.org)
+)
+
+
+def version(connection: Connection) -> int:
+    """Of every right together."""
+    return connection.execute(select(t.rights_version.c.number)).scalar() or 0
+
+
+def touched(connection: Connection) -> None:
+    """Something of which rights are made has changed: sessions compute theirs anew at their next request."""
+    moved = update(t.rights_version).values(number=t.rights_version.c.number + 1)
+    if not connection.execute(moved).rowcount:
+        connection.execute(insert(t.rights_version), {"one": 1, "number": 1})

@@ -1,0 +1,80 @@
+"""Signing in with login and password. Whatever is wrong, the answer is the same and takes as long."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from exchange.store.work import Work
+from hallservice.hall import Hall
+from hallservice.people import attempts, passwords, sessions
+from hallservice.people import tables as t
+from hallservice.people.sessions import Door, Session
+from hallservice.people.system import SYSTEM
+from hallservice.refusals import HallRefused
+
+MOST_LOGIN = 64
+DAY = 86_400
+
+
+def sign_in(hall: Hall, login: str, password: str, client: str) -> Session:
+    """A session for login and password; `client` is the network address. HallRefused sign_in or locked."""
+    login = login.strip()[:MOST_LOGIN].lower()
+    limits = attempts.keys(hall, login, client)
+    locks = hall.write(lambda work: attempts.begin(hall, work, limits))
+    row = hall.read(lambda connection: _account(connection, login))
+    right = passwords.verified(hall.settings.accounts, row.password if row else None, password)
+    if row is None or not right or _closed(hall, row):
+        hall.write(lambda work: _failed(hall, work, row, client, locks))
+        raise HallRefused("sign_in", "登录名或密码不正确，或账号已停用")
+    fresh = passwords.hashed(hall.settings.accounts, password) if _weak(hall, row) else None
+    return hall.write(lambda work: _signed(hall, work, row, client, fresh))
+
+
+def _account(connection: Connection, login: str) -> Row[Any] | None:
+    return connection.execute(select(t.user).where(t.user.c.login == login)).one_or_none()
+
+
+def _closed(hall: Hall, row: Row[Any]) -> bool:
+    """Locked by an administrator, left, or with a one-time password that has run out."""
+    run_out = row.one_time_until is not None and row.one_time_until <= hall.hub.store.clock()
+    return row.status != "active" or run_out
+
+
+def _weak(hall: Hall, row: Row[Any]) -> bool:
+    return row.one_time_until is None and passwords.outdated(hall.settings.accounts, row.password)
+
+
+def _failed(hall: Hall, work: Work, row: Row[Any] | None, client: str, locks: list[str]) -> None:
+    """Known or not, the same work: a line in the ledger, and the lock when it was one failure too many."""
+    attempts.lock(hall, work, locks)
+    about = row.id if row else "unknown"
+    said = {"client": client, "locked": bool(locks)}
+    hall.record(work, SYSTEM, "hall.sign_in_failed", about, said)
+
+
+def _signed(hall: Hall, work: Work, seen: Row[Any], client: str, fresh: str | None) -> Session:
+    row = _account(work.connection, seen.login)
+    if row is None or row.password != seen.password or row.status != "active":
+        raise HallRefused("sign_in", "登录名或密码不正确，或账号已停用")
+    attempts.forgive(hall, work, row.login, client)
+    work.connection.execute(delete(t.session).where(t.session.c.ends_at <= work.now))
+    if row.one_time_until is not None:  # good for this once
+        work.connection.execute(update(t.user).where(t.user.c.id == row.id).values(password=None))
+    elif fresh:
+        work.connection.execute(update(t.user).where(t.user.c.id == row.id).values(password=fresh))
+    return sessions.open(hall, work, row.id, Door(client), must_change=row.must_change or _old(hall, row))
+
+
+def _old(hall: Hall, row: Row[Any]) -> bool:
+    """The password has reached the age at which the site wants another."""
+    days = hall.settings.accounts.oldest_days
+    return (
+        bool(days) and row.password_at is not None and hall.hub.store.clock() - row.password_at >= days * DAY
+    )
+
+
+def sign_out(hall: Hall, token: str) -> None:
+    """The session of that token ends; nothing happens without one."""
+    signed = sessions.find(hall, token)
+    if signed is not None:
+        sessions.close(hall, signed)
