@@ -3,5 +3,6 @@
 from exchange.store.tables import metadata
 from hallservice.flows import tables as _flows  # noqa: F401 - its tables too
 from hallservice.people import tables as _people  # noqa: F401 - importing makes its tables known
+from hallservice.web import tables as _web  # noqa: F401 - likewise
 
 __all__ = ["metadata"]

@@ -1,1 +1,1 @@
-"""The pages of the hall: Jinja2 and htmx, working without JavaScript."""
+"""The pages of the hall: the frame every feature's pages stand in."""

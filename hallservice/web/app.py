@@ -1,0 +1,190 @@
+"""The HTTP side of the pages: bounded bodies, a small pool of workers, files of the browser, live counts."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import anyio
+import structlog
+from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
+
+from hallservice.hall import Hall
+from hallservice.refusals import HallRefused
+from hallservice.web import assets, live, responses, templating
+from hallservice.web.context import Asked, Kit
+from hallservice.web.forms import Form, parse_query, read_form
+from hallservice.web.guard import Vault
+from hallservice.web.registry import FORM_BYTES, Menu, Page, Pages, shipped
+from hallservice.web.visit import Desk, Names
+
+log = structlog.get_logger()
+
+WORKERS = 8  # more threads than this only fight for the interpreter
+WAITING = 256  # requests in progress before a browser is told to try later
+REPORT = 16 * 1024  # bytes of one report of a browser
+YEAR = "public, max-age=31536000, immutable"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build_pages(
+    hall: Hall,
+    *,
+    prefix: str = "/hall",
+    features: Iterable[Pages] | None = None,
+    extras: Mapping[str, Any] | None = None,
+    reported: Callable[[str], None] | None = None,
+) -> FastAPI:
+    """Every page of every feature, to be mounted at `prefix`. `extras`: what a site wires in (`scanner`,
+    `others`); `reported` is told each violation of the content policy."""
+    declared = list(features) if features is not None else shipped()
+    pages = [page for feature in declared for page in feature.declared]
+    board = live.Board(hall, [counter for feature in declared for counter in feature.counters])
+    kit = Kit(
+        hall=hall,
+        vault=Vault(hall.hub.pseudonym_key),
+        templates=templating.environment(),
+        assets=assets.load(),
+        menu=Menu(pages),
+        prefix=prefix,
+        extras={"board": board, **(extras or {})},
+    )
+    gate = Gate(Desk(kit, Names.of(kit)))
+    app = FastAPI(title="Tongban hall", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.pages, app.state.kit = pages, kit
+    route = app.router.add_route
+    route("/static/{name}", partial(_static, kit), methods=["GET"])
+    route("/csp-report", partial(_report, reported or _log_report), methods=["POST"])
+    route("/live", live.stream(gate.run, gate.desk.signed, board), methods=["GET"])
+    route("/live/counts", live.polled(gate.run, gate.desk.signed, board), methods=["GET"])
+    for page in pages:
+        route(page.path, gate.endpoint(page), methods=[page.method])
+    route("/{rest:path}", gate.endpoint(NOWHERE), methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    return app
+
+
+def _nowhere(_ctx: object) -> Response:
+    raise HallRefused("not_found", "没有这个页面")
+
+
+NOWHERE = Page("GET", "/{rest:path}", _nowhere, public=True, title="没有找到")
+
+
+class Gate:
+    """Reads requests within bounds and lets a few workers answer them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._inside = 0
+
+    def endpoint(self, page: Page) -> Endpoint:
+        """What answers one page."""
+
+        async def answer(request: Request) -> Response:
+            asked = _asked(request)
+            shown = page
+            try:
+                asked = replace(asked, query=parse_query(asked.query_string))
+                if page.method == "POST":
+                    asked = replace(asked, form=await read_form(request, self._bounds(request, page)))
+            except HallRefused as refusal:
+                shown = _saying(page, refusal)
+            except ClientDisconnect:  # nobody reads the answer
+                return Response(status_code=400)
+            try:
+                made = await self.run(partial(self.desk.answer, shown, asked))
+            finally:
+                _close(asked.form)
+            return responses.finish(
+                made, request.headers.get("accept-encoding", ""), secure=self.desk.kit.secure
+            )
+
+        return answer
+
+    async def run(self, do: Callable[[], Any]) -> Any:
+        """One of the workers does it; busy when too many wait."""
+        if self._inside >= WAITING:
+            return Response("系统繁忙，请稍候再试。", 503, media_type="text/plain; charset=utf-8")
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(WORKERS)
+        self._inside += 1
+        try:
+            return await anyio.to_thread.run_sync(do, limiter=self._limiter)
+        finally:
+            self._inside -= 1
+
+    def _bounds(self, request: Request, page: Page) -> Page:
+        """Whoever shows no session sends no files to a page that asks for one."""
+        if page.public or self.desk.names.session in request.cookies:
+            return page
+        return replace(page, largest=min(page.largest, FORM_BYTES))
+
+
+def _asked(request: Request) -> Asked:
+    scope = request.scope
+    path, root = scope["path"], scope.get("root_path", "")
+    return Asked(
+        path=path[len(root) :] if path.startswith(root) else path,
+        query_string=scope.get("query_string", b"").decode("ascii", "replace"),
+        params=request.path_params,
+        query={},
+        client=request.client.host if request.client else "",
+        trace=responses.trace_id(),
+        cookies=request.cookies,
+        headers=request.headers,
+    )
+
+
+def _saying(page: Page, refusal: HallRefused) -> Page:
+    """In place of a page whose request could not be read."""
+
+    def refuse(_ctx: object) -> Response:
+        raise refusal
+
+    return replace(page, method="GET", handler=refuse, functions=(), public=True)
+
+
+def _close(form: Form) -> None:
+    for files in form.files.values():
+        for upload in files:
+            upload.file.close()
+
+
+async def _static(kit: Kit, request: Request) -> Response:
+    asset = kit.assets.by_hash.get(request.path_params["name"])
+    if asset is None:
+        return Response(status_code=404)
+    headers = {"cache-control": YEAR, "etag": f'"{asset.hashed}"', "vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=304, headers=headers)
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    if packed:
+        headers["content-encoding"] = "gzip"
+    body = asset.gzip if packed else asset.body
+    made = Response(body, media_type=asset.media_type, headers=headers)
+    return responses.finish(made, "", secure=kit.secure)
+
+
+async def _report(reported: Callable[[str], None], request: Request) -> Response:
+    """A browser tells what the content policy kept from running."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > REPORT:
+            return Response(status_code=413)
+    reported(body.decode("utf-8", "replace"))
+    return Response(status_code=204)
+
+
+def _log_report(report: str) -> None:
+    try:
+        told = json.loads(report).get("csp-report", {})
+    except (ValueError, AttributeError):
+        return
+    if isinstance(told, dict):
+        said = {name: str(told.get(name, ""))[:200] for name in ("document-uri", "effective-directive")}
+        log.warning("content_policy_violated", **said)

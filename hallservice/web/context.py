@@ -1,0 +1,163 @@
+"""What a page's handler is given, and how it answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment
+from markupsafe import Markup
+from starlette.responses import Response
+
+from hallservice.hall import Hall
+from hallservice.people.clerk import Clerk
+from hallservice.people.sessions import Signed
+from hallservice.refusals import FieldFault, HallRefused
+from hallservice.web import drafts, responses
+from hallservice.web.assets import Assets
+from hallservice.web.forms import Form, Upload
+from hallservice.web.guard import Vault, new_token
+from hallservice.web.lists import Cell, Column
+from hallservice.web.registry import Entry, Menu, Page
+from hallservice.web.sheets import workbook
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What all requests share. `extras`: things a site wires in, by name (scanner, other to-do systems)."""
+
+    hall: Hall
+    vault: Vault
+    templates: Environment
+    assets: Assets
+    menu: Menu
+    prefix: str
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def secure(self) -> bool:
+        return self.hall.settings.public_url.startswith("https:")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, read."""
+
+    path: str  # below the prefix
+    query_string: str
+    params: Mapping[str, str]
+    query: Mapping[str, list[str]]
+    client: str
+    trace: str
+    cookies: Mapping[str, str]
+    headers: Mapping[str, str]
+    form: Form = field(default_factory=Form)
+
+
+class Context:
+    """One request of one person. On a public page nobody need be signed in: ask `signed` there."""
+
+    def __init__(self, kit: Kit, hall: Hall, page: Page, asked: Asked, signed: Signed | None) -> None:
+        self.kit, self.hall, self.page, self.asked, self.signed = kit, hall, page, asked, signed
+        self.form, self.query, self.path = asked.form, asked.query, asked.params
+        self.typed: Form = Form()  # shown again in the fields of a form
+        self.said = ""  # a flash message to show
+        self.saying = ""  # a flash message for the page a redirect leads to
+        self.guest = ""  # an anonymous visitor's cookie
+        self.session: str | None = None  # a new session token for the browser; empty: sign out
+
+    @property
+    def clerk(self) -> Clerk:
+        """Who is signed in; HallRefused sign_in."""
+        if self.signed is None:
+            raise HallRefused("sign_in", "请先登录")
+        return self.signed.clerk
+
+    @property
+    def files(self) -> Mapping[str, list[Upload]]:
+        return self.form.files
+
+    @property
+    def client(self) -> str:
+        """Address of the browser."""
+        return self.asked.client
+
+    def one(self, name: str, default: str = "") -> str:
+        """A value of the query."""
+        found = self.query.get(name)
+        return found[0].strip() if found else default
+
+    def url(self, path: str) -> str:
+        """The address of a page: `ctx.url("/cases/…")`."""
+        return self.kit.prefix + path
+
+    def asset(self, name: str) -> str:
+        """The address of a file of the browser, empty when the set-up did not build it."""
+        path = self.kit.assets.path(name)
+        return self.url(path) if path else ""
+
+    @property
+    def here(self) -> str:
+        """This page's own address below the prefix, with its query."""
+        path = quote(self.asked.path)
+        return f"{path}?{self.asked.query_string}" if self.asked.query_string else path
+
+    def menu(self) -> list[tuple[str, list[Entry]]]:
+        """The function tree of whoever is signed in."""
+        return self.kit.menu.of(self.signed.clerk) if self.signed else []
+
+    def count(self, name: str) -> int | None:
+        """The number behind a menu entry, None when it is not known yet."""
+        board = self.kit.extras.get("board")
+        return board.count(self.signed.clerk, name) if board and self.signed and name else None
+
+    def guard(self) -> Markup:
+        """The hidden fields every form that posts must carry: `{{ ctx.guard() }}`."""
+        hidden = {"csrf": self.csrf, "act": new_token(), "from": self._back}
+        if self.signed is not None:
+            hidden["owner"] = drafts.claim(self.kit.vault, self.signed.clerk.user)
+        if draft := self.one("draft"):
+            hidden["draft"] = draft
+        line = Markup('<input type="hidden" name="{}" value="{}">')
+        return Markup("").join(line.format(name, value) for name, value in hidden.items())
+
+    @property
+    def csrf(self) -> str:
+        """The token of the session, or of an anonymous visitor's cookie."""
+        if self.signed is not None:
+            return self.signed.csrf
+        self.guest = self.guest or new_token()
+        return self.kit.vault.mark("csrf", self.guest)
+
+    @property
+    def _back(self) -> str:
+        return self.here if self.page.method == "GET" else self.form.one("from", "/")
+
+    def render(self, template: str, /, *, status: int = 200, **values: Any) -> Response:
+        """A page; what `values` does not say is usual: no faults, the page's own title."""
+        usual: dict[str, Any] = {"ctx": self, "typed": self.typed, "faults": (), "title": self.page.title}
+        text = self.kit.templates.get_template(template).render(usual | values)
+        return Response(text, status, media_type=HTML)
+
+    def redirect(self, path: str, said: str = "") -> Response:
+        """On to another page of ours (a path below the prefix), with a message shown there."""
+        self.saying = said
+        return responses.redirect(self.url(path))
+
+    def fault(self, refusal: HallRefused, template: str, /, **values: Any) -> Response:
+        """The same form again: what was typed, an error summary on top, status 422 (403, 409 … as coded)."""
+        self.typed = self.form
+        faults = refusal.faults or (FieldFault("", refusal.code, refusal.said),)
+        status = responses.failure(refusal.code).status
+        return self.render(template, status=status, **values, faults=faults)
+
+    def file(self, body: bytes, name: str, media_type: str, *, inline: bool = False) -> Response:
+        """A download, or with `inline` shown by the browser."""
+        return responses.attachment(body, name, media_type, inline=inline)
+
+    def sheet(self, name: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Response:
+        """A list as a spreadsheet called `name`.xlsx."""
+        return self.file(workbook(name, columns, rows), f"{name}.xlsx", XLSX)

@@ -1,0 +1,151 @@
+"""Lists as every screen shows them: filters, one sort, pages, and the same rows as a spreadsheet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+PAGE = 20
+SIZES = (20, 50, 100)
+LAST = 100_000  # no list has more pages
+
+
+class Html(Protocol):
+    def __html__(self) -> str: ...
+
+
+Cell = str | int | float | Html | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that opens something; `url` is complete (`ctx.url(...)`)."""
+
+    url: str
+    text: str
+
+    def __html__(self) -> str:
+        return Markup('<a href="{}">{}</a>').format(self.url, self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A state in words with a colour: kind is ok, warn, bad, info or plain."""
+
+    kind: str
+    text: str
+
+    def __html__(self) -> str:
+        return Markup('<span class="badge {}">{}</span>').format(self.kind, self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`sort`: the name the list is sorted by, empty where it cannot be; `kind`: text, num, date or act."""
+
+    title: str
+    sort: str = ""
+    kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One field of the query bar; with `options` (value, label) a choice."""
+
+    name: str
+    label: str
+    options: Sequence[tuple[str, str]] = ()
+    kind: str = "search"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list was asked for; a value no list knows is as if it had not been said."""
+
+    page: int = 1
+    size: int = PAGE
+    sort: str = ""
+    descending: bool = False
+    wanted: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.size
+
+    def query(self, **other: str | int) -> str:
+        """The address of the same list with something changed."""
+        sort = ("-" if self.descending else "") + self.sort
+        said = {**self.wanted, "sort": sort, "page": self.page, "size": self.size, **other}
+        usual = {"sort": "", "page": 1, "size": PAGE}
+        return "?" + urlencode({k: v for k, v in said.items() if v not in ("", None) and usual.get(k) != v})
+
+    def sorted_by(self, column: Column) -> str:
+        """aria-sort of a column."""
+        if not column.sort or column.sort != self.sort:
+            return ""
+        return "descending" if self.descending else "ascending"
+
+    def toggled(self, column: Column) -> str:
+        """The address that sorts by the column, or turns its order around."""
+        again = column.sort == self.sort and not self.descending
+        return self.query(sort=("-" if again else "") + column.sort, page=1)
+
+
+def asked(
+    query: Mapping[str, list[str]], columns: Sequence[Column], filters: Sequence[Filter], sort: str = ""
+) -> Listing:
+    """What the address asks for; `sort` is the usual order (`-due` for descending)."""
+
+    def one(name: str) -> str:
+        return query[name][0].strip()[:100] if query.get(name) else ""
+
+    order = one("sort") or sort
+    name = order.lstrip("-")
+    if name not in {column.sort for column in columns}:
+        order, name = sort, sort.lstrip("-")
+    size = int(one("size")) if one("size").isdecimal() else PAGE
+    page = int(one("page")) if one("page").isdecimal() and len(one("page")) < 7 else 1
+    return Listing(
+        page=min(max(page, 1), LAST),
+        size=size if size in SIZES else PAGE,
+        sort=name,
+        descending=order.startswith("-"),
+        wanted={f.name: _chosen(f, one(f.name)) for f in filters},
+    )
+
+
+def _chosen(wanted: Filter, value: str) -> str:
+    return "" if wanted.options and value not in {v for v, _ in wanted.options} else value
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Where one is in a list."""
+
+    listing: Listing
+    total: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // self.listing.size))
+
+    @property
+    def first(self) -> int:
+        return min(self.listing.offset + 1, self.total)
+
+    @property
+    def last(self) -> int:
+        return min(self.listing.offset + self.listing.size, self.total)
+
+
+def plain(cell: Cell) -> str:
+    """A cell as words."""
+    return "" if cell is None else str(cell)

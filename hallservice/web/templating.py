@@ -1,0 +1,39 @@
+"""Templates: autoescaped, strict about names, compiled once."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+BEIJING = timezone(timedelta(hours=8))
+FOLDER = Path(__file__).parent / "templates"
+
+
+def environment() -> Environment:
+    """One for the whole process."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=400,
+        extensions=["jinja2.ext.do"],
+    )
+    made.filters.update(moment=moment, day=day)
+    return made
+
+
+def moment(at: float | None) -> str:
+    """Unix seconds as a clerk reads them: 2026-03-02 09:30, Beijing time."""
+    if at is None:
+        return ""
+    return datetime.fromtimestamp(at, UTC).astimezone(BEIJING).strftime("%Y-%m-%d %H:%M")
+
+
+def day(value: float | date | str | None) -> str:
+    """A date: 2026-03-02."""
+    if isinstance(value, int | float):
+        return moment(value)[:10]
+    return str(value)[:10] if value else ""
