@@ -27,6 +27,7 @@ from exchange.transports.queues import Post, Queues
 log = structlog.get_logger()
 
 BACKOFF = (1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0)  # seconds; the last one repeats
+BEYOND = "answer_not_as_agreed"
 IDLE = 1.0  # seconds between looks when no bell rings
 
 Attempt = Callable[[Row[Any]], Sent]
@@ -156,8 +157,8 @@ def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
     found: tuple[tuple[str, str, str], ...] = ()
     if state != "sent":
         found = (("procedure", f"delivery_{state}", f"{row.party} {sent.code}: {sent.detail or ''}"[:500]),)
-    elif sent.doubt is not None:
-        found = (("content", "answer_not_as_agreed", f"{row.party} {sent.doubt}"[:500]),)
+    elif sent.reply is None:  # else it is told of the message the answer brought
+        found = _doubts(row.party, sent)
     kind = {"sent": "exchange.sent", "refused": "exchange.send_refused"}.get(state, "exchange.send_failed")
     return Record(
         kind,
@@ -170,7 +171,7 @@ def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
         row.type,
         sent.body,
         state=state,
-        code="ok" if state == "sent" else sent.code,
+        code=sent.code if state != "sent" else "ok" if sent.doubt is None or sent.reply else BEYOND,
         case_no=row.case_no,
         seal=sent.seal,
         bound=sent.bound,
@@ -180,6 +181,11 @@ def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
         note=sent.detail,
         findings=found,
     )
+
+
+def _doubts(party: str, sent: Sent) -> tuple[tuple[str, str, str], ...]:
+    """The finding of an answer that says more than its contract."""
+    return () if sent.doubt is None else (("content", BEYOND, f"{party} {sent.doubt}"[:500]),)
 
 
 def _take_reply(hub: Hub, work: Work, party: str, row: Row[Any], sent: Sent, reply: Reply) -> None:
@@ -267,8 +273,11 @@ def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: st
         message.type,
         sent.answer or b"",
         case_no=message.case_no or case_no,
+        code="ok" if sent.doubt is None else BEYOND,
         media_type=sent.media_type,
         canonical=understood.canonical,
+        note=sent.doubt,
+        findings=_doubts(message.sender, sent),
     )
     try:
         with work.attempt():

@@ -147,7 +147,10 @@ class Record:
     def moved(self, moved: "Moved") -> "Record":
         """Accepted, with the change of the case it made."""
         return replace(
-            self, case_no=moved.case_no or self.case_no, change=moved.change, findings=moved.findings
+            self,
+            case_no=moved.case_no or self.case_no,
+            change=moved.change,
+            findings=(*self.findings, *moved.findings),
         )
 
 

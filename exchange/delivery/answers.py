@@ -8,6 +8,7 @@ from exchange.delivery.channel import Channel, Sent
 from exchange.errors import HubError, Misconfigured, Refused, TryLater
 from exchange.manifest import Call
 from exchange.mapping import json
+from exchange.mapping.refusal import DocumentRefused
 from exchange.mapping.run import value_at
 from exchange.mediatype import is_utf8
 from exchange.transports.rest import Answer
@@ -51,12 +52,14 @@ def judged(call: Call, tree: Any) -> tuple[str, str, str | None]:
 
 
 def with_reply(channel: Channel, call: Call, tree: Any, sent: Sent, context: dict[str, Any]) -> Sent:
-    """The message of a good answer; of a row-wise list the rows that can be read, the others apart."""
+    """The message of a good answer; of a row-wise list the rows that can be read, the others apart. What
+    it says beyond its contract is a doubt: the same call again would bring the same."""
     reply = call.reply
     if sent.verdict != "ok" or reply is None or reply.type is None or reply.mapping is None:
         return sent
-    payload, broken = channel.adapter.mappings[reply.mapping].hear_rows(_body(call, tree), context)
-    return replace(sent, reply=(reply.type, payload), broken=broken)
+    heard = channel.adapter.mappings[reply.mapping].hear_answer(_body(call, tree), context)
+    doubt = str(DocumentRefused(heard.unknown)) if heard.unknown else None
+    return replace(sent, reply=(reply.type, heard.payload), broken=heard.broken, doubt=doubt)
 
 
 def doubted(channel: Channel, call: Call, tree: Any, sent: Sent) -> Sent:

@@ -44,7 +44,7 @@ class Sent:
     detail: str | None = None
     reply: Reply | None = None
     broken: tuple[BrokenRow, ...] = ()  # rows of the reply that could not be read
-    doubt: str | None = None  # what a good answer that brings no message says beyond the contract
+    doubt: str | None = None  # what a good answer says beyond the contract
     tree: Any = None  # the answer as read, of a pull
     post: Post | None = None  # still to be published
 

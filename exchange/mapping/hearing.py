@@ -24,16 +24,23 @@ Out = dict[str, Any]
 @dataclass(slots=True)
 class Hearing:
     """One document being heard: what was wrong, the call context, and at which wire index each chosen entry
-    stood. `broken` takes the entries of row-wise lists that cannot be read; None: they refuse the whole."""
+    stood. `broken` takes the entries of row-wise lists that cannot be read, `unknown` members the contract
+    does not have; None: they refuse the whole."""
 
     context: Context
     errors: list[FieldError] = field(default_factory=list)
     positions: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     broken: list[BrokenRow] | None = None
+    unknown: list[FieldError] | None = None
 
     def wrong(self, path: str, code: str, detail: str) -> None:
         """Notes one complaint."""
         self.errors.append(FieldError(path, code, detail))
+
+    def strange(self, path: str) -> None:
+        """Notes a member the contract does not have."""
+        found = self.errors if self.unknown is None else self.unknown
+        found.append(FieldError(path, "unknown_field", "the contract has no such field"))
 
 
 Handler = Callable[[Any, Out, Hearing, str], None]
@@ -137,7 +144,7 @@ class Node:
         for name, member in value.items():
             handler = children.get(name)
             if handler is None:
-                run.wrong(base + _below(self.rel, name), "unknown_field", "the contract has no such field")
+                run.strange(base + _below(self.rel, name))
             else:
                 handler(member, out, run, base)
         self._whole(value, run, base)

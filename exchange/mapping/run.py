@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -83,6 +83,19 @@ class Given:
             run.wrong(f"({self.name})", bad.code, bad.detail)
 
 
+class Answered(NamedTuple):
+    """What an answer says, the rows of it that could not be read, the members its contract does not have."""
+
+    payload: Payload
+    broken: tuple[BrokenRow, ...]
+    unknown: tuple[FieldError, ...]
+
+
+def answered(payload: Payload, run: Hearing, invalid: Sequence[BrokenRow] = ()) -> Answered:
+    """With what came apart; `invalid`: rows the model refused besides."""
+    return Answered(payload, (*(run.broken or ()), *invalid), tuple(run.unknown or ()))
+
+
 @dataclass(frozen=True, slots=True)
 class WireMapping:
     """One kind of wire document, both ways.
@@ -127,24 +140,23 @@ class WireMapping:
         if self.model is None or self.direction == "say":
             raise Misconfigured("not_heard", "this mapping only says", self.name)
         run = Hearing(context or {})
-        return self._validated(self._heard(tree, run), run)
+        return self._validated(self.model, self._heard(tree, run), run)
 
-    def hear_rows(
-        self, tree: Any, context: Mapping[str, Any] | None = None
-    ) -> tuple[Payload, tuple[BrokenRow, ...]]:
-        """As `hear`, without the entries of row-wise lists that cannot be read: they come apart."""
+    def hear_answer(self, tree: Any, context: Mapping[str, Any] | None = None) -> Answered:
+        """As `hear`, of an answer to what is done already: entries of row-wise lists that cannot be read, and
+        members the contract does not have, come apart."""
         if self.model is None or self.direction == "say":
             raise Misconfigured("not_heard", "this mapping only says", self.name)
-        run = Hearing(context or {}, broken=[])
+        run = Hearing(context or {}, broken=[], unknown=[])
         heard = self._heard(tree, run)
         try:
             payload = self.model.model_validate(heard)
         except ValidationError as fault:
             invalid = self._taken_out(fault, heard, run)
-            return self._validated(heard, run), (*(run.broken or ()), *invalid)
+            return answered(self._validated(self.model, heard, run), run, invalid)
         if run.errors:
             raise DocumentRefused(run.errors)
-        return payload, tuple(run.broken or ())
+        return answered(payload, run)
 
     def hear_values(self, tree: Any, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The canonical values of a wire tree before they are a message; DocumentRefused. Enough to check
@@ -190,10 +202,9 @@ class WireMapping:
             one.put(heard, run)
         return heard
 
-    def _validated(self, heard: dict[str, Any], run: Hearing) -> Payload:
-        assert self.model is not None  # noqa: S101 - the callers looked
+    def _validated(self, model: type[Payload], heard: dict[str, Any], run: Hearing) -> Payload:
         try:
-            payload = self.model.model_validate(heard)
+            payload = model.model_validate(heard)
         except ValidationError as fault:
             self._explain(fault, run)
             raise DocumentRefused(run.errors) from None

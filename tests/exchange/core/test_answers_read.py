@@ -56,7 +56,7 @@ def served(core: Core, story: Story) -> None:
     core.ok("hall", "case.accepted.v1", applied(core, story).accepted())
 
 
-@pytest.mark.parametrize("wrong", [{"bookTime": "2026-11-27"}, {"waybillNo": 17}, {"WZZD": "?"}])
+@pytest.mark.parametrize("wrong", [{"bookTime": "2026-11-27"}, {"waybillNo": 17}])
 def test_a_booked_parcel_whose_answer_cannot_be_read_is_asked_for_again(
     core: Core, story: Story, partner: Any, wrong: dict[str, Any]
 ) -> None:
@@ -69,6 +69,22 @@ def test_a_booked_parcel_whose_answer_cannot_be_read_is_asked_for_again(
     assert sent(core)["state"] == "sent"
     assert {call.json["orderId"] for call in stub.calls} == {"parcel-17"}
     assert [one["waybill_no"] for one in replies(core, "parcel.booked.v1")] == ["EB441400017CN"]
+
+
+def test_an_answer_with_a_member_too_many_brings_its_message_and_a_finding(
+    core: Core, story: Story, partner: Any
+) -> None:
+    """Asking again would bring the same: it is told of at once."""
+    stub = partner("logistics", lambda call: (200, COURIER | {"data": BOOKED | {"WZZD": "?"}}))
+    ordered(core, story)
+    assert (sent(core)["state"], len(stub.calls)) == ("sent", 1)
+    assert [one["waybill_no"] for one in replies(core, "parcel.booked.v1")] == ["EB441400017CN"]
+    assert core.findings(story.no) == [("content", "answer_not_as_agreed")]
+    (row,) = core.rows(
+        "SELECT state, code, note FROM document WHERE type = 'parcel.booked.v1' AND direction = 'in'"
+    )
+    assert (row["state"], row["code"]) == ("accepted", "answer_not_as_agreed")
+    assert "data/WZZD" in row["note"]
 
 
 @pytest.mark.parametrize("label", ["application/json; charset=GBK", 'application/json;charset="gb18030"'])
