@@ -1,4 +1,4 @@
-"""Accounts of staff: made, changed, moved, locked; passwords set and reset. Each act is a line in the ledger."""
+"""Accounts of staff: made, changed, moved. Each act is a line in the ledger."""
 
 import re
 from collections.abc import Mapping
@@ -113,7 +113,7 @@ def create(hall: Hall, clerk: Clerk, given: Mapping[str, object]) -> tuple[str, 
 def add(
     hall: Hall, work: Work, by: Clerk, row: UserRow, kept: str | None = None, *, one_time: bool = False
 ) -> str:
-    """A new account; without a password only single sign-on opens it. FormRefused where something is taken."""
+    """A new account; without a password only single sign-on opens it. FormRefused: something is taken."""
     place = organisations.get(work.connection, row.org)
     faults = _taken(work.connection, row, None)
     if not place.active:
@@ -171,16 +171,16 @@ def _expect_org(connection: Connection, clerk: Clerk, org: str) -> None:
         raise FormRefused([FieldFault("org", "not_allowed", "这个机构不在您的管理范围内")])
 
 
-def expect_over(connection: Connection, clerk: Clerk, user: str) -> Row[Any]:
+def expect_over(work: Work, clerk: Clerk, user: str) -> Row[Any]:
     """An account the clerk may manage: its own place, and every place it has rights for, lie within reach.
 
     Who can reset a password can act as that person: nobody gets beyond the own subtree that way.
     """
-    row = get(connection, user)
+    row = get(work.connection, user)
     clerk.expect(MANAGE, row.path)
-    held = rights.ever(connection, user, float("-inf"))
     reach = clerk.scopes.get(MANAGE, ())
-    if user != clerk.user and not all(holds(reach, path) for paths in held.values() for path in paths):
+    held = rights.places(work.connection, user, work.now)
+    if user != clerk.user and not all(holds(reach, path) for path in held):
         raise HallRefused("beyond_reach", "此账号的权限超出您的管理范围，请由上级管理员办理")
     return row
 
@@ -193,7 +193,7 @@ def change(hall: Hall, clerk: Clerk, user: str, given: Mapping[str, object]) -> 
         raise FormRefused(faults)
 
     def act(work: Work) -> list[str]:
-        old = expect_over(work.connection, clerk, user)
+        old = expect_over(work, clerk, user)
         _expect_org(work.connection, clerk, row.org)
         return amend(hall, work, clerk, old, row)
 

@@ -1,5 +1,5 @@
-"""Failed sign-ins: counted before a password is looked at, by login and by client, so that guessing in parallel
-gains nothing. An unknown login is counted like a known one."""
+"""Failed sign-ins: counted before a password is looked at, by login and by client, so that guessing in
+parallel gains nothing. An unknown login is counted like a known one."""
 
 import hmac
 from collections.abc import Mapping

@@ -20,7 +20,7 @@ def reset_password(hall: Hall, clerk: Clerk, user: str) -> str:
     kept = passwords.hashed(hall.settings.accounts, secret)
 
     def act(work: Work) -> None:
-        row = accounts.expect_over(work.connection, clerk, user)
+        row = accounts.expect_over(work, clerk, user)
         give_one_time(hall, work, row.id, kept)
         attempts.unlock(hall, work, row.login)
         sessions.close_all(hall, work, clerk, user, "password reset")
@@ -109,7 +109,7 @@ def unlock(hall: Hall, clerk: Clerk, user: str) -> None:
     """The account is in use again, also after too many failures."""
 
     def act(work: Work) -> None:
-        row = accounts.expect_over(work.connection, clerk, user)
+        row = accounts.expect_over(work, clerk, user)
         attempts.unlock(hall, work, row.login)
         if row.status == "locked":
             _status(work, user, "active")
@@ -128,7 +128,7 @@ def _set(hall: Hall, clerk: Clerk, user: str, before: str | None, after: str, re
         raise HallRefused("own_account", "不能锁定或注销自己的账号")
 
     def act(work: Work) -> None:
-        row = accounts.expect_over(work.connection, clerk, user)
+        row = accounts.expect_over(work, clerk, user)
         if row.status == after or (before and row.status != before):
             raise HallRefused("wrong_state", f"账号现在是“{accounts.STATUSES[row.status]}”状态")
         end_account(hall, work, clerk, user, after, reason)

@@ -1,4 +1,4 @@
-"""Grants: a role for a person, a post or a group over a subtree. Given is only what is held with grant option."""
+"""Grants: a role for a person, a post or a group over a subtree; only what is held with grant option."""
 
 from dataclasses import asdict, dataclass
 from math import inf
@@ -184,7 +184,7 @@ def _expect_revocable(work: Work, clerk: Clerk, grant: str) -> Row[Any]:
 
 
 def expect_administrator(work: Work) -> None:
-    """Somebody is left who may grant, and pass that on, at a top of the tree; HallRefused last_administrator."""
+    """HallRefused last_administrator unless somebody may still grant, and pass that on, at a top."""
     tops = work.connection.execute(
         select(t.org.c.path).where(t.org.c.parent.is_(None), t.org.c.active)
     ).scalars()

@@ -1,7 +1,7 @@
-"""What may be passed on: the least set of grant options that follows from those given at the set-up of the site.
+"""What may be passed on: the least set of grant options that follows from those of the site's set-up.
 
-A grant's authority for a function is whoever gave it; for a function added to its role later, whoever added it.
-Options that only support each other in a circle support nothing.
+A grant's authority for a function is whoever gave it; for a function added to its role later, whoever
+added it. Options that only support each other in a circle support nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

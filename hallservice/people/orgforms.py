@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from canonical.errors import ValueRefused
 from canonical.itemcodes import CreditCode
@@ -61,9 +62,10 @@ def read(given: Mapping[str, object]) -> tuple[OrgRow | None, list[FieldFault]]:
     uscc = _uscc(text["uscc"], faults)
     if faults:
         return None, faults
-    flags = {name: _flag(given.get(name, name == "active")) for name in ("has_own_system", "active")}
-    values = text | {"region": region, "uscc": uscc, "org_code": uscc[8:17] or text["org_code"]}
-    return OrgRow(**values, **flags, place=_number(given.get("place"))), []
+    texts = text | {"region": region, "uscc": uscc, "org_code": uscc[8:17] or text["org_code"]}
+    values: dict[str, Any] = {**texts, "place": _number(given.get("place"))}
+    values |= {name: _flag(given.get(name, name == "active")) for name in ("has_own_system", "active")}
+    return OrgRow(**values), []
 
 
 _TEXTS = {

@@ -51,10 +51,10 @@ def _bytes(password: str) -> bytes:
 def verified(policy: AccountPolicy, kept: str | None, password: str) -> bool:
     """Whether it is the password; where there is none, as much work is done for the answer no."""
     try:
-        right = hasher(policy).verify(kept or _nobody(policy), _bytes(password))
+        hasher(policy).verify(kept or _nobody(policy), _bytes(password))
     except (VerificationError, InvalidHashError):
         return False
-    return right and kept is not None
+    return kept is not None
 
 
 @cache
@@ -79,7 +79,7 @@ def one_time() -> str:
 def complaints(
     policy: AccountPolicy, password: str, known: Iterable[str], old: Sequence[str], field: str = "password"
 ) -> list[FieldFault]:
-    """What is wrong with a new password; `known` are words of the person, `old` hashes that may not return."""
+    """What is wrong with a new password; `known` are words of the person, `old` hashes not to return."""
     found = [FieldFault(field, code, said) for code, said in _shape(policy, password)]
     lower = password.lower()
     if any(len(word) >= 3 and word.lower() in lower for word in known):

@@ -27,6 +27,13 @@ def of_user(connection: Connection, user: str, now: float) -> Rights:
     return Rights(by_function([row for row in rows if row.begins <= now]), min(turns, default=None))
 
 
+def places(connection: Connection, user: str, now: float) -> list[str]:
+    """Every path a living grant to the person is for, whether to use or to pass on."""
+    ask = select(t.org.c.path).select_from(t.grant).join(t.role, t.role.c.id == t.grant.c.role)
+    ask = ask.join(t.org, t.org.c.code == t.grant.c.org).where(received_by(user), alive(now))
+    return list(connection.execute(ask.distinct()).scalars())
+
+
 def ever(connection: Connection, user: str, now: float) -> Scopes:
     """What the person may use now or will, by grants that are already given."""
     return by_function(

@@ -69,8 +69,8 @@ def clerk_of(connection: Connection, user: str, now: float) -> tuple[Clerk, floa
     window = select(t.window.c.number).join(t.window_binding).where(t.window_binding.c.user == user)
     clerk = Clerk(
         user, row.staff_no, row.name, row.org, row.path, row.region, row.org_name,
-        organisations.unit_of(connection, row.org), tuple(connection.execute(held.order_by(t.post.c.code)).scalars()),
-        found.scopes, connection.execute(window).scalar(),
+        organisations.unit_of(connection, row.org),
+        tuple(connection.execute(held.order_by(t.post.c.code)).scalars()), found.scopes, connection.execute(window).scalar(),
     )  # fmt: skip
     return clerk, found.until
 
@@ -122,7 +122,7 @@ _FIND: Select[Any] = select(
 
 def _over(hall: Hall, row: Row[Any], now: float) -> bool:
     idle = now - row.seen_at >= hall.settings.idle_minutes * 60
-    return idle or now >= row.ends_at or row.status != "active"
+    return bool(idle or now >= row.ends_at or row.status != "active")
 
 
 def _kept(connection: Connection, clerk: Clerk, until: float | None) -> dict[str, Any]:
@@ -173,15 +173,15 @@ def bind_window(hall: Hall, signed: Signed, window: str) -> None:
     """Sit down at a window: one window a person, one person a window; HallRefused window_taken."""
 
     def act(work: Work) -> None:
-        place = expect_window(work.connection, signed.clerk, window)
+        number = expect_window(work.connection, signed.clerk, window)
         _free(hall, work, signed.clerk.user)
         sitting = work.connection.execute(_SITTING.where(t.window_binding.c.window == window)).one_or_none()
         if sitting is not None:
-            raise HallRefused("window_taken", f"{place.number} 号窗口正由{sitting.name}使用")
+            raise HallRefused("window_taken", f"{number} 号窗口正由{sitting.name}使用")
         row = {"window": window, "user": signed.clerk.user, "session": signed.session, "since": work.now}
         work.connection.execute(insert(t.window_binding), row)
         _renew(work, signed)
-        hall.record(work, signed.clerk, "hall.window_bound", window, {"number": place.number})
+        hall.record(work, signed.clerk, "hall.window_bound", window, {"number": number})
 
     hall.write(act)
 
@@ -203,20 +203,19 @@ def leave_window(hall: Hall, signed: Signed) -> None:
     hall.write(act)
 
 
-def expect_window(connection: Connection, clerk: Clerk, window: str) -> Row[Any]:
-    """A window of the hall the person works in, or of one above or below; HallRefused unknown_window."""
+def expect_window(connection: Connection, clerk: Clerk, window: str) -> str:
+    """The number of a window the person may sit at; HallRefused unknown_window."""
     ask = select(t.window.c.number, t.org.c.path).join(t.org, t.org.c.code == t.window.c.site)
     row = connection.execute(ask.where(t.window.c.id == window, t.window.c.active)).one_or_none()
     if row is None or not works_at(clerk.path, row.path):
         raise HallRefused("unknown_window", "没有这个窗口，或它不在您工作的大厅")
-    return row
+    return str(row.number)
 
 
 def works_at(own: str, site: str) -> bool:
-    """The hall is of the person's own body, or stands in the division that body belongs to."""
-    if site.startswith(own):
-        return True
-    return own.startswith(site) or own.startswith(site[: site[:-1].rindex("/") + 1])
+    """The hall is of the person's own body, or stands in a division that body belongs to."""
+    around = site[: site[:-1].rindex("/") + 1]
+    return site.startswith(own) or own.startswith(around)
 
 
 def _free(hall: Hall, work: Work, user: str) -> None:

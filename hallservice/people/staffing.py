@@ -1,0 +1,198 @@
+"""Posts, duties, work groups and windows: what a person has in an organisation beside the account.
+
+Who is put into a post or a group gets what was granted to it: that takes the same right as granting it.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
+
+from exchange.store.work import Work
+from hallservice.hall import Hall
+from hallservice.ids import new_id
+from hallservice.people import accounts, organisations, rights, roles, separation
+from hallservice.people import tables as t
+from hallservice.people.clerk import Clerk
+from hallservice.people.fields import line
+from hallservice.people.functions import MANAGE
+from hallservice.people.orgforms import CODE
+from hallservice.refusals import FieldFault, FormRefused, HallRefused
+
+LISTS = {"post": t.user_post, "group": t.group_member}
+OF = {"post": t.post, "group": t.group}
+WORDS = {"post": "岗位", "group": "工作组"}
+
+
+def save_post(hall: Hall, clerk: Clerk, org: str, code: str, name: str, post: str | None = None) -> str:
+    """A post of an organisation; `code` is what steps of a process ask for."""
+    text, faults = _texts({"code": (code, 40, "请填写岗位编码"), "name": (name, 50, "请填写岗位名称")})
+    if text["code"] and not CODE.fullmatch(text["code"]):
+        faults.append(FieldFault("code", "invalid", "岗位编码只能用字母、数字、点和短横"))
+    return _save(hall, clerk, t.post, ("org", org), text, faults, "code", post)
+
+
+def save_group(hall: Hall, clerk: Clerk, org: str, name: str, group: str | None = None) -> str:
+    """A work group of an organisation; its members may work elsewhere within the clerk's reach."""
+    text, faults = _texts({"name": (name, 50, "请填写工作组名称")})
+    return _save(hall, clerk, t.group, ("org", org), text, faults, "name", group)
+
+
+def save_window(
+    hall: Hall, clerk: Clerk, site: str, number: str, name: str = "", window: str | None = None
+) -> str:
+    """A window of a hall or a service point."""
+    text, faults = _texts({"number": (number, 20, "请填写窗口号"), "name": (name, 50, "")})
+    return _save(hall, clerk, t.window, ("site", site), text, faults, "number", window)
+
+
+def save_duty(hall: Hall, clerk: Clerk, name: str, rank: int = 0, *, active: bool = True) -> None:
+    """A duty (职务) that may be given to staff; those who manage people anywhere may add one."""
+    text, faults = _texts({"name": (name, 50, "请填写职务名称")})
+    if faults:
+        raise FormRefused(faults)
+
+    def act(work: Work) -> None:
+        clerk.expect(MANAGE)
+        values = {"rank": rank, "active": active}
+        mine = t.duty.c.name == text["name"]
+        if not work.connection.execute(update(t.duty).where(mine).values(values)).rowcount:
+            work.connection.execute(insert(t.duty), {"name": text["name"], **values})
+        hall.record(work, clerk, "hall.duty_saved", text["name"], values)
+
+    hall.write(act)
+
+
+def _texts(given: dict[str, tuple[str, int, str]]) -> tuple[dict[str, str], list[FieldFault]]:
+    """Fields with their longest length and what is said when one is empty ('' where it may be)."""
+    faults: list[FieldFault] = []
+    values = {name: value for name, (value, _, _) in given.items()}
+    text = {name: line(values, name, faults, most) for name, (_, most, _) in given.items()}
+    faults += [
+        FieldFault(name, "required", said) for name, (_, _, said) in given.items() if said and not text[name]
+    ]
+    return text, faults
+
+
+def _save(
+    hall: Hall, clerk: Clerk, table: Table, place: tuple[str, str], text: dict[str, str],
+    faults: list[FieldFault], key: str, id_: str | None,
+) -> str:  # fmt: skip
+    if faults:
+        raise FormRefused(faults)
+    column, org = place
+
+    def act(work: Work) -> str:
+        clerk.expect(MANAGE, organisations.get(work.connection, org).path)
+        same = select(table.c.id).where(table.c[column] == org, table.c[key] == text[key])
+        if work.connection.execute(same).scalar() not in (None, id_):
+            raise FormRefused([FieldFault(key, "taken", "这个机构已有相同的一项")])
+        known = id_ or new_id(work.now)
+        if id_ is None:
+            work.connection.execute(insert(table), {"id": known, column: org, "active": True, **text})
+        else:
+            mine = (table.c.id == id_) & (table.c[column] == org)
+            if not work.connection.execute(update(table).where(mine).values(text)).rowcount:
+                raise HallRefused("unknown_entry", "没有这一项")
+        rights.touched(work.connection)
+        hall.record(work, clerk, f"hall.{table.name[5:]}_saved", known, {column: org, **text})
+        return known
+
+    return hall.write(act)
+
+
+def close(hall: Hall, clerk: Clerk, kind: str, id_: str) -> None:
+    """A post, group or window is not used any more: what was granted to it holds for nobody."""
+    table = {**OF, "window": t.window}[kind]
+
+    def act(work: Work) -> None:
+        clerk.expect(MANAGE, _path(work.connection, table, id_))
+        work.connection.execute(update(table).where(table.c.id == id_).values(active=False))
+        if kind == "window":
+            work.connection.execute(delete(t.window_binding).where(t.window_binding.c.window == id_))
+        rights.touched(work.connection)
+        hall.record(work, clerk, f"hall.{kind}_closed", id_, {})
+
+    hall.write(act)
+
+
+def _path(connection: Connection, table: Table, id_: str) -> str:
+    place = table.c.site if "site" in table.c else table.c.org
+    ask = select(t.org.c.path).join(table, place == t.org.c.code).where(table.c.id == id_)
+    path: str | None = connection.execute(ask).scalar()
+    if path is None:
+        raise HallRefused("unknown_entry", "没有这一项")
+    return path
+
+
+# -- who is in it
+
+
+def put_in(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
+    """Give a post to a person, or take a person into a group."""
+
+    def act(work: Work) -> None:
+        person = accounts.get(work.connection, user)
+        _expect_free(work, clerk, kind, id_, person)
+        for row in _granted(work, kind, id_):
+            roles.expect_granting(work, clerk, row.path)
+            roles.expect_options(work, clerk, roles.get(work.connection, row.role).functions, row.path)
+        values = {"user": user, kind: id_}
+        if not work.connection.execute(select(LISTS[kind]).filter_by(**values)).first():
+            work.connection.execute(insert(LISTS[kind]), values)
+        separation.expect_no_auditor_writes(work, [user])
+        rights.touched(work.connection)
+        hall.record(work, clerk, f"hall.{kind}_given", user, values)
+
+    hall.write(act)
+
+
+def _expect_free(work: Work, clerk: Clerk, kind: str, id_: str, person: Row[Any]) -> None:
+    """Both are within reach, the post is of the person's body, and it is somebody else's."""
+    path = _path(work.connection, OF[kind], id_)
+    clerk.expect(MANAGE, path)
+    clerk.expect(MANAGE, person.path)
+    if person.id == clerk.user:
+        raise HallRefused("own_rights", "不能给自己安排岗位或工作组，请由其他管理员办理")
+    if person.status == "left":
+        raise HallRefused("wrong_state", "此人已离职")
+    if kind == "post" and not person.path.startswith(path):
+        raise HallRefused("other_body", "岗位只能安排给本机构及其科室的人员")
+
+
+def _granted(work: Work, kind: str, id_: str) -> list[Row[Any]]:
+    """The living grants to the post or group."""
+    g = t.grant.c
+    living: ColumnElement[bool] = g.revoked_at.is_(None) & (g.ends.is_(None) | (g.ends > work.now))
+    ask = select(g.role, t.org.c.path).join(t.org, t.org.c.code == g.org).where(g[kind] == id_, living)
+    return list(work.connection.execute(ask))
+
+
+def take_out(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
+    """The person has the post, or is in the group, no longer."""
+
+    def act(work: Work) -> None:
+        clerk.expect(MANAGE, _path(work.connection, OF[kind], id_))
+        gone = (LISTS[kind].c[kind] == id_) & (LISTS[kind].c.user == user)
+        if work.connection.execute(delete(LISTS[kind]).where(gone)).rowcount:
+            rights.touched(work.connection)
+            hall.record(work, clerk, f"hall.{kind}_taken", user, {kind: id_})
+
+    hall.write(act)
+
+
+def of_org(connection: Connection, kind: str, org: str) -> list[Row[Any]]:
+    """The posts, groups or windows in use of an organisation."""
+    table = {**OF, "window": t.window}[kind]
+    place = table.c.site if kind == "window" else table.c.org
+    order = {"post": "code", "group": "name", "window": "number"}[kind]
+    return list(
+        connection.execute(select(table).where(place == org, table.c.active).order_by(table.c[order]))
+    )
+
+
+def of_user(connection: Connection, kind: str, user: str) -> list[Row[Any]]:
+    """The posts or groups of a person."""
+    table, listed = OF[kind], LISTS[kind]
+    ask = select(table, t.org.c.name.label("org_name")).join(listed, listed.c[kind] == table.c.id)
+    ask = ask.join(t.org, t.org.c.code == table.c.org).where(listed.c.user == user, table.c.active)
+    return list(connection.execute(ask.order_by(table.c.name)))
