@@ -25,12 +25,14 @@ class ClockName(StrEnum):
     STATUTORY = "statutory"
     SUPPLEMENT_NOTICE = "supplement_notice"
     SPECIAL_PROCEDURE = "special_procedure"
+    SERVICE = "service"
     PROMISED = "promised"
     STEP = "step"
 
     @property
     def raises_cards(self) -> bool:
-        """The three kinds of limit that are supervised with cards; the others end in findings."""
+        """The kinds of limit that are supervised with cards (those of S0-37, and that of issuing the licence,
+        行政许可法 art. 44); the others end in findings."""
         return self not in (ClockName.PROMISED, ClockName.STEP)
 
 

@@ -1,1 +1,1 @@
-"""The clock and its cards: warnings, prompts, yellow and red cards, promise breaches, lawful defaults."""
+"""Supervision: the clocks of every case, what is owed on which day, cards, lawful defaults."""

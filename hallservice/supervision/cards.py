@@ -1,0 +1,268 @@
+"""Cards as pages show them: lists with filters, counts by area and category, acknowledgement, the banner."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, true, update
+
+from canonical.codes import code_list
+from canonical.regions import regions
+from exchange.store.work import Work
+from hallservice.hall import Hall
+from hallservice.people import tables as people
+from hallservice.people.clerk import Clerk
+from hallservice.people.filtering import under, within
+from hallservice.refusals import HallRefused
+from hallservice.supervision.tables import call, card, clock
+from hallservice.supervision.words import COLOURS, FINDING
+
+VIEW = "supervision.view"
+PAGE = 50
+MOST_BANNER = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What to show; empty means all. `state`: open (not concluded yet), ended, mine (to be acknowledged)."""
+
+    colour: str = ""
+    region: str = ""
+    org: str = ""
+    item: str = ""
+    state: str = ""
+    clock: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A line of the list."""
+
+    id: str
+    case_no: str
+    clock: str
+    due: str
+    signal: str
+    colour: str
+    day: str
+    raised_at: float
+    region: str
+    org: str
+    org_name: str
+    item_code: str
+    item_name: str
+    concluded: str | None
+    told: int
+    delivered: int
+    acknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One person the card was told to."""
+
+    id: str
+    role: str
+    user: str | None
+    name: str
+    state: str
+    attempts: int
+    sent_at: float | None
+    delivered_at: float | None
+    acknowledged_at: float | None
+    next_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One area or category: cards by colour, of matters still open."""
+
+    key: str
+    name: str
+    colours: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.colours.values())
+
+
+_CONCLUDED = clock.c.concluded
+_SAME = and_(clock.c.case_no == card.c.case_no, clock.c.clock == card.c.clock)
+
+
+def cards(connection: Connection, clerk: Clerk, wanted: Filter, page: int = 1) -> tuple[list[Card], int]:
+    """A page of what the clerk may see, newest first, and how many there are."""
+    where = _where(clerk, wanted)
+    newest = _joined().where(where).order_by(card.c.raised_at.desc(), card.c.id.desc())
+    rows = _rows(connection, newest.limit(PAGE).offset(PAGE * (max(page, 1) - 1)))
+    total = select(func.count()).select_from(card).outerjoin(clock, _SAME).where(where)
+    told = _told(connection, [row.id for row in rows])
+    found = [_card(row, told) for row in rows]
+    return found, connection.execute(total).scalar_one()
+
+
+def card_of(connection: Connection, clerk: Clerk, ident: str) -> tuple[Card, list[Call]]:
+    """One card and whom it was told to; HallRefused unknown_card, also for what the clerk may not see."""
+    mine = select(call.c.card).where(call.c.user == clerk.user)
+    seen = or_(within(card.c.org_path, clerk, VIEW), card.c.id.in_(mine))
+    found = _rows(connection, _joined().where(card.c.id == ident, seen))
+    if not found:
+        raise HallRefused("unknown_card", "没有这张牌，或者不在您的查看范围内", ident)
+    told = _told(connection, [ident])
+    return _card(found[0], told), calls(connection, ident)
+
+
+def calls(connection: Connection, ident: str) -> list[Call]:
+    """Whom a card was told to, in the order of the roles."""
+    name = func.coalesce(people.user.c.name, "")
+    columns = (
+        call.c.id, call.c.role, call.c.user, name, call.c.state, call.c.attempts, call.c.sent_at,
+        call.c.delivered_at, call.c.acknowledged_at, call.c.next_at,
+    )  # fmt: skip
+    query = select(*columns).outerjoin(people.user, people.user.c.id == call.c.user)
+    return [Call(*row) for row in _rows(connection, query.where(call.c.card == ident).order_by(call.c.id))]
+
+
+def of_case(connection: Connection, case_no: str) -> list[Any]:
+    """Everything that was told of a case, oldest first."""
+    return list(
+        connection.execute(
+            select(card).where(card.c.case_no == case_no).order_by(card.c.raised_at, card.c.id)
+        )
+    )
+
+
+def colours_of(connection: Connection, cases: Sequence[str]) -> dict[str, str]:
+    """Case -> the gravest colour of a matter still open, for lists of cases."""
+    rank = case({colour: n for n, colour in enumerate(COLOURS)}, value=card.c.colour)
+    query = select(card.c.case_no, func.min(rank)).join(clock, _SAME)
+    mine = card.c.case_no.in_(cases) & (card.c.colour != FINDING) & _CONCLUDED.is_(None)
+    names = list(COLOURS)
+    rows = connection.execute(query.where(mine, card.c.due == clock.c.due).group_by(card.c.case_no))
+    return {case_no: names[at] for case_no, at in rows}
+
+
+def acknowledge(hall: Hall, clerk: Clerk, ident: str) -> None:
+    """By one it was told to; HallRefused not_receiver, acknowledged (done before changes nothing)."""
+    hall.write(lambda work: _acknowledge(hall, work, clerk, ident))
+
+
+def _acknowledge(hall: Hall, work: Work, clerk: Clerk, ident: str) -> None:
+    mine = (call.c.card == ident) & (call.c.user == clerk.user)
+    states = work.connection.execute(select(call.c.state).where(mine)).scalars().all()
+    if not states:
+        raise HallRefused("not_receiver", "您不是这张牌的接收人，不能签收", ident)
+    if all(state == "acknowledged" for state in states):
+        return
+    done = {"state": "acknowledged", "next_at": None, "acknowledged_at": work.now}
+    work.connection.execute(update(call).where(mine, call.c.state != "acknowledged").values(**done))
+    of_case = work.connection.execute(select(card.c.case_no).where(card.c.id == ident)).scalar_one()
+    hall.record(work, clerk, "hall.card_acknowledged", ident, {"card": ident}, case_no=of_case)
+
+
+def banner(connection: Connection, clerk: Clerk) -> list[Any]:
+    """What this person was told and has neither acknowledged nor ended, gravest first: above the worklist."""
+    grave = {colour: n for n, colour in enumerate((*COLOURS, FINDING))}
+    rank = case(grave, value=card.c.colour)
+    mine = (call.c.user == clerk.user) & (call.c.state != "acknowledged") & _CONCLUDED.is_(None)
+    columns = (card.c.id, card.c.case_no, card.c.clock, card.c.due, card.c.signal, card.c.colour)
+    query = select(*columns).distinct().join(call, call.c.card == card.c.id).join(clock, _SAME)
+    current = mine & (card.c.due == clock.c.due)
+    found = query.where(current).order_by(rank, card.c.due, card.c.id).limit(MOST_BANNER)
+    return list(connection.execute(found))
+
+
+def by_area(connection: Connection, clerk: Clerk) -> list[Count]:
+    """Cards of matters still open, by county."""
+    area = func.substr(card.c.region, 1, 6)
+    names = {code[:6]: one.name for code, one in regions().items() if one.level in ("3", "4")}
+    return _counts(connection, clerk, area, lambda key: names.get(key, key))
+
+
+def by_category(connection: Connection, clerk: Clerk) -> list[Count]:
+    """The same by type of item (GB/T 39046 A.1)."""
+    kinds = code_list("item_type")
+    labels = {entry.code: entry.label for entry in kinds.entries}
+    kind = func.substr(card.c.item_code, 22, 2)
+    return _counts(connection, clerk, kind, lambda key: labels.get(key, key))
+
+
+def by_colour(connection: Connection, clerk: Clerk) -> dict[str, int]:
+    """How many cards of each colour, of matters still open."""
+    query = select(card.c.colour, func.count()).join(clock, _SAME).where(_open(clerk))
+    return {row[0]: row[1] for row in connection.execute(query.group_by(card.c.colour))}
+
+
+def _counts(connection: Connection, clerk: Clerk, key: Any, name: Any) -> list[Count]:
+    query = select(key, card.c.colour, func.count()).join(clock, _SAME).where(_open(clerk))
+    found: dict[str, dict[str, int]] = {}
+    for area, colour, number in connection.execute(query.group_by(key, card.c.colour).order_by(key)):
+        found.setdefault(area, {})[colour] = number
+    return [Count(area, name(area), colours) for area, colours in found.items()]
+
+
+def _open(clerk: Clerk) -> ColumnElement[bool]:
+    """Of the due date that counts now, not concluded, where the clerk may look."""
+    current = (card.c.due == clock.c.due) & _CONCLUDED.is_(None) & (card.c.colour != FINDING)
+    return and_(within(card.c.org_path, clerk, VIEW), current)
+
+
+def _where(clerk: Clerk, wanted: Filter) -> ColumnElement[bool]:
+    mine = select(call.c.card).where(call.c.user == clerk.user)
+    found: list[ColumnElement[bool]] = [or_(within(card.c.org_path, clerk, VIEW), card.c.id.in_(mine))]
+    colour = card.c.colour == wanted.colour if wanted.colour else card.c.colour != FINDING
+    found.append(colour)
+    if wanted.region:
+        found.append(card.c.region.startswith(wanted.region.rstrip("0") or "0", autoescape=True))
+    if wanted.org:
+        found.append(under(card.c.org_path, wanted.org) if wanted.org.endswith("/") else true())
+    if wanted.item:
+        text = wanted.item.strip()
+        found.append(card.c.item_name.contains(text, autoescape=True) | (card.c.item_code == text))
+    if wanted.clock:
+        found.append(card.c.clock.startswith(wanted.clock, autoescape=True))
+    return and_(*found, *_state(clerk, wanted.state))
+
+
+def _state(clerk: Clerk, state: str) -> list[ColumnElement[bool]]:
+    open_ = _CONCLUDED.is_(None) & (card.c.due == clock.c.due)
+    waiting = select(call.c.card).where(call.c.user == clerk.user, call.c.acknowledged_at.is_(None))
+    known: dict[str, ColumnElement[bool]] = {
+        "open": open_,
+        "ended": ~open_,
+        "mine": card.c.id.in_(waiting),
+    }
+    return [known[state]] if state in known else []
+
+
+def _card(row: Any, told: Mapping[str, tuple[int, int, int]]) -> Card:
+    people_told, delivered, acknowledged = told.get(row.id, (0, 0, 0))
+    return Card(**row._asdict(), told=people_told, delivered=delivered, acknowledged=acknowledged)
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[Any]:
+    return list(connection.execute(query))
+
+
+def _joined() -> Select[Any]:
+    """Cards with their clock and the name of the department."""
+    of_org = people.org.c.uscc == card.c.org
+    return select(*_columns()).select_from(card).outerjoin(clock, _SAME).outerjoin(people.org, of_org)
+
+
+def _columns() -> list[Any]:
+    names = ("id", "case_no", "clock", "due", "signal", "colour", "day", "raised_at", "region", "org")
+    about = [card.c[name] for name in names]
+    org_name = func.coalesce(people.org.c.name, card.c.org).label("org_name")
+    return [*about, org_name, card.c.item_code, card.c.item_name, _CONCLUDED]
+
+
+def _told(connection: Connection, cards_: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """Card -> told to how many people, delivered to how many, acknowledged by how many."""
+    if not cards_:
+        return {}
+    held = func.count(call.c.user)
+    query = select(
+        call.c.card, held, func.count(call.c.delivered_at), func.count(call.c.acknowledged_at)
+    ).where(call.c.card.in_(cards_))
+    return {row[0]: (row[1], row[2], row[3]) for row in connection.execute(query.group_by(call.c.card))}

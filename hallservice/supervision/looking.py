@@ -1,0 +1,79 @@
+"""One look at clocks: what was missed is caught up with the facts of then, what is owed now is raised."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from exchange import calendars
+from exchange.hub import Hub
+from exchange.store.work import Work
+from hallservice.supervision import store
+from hallservice.supervision.limits import Course, Facts, Reckoner, Told
+from hallservice.supervision.raising import Raised, case_row, raised
+from hallservice.supervision.thresholds import Rulebook, rulebook
+
+
+class Look:
+    """The calendar and the rules that one look is made with."""
+
+    def __init__(self, hub: Hub, work: Work, today: date, reckoner: Reckoner, rules: Rulebook) -> None:
+        self.hub, self.work, self.today = hub, work, today
+        self.reckoner, self.rules = reckoner, rules
+
+    @classmethod
+    def now(cls, hub: Hub, work: Work, today: date) -> "Look":
+        """By what is known at this moment."""
+        return cls(hub, work, today, Reckoner(calendars.known(work)), rulebook(work.connection))
+
+    def at_change(
+        self, case: Mapping[str, Any], stored: Sequence[Any], changed: Mapping[str, Facts]
+    ) -> list[Raised]:
+        """The clocks a message moved: first as they were, then as they are."""
+        case_no, region = case["case_no"], case["region"]
+        rules, known = self.rules.of(region), store.told_of(self.work.connection, case_no)
+        before = {row.clock: row for row in stored}
+        owed: dict[str, list[Told]] = {}
+        for name, facts in changed.items():
+            seen = known.setdefault(name, set())
+            row = before.get(name)
+            found = self._told(store.facts_of(row), row.looked, region, seen) if row else []
+            found += self._told(facts, self.today.isoformat(), region, seen)
+            owed[name] = found
+            course = self.reckoner.course(facts, rules)
+            store.keep(
+                self.work.connection, case_no, region, facts, course, self.today, known=row is not None
+            )
+        return raised(self.hub, self.work, case, owed)
+
+    def at_rows(self, rows: Sequence[Any]) -> list[Raised]:
+        """The clocks of many cases, as they stand; what was found is written and raised."""
+        told = store.told_of_many(self.work.connection, {row.case_no for row in rows})
+        owed: dict[str, dict[str, list[Told]]] = {}
+        seen: list[tuple[Any, Course]] = []
+        for row in rows:
+            facts, known = store.facts_of(row), told.setdefault((row.case_no, row.clock), set())
+            if found := self._told(facts, row.looked, row.region, known):
+                owed.setdefault(row.case_no, {})[row.clock] = found
+            course = self.reckoner.course(facts, self.rules.of(row.region))
+            if self._differs(row, course):
+                seen.append((row, course))
+        store.looked_at(self.work.connection, seen, self.today)
+        return [
+            made
+            for case_no, of_case in owed.items()
+            for made in raised(self.hub, self.work, case_row(self.work, case_no), of_case)
+        ]
+
+    def _told(self, facts: Facts, looked: str, region: str, known: store.Raised) -> list[Told]:
+        rules = self.rules.of(region)
+        days = self.reckoner.course(facts, rules).days
+        if not days or days[0] > self.today:
+            return []
+        found = list(self.reckoner.told(facts, rules, date.fromisoformat(looked), self.today, known))
+        known.update((one.due, one.signal) for one in found)
+        return found
+
+    def _differs(self, row: Any, course: Course) -> bool:
+        following, due = course.next_after(self.today), course.due
+        same = row.due == (due and due.isoformat()) and row.provisional == course.provisional
+        return not same or row.next_day != (following and following.isoformat())
