@@ -68,7 +68,7 @@ def shift(bench: Bench, seconds: float, *, seals: bool = True) -> None:
 
 def _off(bench: Bench, offset: float) -> Verdict:
     ready = bench.ready()
-    shift(bench, offset)
+    shift(bench, -offset if ready.call.table else offset)  # rows may wait: only those ahead of it are refused
     reply = bench.send(Shot(ready, note=f"clock +{offset:g} s"))
     return judged_acceptance(reply) if offset == WITHIN else judged_refusal(reply, bench.facts.seal_refused)
 

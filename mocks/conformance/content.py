@@ -136,6 +136,7 @@ def _fields(make: Maker, name: str) -> None:
             name, bench.context() | {"token": "x", "org": bench.partner.org or "0" * 18}
         )
         tree = specimen.tree
+        form = "rows" if specimen.call.table else specimen.mapping.form  # columns have their types
     except HubError as fault:
         raise Misconfigured("sample_unusable", f"the sample cannot be said: {fault}", name) from fault
     for place in required(specimen):
@@ -146,7 +147,7 @@ def _fields(make: Maker, name: str) -> None:
     if bench.facts.strict:
         _refusal(make, f"NEW-{name}", name, "契约没有的字段", "a field the contract does not have", _New())
     for word in words(declared(bench.adapter.folder, name), tree):
-        for code, zh, en, value in wrong_values(word, trees.reach(tree, word.place), specimen.mapping.form):
+        for code, zh, en, value in wrong_values(word, trees.reach(tree, word.place), form):
             label = f"{code}-{name}-{word.path}"
             _refusal(make, label, name, f"{word.path} {zh}", f"{word.path} {en}", _With(word.place, value))
 

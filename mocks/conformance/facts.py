@@ -109,6 +109,27 @@ class Feedback(Section):
     section: str = ""
 
 
+class Rows(Section):
+    """A front-end database. `many` is a document of one row that a case may have any number of, `change` free
+    columns of it and other values, `longest` the most characters of a column, `required` columns that are
+    never NULL; `waits` a document that waits for its case. The partner reads every `poll` seconds, `lot`
+    rows at once; `wait` seconds are given to a backlog. What the partner writes: `after` these documents of
+    a case rows of the doors `objects`, in this order, `each` within so many seconds of the one before."""
+
+    many: str
+    change: dict[str, str] = Field(min_length=1)
+    longest: dict[str, int] = {}
+    required: tuple[str, ...] = ()
+    waits: str | None = None
+    poll: float = 2.0
+    lot: int = 50
+    wait: float = 30.0
+    after: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    each: float = 10.0
+    section: str = ""
+
+
 class Facts(Section):
     """The whole file."""
 
@@ -131,6 +152,7 @@ class Facts(Section):
     pace: Pace | None = None
     callback: dict[str, Callback] = {}
     feedback: Feedback | None = None
+    rows: Rows | None = None
     not_offered: dict[str, str] = {}
 
 

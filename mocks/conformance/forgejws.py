@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from exchange.seals.keys import SigningKey, key_id
 from mocks.conformance.identity import Keys
 
-BOTH = ("rest", "amqp")
+SENT = ("rest", "amqp")
+EVERY = (*SENT, "table")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Recipe:
     twist: str = ""
     body: str = ""
     accepted: bool = False
-    on: tuple[str, ...] = BOTH
+    on: tuple[str, ...] = EVERY
 
 
 GOOD = Recipe("good", "正确签名", "a good seal", accepted=True)

@@ -60,7 +60,7 @@ def _certificate(private: PrivateKey, name: str) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(subject, subject, private.public_key(), x509.random_serial_number())
     return (
-        builder.not_valid_before(now - timedelta(minutes=5))
+        builder.not_valid_before(now - timedelta(days=2))
         .not_valid_after(now + timedelta(days=365))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(private, SHA256())

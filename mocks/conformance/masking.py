@@ -11,9 +11,10 @@ _SECRET = re.compile(r'("(?:accessToken|token|digest|secret|mac|password|CXMM)"\
 _SECRET_XML = re.compile(r"(<(TOKEN|DIGEST|token|CXMM)>)([^<]{0,4})[^<]*(</)")
 _LONG = re.compile(r"[A-Za-z0-9+/_=-]{120,}")
 _NAME = re.compile(
-    r'("(?:SQRMC|LXRXM|BLRXM|SPRXM|LQRXM|BZGZFCRXM|BZSLBLRXM|name|payer|contact)"\s*:\s*")([^"]+)(")'
+    r'("(?:SQRMC|LXRXM|BLRXM|SPRXM|LQRXM|BZGZFCRXM|BZSLBLRXM|name|payer|contact|linkman|signer)"\s*:\s*")([^"]+)(")'
 )
-_NAME_XML = re.compile(r"(<(PAYER|CLERK|SQRMC|XM|BLR)>)([^<]+)(</)")
+_NAME_ROW = re.compile(r"\b((?:applyname|username|approver)=)([^;\n]+)")
+_NAME_XML = re.compile(r"(<(PAYER|CLERK|SQRMC|XM|BLR|APPLYNAME|LINKMAN|USERNAME|APPROVER|PZR)>)([^<]+)(</)")
 
 
 def shown(body: bytes | str) -> str:
@@ -22,6 +23,7 @@ def shown(body: bytes | str) -> str:
     text = _SECRET.sub(r"\1\2…\3", text)
     text = _SECRET_XML.sub(r"\1\3…\4", text)
     text = _NAME.sub(lambda found: found[1] + name_masked(found[2]) + found[3], text)
+    text = _NAME_ROW.sub(lambda found: found[1] + name_masked(found[2]), text)
     text = _NAME_XML.sub(lambda found: found[1] + name_masked(found[3]) + found[4], text)
     text = _LONG.sub(lambda found: f"{found[0][:12]}…({len(found[0])})", text_masked(text))
     text = "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 from pathlib import Path
 
 from exchange.adapterfolder import load_adapter
@@ -19,18 +18,22 @@ from mocks.conformance.hostilexml import hostile_xml_checks
 from mocks.conformance.idempotency import idempotency_checks
 from mocks.conformance.identity import Keys
 from mocks.conformance.listener import Listener, accepting
-from mocks.conformance.model import Check, not_offered
+from mocks.conformance.model import Check
 from mocks.conformance.properties import property_checks
 from mocks.conformance.queueline import QueueLine
 from mocks.conformance.restline import RestLine
 from mocks.conformance.sealchecks import seal_checks
 from mocks.conformance.soapline import SoapLine
 from mocks.conformance.specimen import Specimens
+from mocks.conformance.tablechecks import table_checks
+from mocks.conformance.tablefeedback import row_checks
+from mocks.conformance.tableline import TableLine
 
 PARTS = (
     content_checks, property_checks,
     seal_checks, idempotency_checks, callback_checks, feedback_checks, hostile_checks,
-    hostile_xml_checks, clock_checks,
+    hostile_xml_checks, table_checks, row_checks,
+    clock_checks,
 )  # fmt: skip
 
 
@@ -59,17 +62,14 @@ def lines(bench: Bench) -> dict[str, Line]:
         found["soap"] = SoapLine(adapter, partner, keys)
     if any(call.amqp for call in calls):
         found["amqp"] = QueueLine(adapter, partner, keys)
+    if any(call.table for call in calls):
+        found["table"] = TableLine(adapter, partner, keys)
     return found
 
 
 def plan(bench: Bench) -> list[Check]:
     """Every check of this adapter."""
     make = Maker(bench)
-    if any(call.table for call in bench.adapter.outbound):
-        why = "前置库的行不经此测试 / rows of a front-end database are not tried over the wire"
-        make.add(
-            "TBL-rows", "call", "前置库的行", "rows of the front-end database", partial(not_offered, why)
-        )
     if bench.specimens.main() is None:
         return make.checks
     for part in PARTS:

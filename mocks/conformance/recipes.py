@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mocks.conformance.forgejws import Recipe
+from mocks.conformance.forgejws import SENT, Recipe
 
 JWS: tuple[Recipe, ...] = (
     Recipe("missing", "没有签名", "no signature", twist="none"),
-    Recipe("empty", "签名头为空", "an empty signature", twist="empty"),
+    Recipe("empty", "签名头为空", "an empty signature", twist="empty", on=SENT),
     Recipe("garbage", "签名不是 JWS", "a signature that is no JWS", twist="garbage"),
     Recipe("twice", "两个签名头", "two signature headers", twist="twice", on=("rest",)),
     Recipe("flipped", "签名值被改动", "an altered signature value", twist="flipped"),
@@ -69,8 +69,8 @@ JWS: tuple[Recipe, ...] = (
     Recipe("iat-absent", "缺少 iat", "iat left out", {"iat": None}),
     Recipe("iat-text", "iat 为文本", "iat as a text", {"iat": "1700000000"}),
     Recipe("iat-true", "iat 为布尔值", "iat as a truth value", {"iat": True}),
-    Recipe("iat-old", "iat 早于 300 秒窗口", "iat before the 300 s window", shift=-420),
-    Recipe("iat-hour", "iat 为一小时前", "iat an hour ago", shift=-3600),
+    Recipe("iat-old", "iat 早于 300 秒窗口", "iat before the 300 s window", shift=-420, on=SENT),
+    Recipe("iat-hour", "iat 为一小时前", "iat an hour ago", shift=-3600, on=SENT),
     Recipe("iat-ahead", "iat 晚于 300 秒窗口", "iat after the 300 s window", shift=420),
     Recipe("iat-ms", "iat 为毫秒", "iat in milliseconds", {"iat": 1_900_000_000_000}),
     Recipe("nonce-absent", "缺少 nonce", "nonce left out", {"nonce": None}),
@@ -108,11 +108,28 @@ JWS: tuple[Recipe, ...] = (
     ),
     Recipe("key-absent", "签名未绑定路由键", "bound to no routing key", {"routing_key": None}, on=("amqp",)),
     Recipe(
-        "body-digit", "签名后改动正文一个数字", "one digit of the body altered after signing", body="digit"
+        "body-digit",
+        "签名后改动正文一个数字",
+        "one digit of the body altered after signing",
+        body="digit",
+        on=SENT,
     ),
-    Recipe("body-space", "签名后正文加一个空格", "a blank added to the body after signing", body="space"),
-    Recipe("body-cut", "签名后正文被截短", "the body shortened after signing", body="cut"),
-    Recipe("body-other", "签名后换成另一正文", "another body under the signature", body="empty"),
+    Recipe(
+        "body-space", "签名后正文加一个空格", "a blank added to the body after signing", body="space", on=SENT
+    ),
+    Recipe("body-cut", "签名后正文被截短", "the body shortened after signing", body="cut", on=SENT),
+    Recipe("body-other", "签名后换成另一正文", "another body under the signature", body="empty", on=SENT),
+    Recipe(
+        "table-other", "签名绑定另一表", "bound to another table", bound={"table": "another"}, on=("table",)
+    ),
+    Recipe("table-absent", "签名未绑定表", "bound to no table", {"table": None}, on=("table",)),
+    Recipe("row-absent", "签名未绑定行", "bound to no row", {"row": None}, on=("table",)),
+    Recipe(
+        "row-other", "签名绑定另一行", "bound to another row", bound={"row": "another-row:1"}, on=("table",)
+    ),
+    Recipe(
+        "waited", "一天前写下的行", "a row written a day ago", shift=-86_400, accepted=True, on=("table",)
+    ),
     Recipe("early", "iat 早 250 秒仍在窗口内", "iat 250 s ago, inside the window", shift=-250, accepted=True),
     Recipe("late", "iat 晚 250 秒仍在窗口内", "iat 250 s ahead, inside the window", shift=250, accepted=True),
 )

@@ -21,11 +21,11 @@ GROUP = "seal"
 
 
 def kind_of(bench: Bench) -> str:
-    """What the main document travels under: rest and amqp (JWS), xmldsig, wssec, or none."""
+    """What the main document travels under: rest, amqp and table (JWS), xmldsig, wssec, or none."""
     call = next(call for call, document in bench.specimens.documents() if document.mapping == bench.main)
     seal = call.seal or bench.adapter.seal
     if seal == "jws":
-        return "rest" if call.rest else "amqp"
+        return "rest" if call.rest else "amqp" if call.amqp else "table"
     return seal
 
 
@@ -34,10 +34,10 @@ def seal_checks(make: Maker) -> None:
     bench = make.bench
     kind = kind_of(bench)
     recipes: tuple[Any, ...] = {"xmldsig": XMLDSIG, "wssec": WSS}.get(
-        kind, JWS if kind in ("rest", "amqp") else ()
+        kind, JWS if kind in ("rest", "amqp", "table") else ()
     )
     for recipe in recipes:
-        if kind in ("rest", "amqp") and kind not in recipe.on:
+        if kind in ("rest", "amqp", "table") and kind not in recipe.on:
             continue
         verb, en = ("接受", "accepts") if recipe.accepted else ("拒绝", "refuses")
         make.add(
@@ -49,7 +49,7 @@ def seal_checks(make: Maker) -> None:
         )
     if kind in ("rest", "amqp"):
         _replays(make)
-    if kind == "none":
+    if kind in ("none", "table"):
         return
     _answers(make, kind)
 

@@ -59,10 +59,10 @@ class Specimens:
     random: random.Random
 
     def documents(self) -> Iterator[tuple[Call, Document]]:
-        """Every outbound document that is sent as a message, the token's call first."""
+        """Every outbound document, the token's call first."""
         calls = (*((self.adapter.token.call,) if self.adapter.token else ()), *self.adapter.outbound)
         for call in calls:
-            for document in call.documents if call.table is None else ():
+            for document in call.documents:
                 yield call, document
 
     def main(self) -> str | None:

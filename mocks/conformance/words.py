@@ -19,6 +19,8 @@ GROUPS: Final[dict[str, tuple[str, str]]] = {
     "idempotency": ("幂等", "idempotency"),
     "callback": ("回调与退避", "callbacks and back-off"),
     "feedback": ("消息反馈", "feedback by queue"),
+    "table": ("前置库各行", "rows of the front-end database"),
+    "rows": ("对方写的行", "rows the partner writes"),
     "limits": ("限额", "limits"),
     "clock": ("时钟与时段", "clocks and windows"),
     "charset": ("字符集", "character sets"),

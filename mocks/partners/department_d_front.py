@@ -131,7 +131,16 @@ class Front:
         self.engine.dispose()
 
 
+def _text(data: bytes) -> str | bytes:
+    """One broken text must not make a whole table unreadable."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
 def _prepare(connection: sqlite3.Connection, _: object) -> None:
-    """WAL, and ten seconds of patience with the other side."""
+    """WAL, and ten seconds of patience with the other side; a text that is none is read as bytes."""
+    connection.text_factory = _text
     for one in ("PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"):
         connection.execute(one).close()

@@ -38,6 +38,8 @@ OWN: dict[str, dict[str, Any]] = {
         "uscc": ORG, "department_name": "示范局", "staff": ["林一", "陈二", "黄三"], "suspend_every": 0,
         "extend_every": 0, "refuse_every": 0, "resend_seconds": 1,
     },
+    "department_d": {"uscc": ORG, "department_name": "示范局", "special_every": 0, "refuse_every": 0,
+                     "correct_every": 0, "step_seconds": 0.02, "poll_seconds": 0.02},
     "catalogue": {},
     "logistics": {"step_seconds": 0.5},
     "performance": {},
@@ -60,6 +62,7 @@ class Mock:
     wrap: Callable[["Mock"], str] | None = None  # what it is told the hub's address is
     queue: str = "queue.db"  # the queue file of the kit's side
     scale: float = 0.02  # its repeat times, by the contract's
+    database: str = ""  # the front-end database of a partner that has one; none: a file of its own
     keys: Keys = field(init=False)
     listener: Listener = field(init=False)
 
@@ -74,6 +77,8 @@ class Mock:
             "hub_url": self.wrap(self) if self.wrap else self.listener.url,
             "repeat_seconds": [gap * self.scale for gap in (1, 5, 30)],
         } | OWN[self.module]  # fmt: skip
+        if self.module == "department_d":
+            self.database = values["database_url"] = self.database or f"sqlite:///{self.folder}/front.db"
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
         file = self.folder / "partner.toml"
         file.write_text("".join(lines), "utf-8")
@@ -92,7 +97,7 @@ class Mock:
 
     def partner(self, url: str = "", **more: Any) -> Partner:
         values = {
-            "url": url or self.url,
+            "url": url or self.database or self.url,
             "certificate": self.certificate,
             "secret": SECRET,
             "account": ACCOUNT,
