@@ -13,15 +13,15 @@ SOURCES := pyproject.toml constraints.txt .ci/make-venv
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help run test lint check fix trace bench constraints packages clean
+.PHONY: help run test lint check fix trace bench constraints packages assets clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 20
 
-run: $(RUNTIME) ## set up from nothing and run the demonstration; options by ARGS="..."
+run: $(RUNTIME) assets ## set up from nothing and run the demonstration; options by ARGS="..."
 	@$(BIN)/tongban demo $(ARGS)
 
-test: packages $(DEV) lint ## every check and every test
+test: packages $(DEV) assets lint ## every check and every test
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(DEV) ## style, types and rings
@@ -45,11 +45,14 @@ bench: $(DEV) ## measure throughput and latency on this machine
 constraints: ## renew constraints.txt with the newest versions pyproject.toml allows
 	@.ci/renew-constraints
 
+assets: $(RUNTIME) ## what the hall's pages take from npm
+	@$(BIN)/python .ci/make_assets.py
+
 packages: ## the Debian packages the tests need
 	@.ci/install-packages
 
 clean: ## remove what was built; state in var/ stays
-	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv dist node_modules hallservice/web/static/built .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(RUNTIME): $(SOURCES)

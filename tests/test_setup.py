@@ -34,10 +34,14 @@ def run(script: Path, machine: Path, *arguments: str, **environ: str) -> "subpro
     )
 
 
+NEEDED = ("golang-go", "golang-golang-x-mod-dev", "openssl", "postgresql", "rabbitmq-server", "xmlsec1")
+
+
 @pytest.fixture
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / ".ci", folder / ".ci")
+    (folder / ".ci" / "debian-packages").write_text("\n".join(NEEDED) + "\n")
     return folder
 
 

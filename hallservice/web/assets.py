@@ -2,7 +2,6 @@
 changes with its content, so that a browser keeps it for ever."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,19 +45,17 @@ class Assets:
 
 def load(own: Path = OWN, built: Path = BUILT, beside: tuple[Path, ...] = BESIDE) -> Assets:
     """Read everything once; without the built files the pages work without their comforts."""
-    files = [path for path in own.iterdir() if path.suffix in TYPES and path.is_file()]
-    found = {path.name: _asset(path.name, path) for path in (*files, *beside)}
-    manifest = built / "manifest.json"
-    if manifest.is_file():
-        names = json.loads(manifest.read_text("utf-8"))
-        found |= {name: _asset(name, built / hashed) for name, hashed in names.items()}
-    else:
-        log.warning("hall_assets_missing", detail="pages work without live lists; set up by: make assets")
+    files = [path for folder in (own, built) if folder.is_dir() for path in folder.iterdir()]
+    found = {path.name: _asset(path) for path in (*files, *beside) if path.suffix in TYPES}
+    if not (built / "htmx.js").is_file():
+        log.warning(
+            "hall_assets_missing", detail="pages work, with less comfort: make assets"
+        )
     return Assets(found)
 
 
-def _asset(name: str, path: Path) -> Asset:
+def _asset(path: Path) -> Asset:
     body = path.read_bytes()
     digest = hashlib.sha256(body).hexdigest()[:10]
-    stem, suffix = Path(name).stem, Path(name).suffix
-    return Asset(name, f"{stem}.{digest}{suffix}", TYPES[suffix], body, deflate(body))
+    hashed = f"{path.stem}.{digest}{path.suffix}"
+    return Asset(path.name, hashed, TYPES[path.suffix], body, deflate(body))
