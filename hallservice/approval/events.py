@@ -4,7 +4,7 @@ Each says when (`at`, with a zone) and by whom, with the organisation and posts 
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
@@ -224,8 +224,12 @@ class Deemed(OnStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(Act):
-    """The case has ended by another way than its process (the applicant took it back); by the system."""
+    """The case has ended by another way than its process (the applicant took it back); by the system.
 
+    `outcome` is finished where the process had nothing to decide any more.
+    """
+
+    outcome: Literal["finished", "terminated"] = "terminated"
     opinion: Text = ""
     verb: Literal["closed"] = "closed"
 
@@ -264,6 +268,12 @@ ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="
 def to_json(event: Event) -> bytes:
     """The JSON that is signed and kept."""
     return ADAPTER.dump_json(event)
+
+
+def as_value(event: Event) -> dict[str, Any]:
+    """The same as a JSON value."""
+    value: dict[str, Any] = ADAPTER.dump_python(event, mode="json")
+    return value
 
 
 def from_json(text: str | bytes) -> Event:

@@ -85,7 +85,7 @@ def closed(plan: Plan, state: State, event: Closed) -> State:
     """Nothing is left to decide; only the system says so."""
     if event.by != SYSTEM:
         refuse("only_system")
-    return replace(state, status="terminated")
+    return replace(state, status=event.outcome)
 
 
 def _running(state: State, at: datetime) -> State:

@@ -23,6 +23,13 @@ from hallservice.people.tables import ASCII_PATH
 
 __all__ = ["event", "flow", "instance", "metadata", "plan", "task", "use"]
 
+
+def _entry(*, primary_key: bool = False) -> Column[int]:
+    """Position in the ledger; checked at commit, because the ledger writes its rows last."""
+    reference = ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED")
+    return Column("entry", Integer, reference, primary_key=primary_key, nullable=False)
+
+
 flow = Table(
     "hall_flow", metadata,                           # a version of a process
     Column("owner", String(40), primary_key=True),   # organisation; 'platform': ships with the program
@@ -45,7 +52,7 @@ plan = Table(
     "hall_flow_plan", metadata,                      # what instances run: never changed, never deleted
     Column("digest", String(64), primary_key=True),
     Column("definitions", Text, nullable=False),     # JSON list: the process and those it refers to
-    Column("entry", Integer, ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED"), nullable=False),
+    _entry(),
 )  # fmt: skip
 
 use = Table(
@@ -72,14 +79,14 @@ instance = Table(
 
 event = Table(
     "hall_flow_event", metadata,
-    Column("entry", Integer, ForeignKey("ledger_entry.seq", deferrable=True, initially="DEFERRED"), primary_key=True),
+    _entry(primary_key=True),
     Column("instance", Integer, ForeignKey("hall_flow_instance.id"), nullable=False),
     Column("number", Integer, nullable=False),       # from 1
     Index("hall_flow_event_instance", "instance", "number", unique=True),
 )  # fmt: skip
 
 task = Table(
-    "hall_task", metadata,                           # what is to be done now: a row a person, or one for a post
+    "hall_task", metadata,                           # what is to be done now, a row a person or post
     Column("id", Integer, primary_key=True),
     Column("case_no", String(50), nullable=False),
     Column("step", String(300), nullable=False),     # key within the process

@@ -1,0 +1,167 @@
+"""Which process the cases of an item take: the item's own, else the body's, else the standard one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from exchange.store.tables import item
+from exchange.store.work import Work
+from hallservice.approval.definition import Definition, dumped
+from hallservice.flows import plans, shipped, staff
+from hallservice.flows import tables as t
+from hallservice.flows.checking import checked, finder, newest, said
+from hallservice.hall import Hall
+from hallservice.people import organisations
+from hallservice.people.clerk import Clerk
+from hallservice.people.organisations import Org
+from hallservice.refusals import FieldFault, FormRefused, HallRefused
+
+EDIT = "flows.edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Which process the cases of an item take; `item_code` '' for the body's default, `version` None for the
+    newest published."""
+
+    org: str
+    item_code: str
+    item_name: str
+    owner: str
+    key: str
+    version: int | None
+    name: str
+    set_by: str
+    set_at: float
+
+
+def for_item(hall: Hall, clerk: Clerk, org: str, item_code: str) -> tuple[Definition, ...]:
+    """The process a case of that item would take now, and what it refers to."""
+    return hall.read(lambda connection: for_case(connection, organisations.get(connection, org), item_code))
+
+
+def for_case(connection: Connection, department: Org, item_code: str) -> tuple[Definition, ...]:
+    """The item's process, else the body's, else the standard one; what is retired no longer counts."""
+    ask = select(t.use).where(t.use.c.org == department.code, t.use.c.item_code.in_((item_code, "")))
+    for row in connection.execute(ask.order_by(t.use.c.item_code.desc())):
+        found = chosen(connection, department, row.owner, row.key, row.version)
+        if found is not None:
+            return plans.with_references(found, finder(connection, department))
+    return (shipped.at_level(shipped.STANDARD, staff.level_of(department.region)),)
+
+
+def chosen(
+    connection: Connection, department: Org, owner: str, key: str, version: int | None
+) -> Definition | None:
+    """A published process as the department runs it; None if it is not (any more) one."""
+    if owner == shipped.OWNER:
+        return shipped.at_level(key, staff.level_of(department.region)) if key in shipped.KEYS else None
+    return newest(connection, owner, key, version)
+
+
+def uses(hall: Hall, clerk: Clerk, org: str) -> Sequence[Use]:
+    """What the cases of a body take, its default first."""
+    return hall.read(lambda connection: _uses(connection, clerk, org))
+
+
+def _uses(connection: Connection, clerk: Clerk, org: str) -> list[Use]:
+    body = organisations.get(connection, org)
+    clerk.expect(EDIT, body.path)
+    names = select(item.c.code, item.c.name).where(item.c.org == body.uscc, item.c.current).subquery()
+    ask = (
+        select(t.use, names.c.name.label("item_name"))
+        .join(names, names.c.code == t.use.c.item_code, isouter=True)
+        .where(t.use.c.org == org)
+        .order_by(t.use.c.item_code)
+    )
+    return [_shown(connection, body, row) for row in connection.execute(ask)]
+
+
+def _shown(connection: Connection, body: Org, row: Row[Any]) -> Use:
+    found = chosen(connection, body, row.owner, row.key, row.version)
+    name = found.name if found else "（已停用，按一般审批办理）"
+    return Use(
+        row.org,
+        row.item_code,
+        row.item_name or "",
+        row.owner,
+        row.key,
+        row.version,
+        name,
+        row.set_by,
+        row.set_at,
+    )
+
+
+def assign(
+    hall: Hall, clerk: Clerk, org: str, item_code: str, owner: str, key: str, version: int | None = None
+) -> None:
+    """Cases accepted from now on take this process; `item_code` '' sets the body's default."""
+    hall.write(
+        lambda work: _assign(hall, work, clerk, Use(org, item_code, "", owner, key, version, "", "", 0.0))
+    )
+
+
+def _assign(hall: Hall, work: Work, clerk: Clerk, wanted: Use) -> None:
+    body = organisations.get(work.connection, wanted.org)
+    clerk.expect(EDIT, body.path)
+    _expect_item(work.connection, body, wanted.item_code)
+    found = _expect_flow(work.connection, body, wanted)
+    plan, problems = checked(work.connection, body, json.dumps(dumped(found)))
+    if plan is None:
+        raise HallRefused(
+            "flow_unfit", "；".join(sorted({said(problem) for problem in problems})), wanted.key
+        )
+    if all(place.step.kind != "approve" for place in plan.places.values()):
+        raise HallRefused("no_approval", "流程里没有批准环节，不能用于办件", wanted.key)
+    unassign_in(work, wanted.org, wanted.item_code)
+    row = {
+        "org": wanted.org, "item_code": wanted.item_code, "owner": wanted.owner, "key": wanted.key,
+        "version": wanted.version,
+    }  # fmt: skip
+    work.connection.execute(insert(t.use), {**row, "set_by": clerk.name, "set_at": work.now})
+    hall.record(work, clerk, "hall.flow_assigned", f"{wanted.org}/{wanted.item_code}", row)
+
+
+def _expect_item(connection: Connection, body: Org, item_code: str) -> None:
+    if not item_code:
+        return
+    ask = select(item.c.code).where(item.c.code == item_code, item.c.org == body.uscc, item.c.current)
+    if connection.execute(ask).first() is None:
+        raise FormRefused([FieldFault("item_code", "unknown", "这个机构没有此编码的事项")])
+
+
+def _expect_flow(connection: Connection, body: Org, wanted: Use) -> Definition:
+    """Of the body itself, of one above it, or shipped."""
+    above = {org.code for org in organisations.above(connection, body.path)}
+    known = wanted.owner == shipped.OWNER or wanted.owner in above
+    found = chosen(connection, body, wanted.owner, wanted.key, wanted.version) if known else None
+    if found is None:
+        raise FormRefused([FieldFault("key", "unknown", "没有这个已发布的流程")])
+    return found
+
+
+def unassign(hall: Hall, clerk: Clerk, org: str, item_code: str) -> None:
+    """The item takes the body's default again, the body the standard process."""
+
+    def act(work: Work) -> None:
+        clerk.expect(EDIT, organisations.get(work.connection, org).path)
+        if unassign_in(work, org, item_code):
+            hall.record(
+                work,
+                clerk,
+                "hall.flow_unassigned",
+                f"{org}/{item_code}",
+                {"org": org, "item_code": item_code},
+            )
+
+    hall.write(act)
+
+
+def unassign_in(work: Work, org: str, item_code: str) -> bool:
+    """Whether there was a line."""
+    gone = delete(t.use).where(t.use.c.org == org, t.use.c.item_code == item_code)
+    return bool(work.connection.execute(gone).rowcount)

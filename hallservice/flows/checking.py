@@ -1,0 +1,84 @@
+"""What a draft has to keep to beside the engine's own rules: what it refers to, and who takes part, exist."""
+
+from sqlalchemy import Connection, select
+
+from hallservice.approval.definition import Block, Choice, Definition, HandDown, HandUp, Parallel, Serial, Sub
+from hallservice.approval.plan import Find, Plan
+from hallservice.approval.validation import MESSAGES, DefinitionRefused, Problem, parsed
+from hallservice.flows import plans, shipped
+from hallservice.flows import tables as t
+from hallservice.people import organisations
+from hallservice.people import tables as p
+from hallservice.people.organisations import Org
+
+WORDS = {**MESSAGES, "unknown_org": "没有这个机构，请重新选择"}
+
+
+def said(problem: Problem) -> str:
+    """What an editor shows at the block."""
+    return WORDS.get(problem.code, problem.code)
+
+
+def checked(connection: Connection, owner: Org, text: str) -> tuple[Plan | None, tuple[Problem, ...]]:
+    """The linked plan, or everything that is wrong; bodies that take part have to exist."""
+    try:
+        definition = parsed(text)
+        plan = plans.link(plans.with_references(definition, finder(connection, owner)))
+    except DefinitionRefused as refused:
+        return None, refused.problems
+    problems = tuple(_unknown_orgs(connection, definition))
+    return (None, problems) if problems else (plan, ())
+
+
+def _unknown_orgs(connection: Connection, definition: Definition) -> list[Problem]:
+    named = list(_subs(definition.body, "body"))
+    ask = select(p.org.c.code).where(p.org.c.code.in_({sub.org for _, sub in named}), p.org.c.active)
+    known = set(connection.execute(ask).scalars()) if named else set()
+    return [Problem(f"{path}.org", "unknown_org") for path, sub in named if sub.org not in known]
+
+
+def _subs(block: Block, path: str) -> list[tuple[str, Sub]]:
+    own = [(path, block)] if isinstance(block, Sub) else []
+    inner = _paths(block, path)
+    return own + [found for where, child in inner for found in _subs(child, where)]
+
+
+def _paths(block: Block, path: str) -> list[tuple[str, Block]]:
+    """Children by their place in the JSON."""
+    match block:
+        case Serial():
+            return [(f"{path}.parts[{at}]", one) for at, one in enumerate(block.parts)]
+        case Parallel():
+            return [(f"{path}.branches[{at}]", one) for at, one in enumerate(block.branches)]
+        case Choice():
+            then = [(f"{path}.branches[{at}].then", one.then) for at, one in enumerate(block.branches)]
+            return then if block.otherwise is None else [*then, (f"{path}.otherwise", block.otherwise)]
+        case Sub() if block.body is not None:
+            return [(f"{path}.body", block.body)]
+        case HandUp() | HandDown():
+            return [(f"{path}.body", block.body)]
+    return []
+
+
+def finder(connection: Connection, owner: Org) -> Find:
+    """What a reference means to this owner: its own newest, those of the bodies above, what ships."""
+    line = [org.code for org in reversed(organisations.above(connection, owner.path))]
+
+    def find(key: str) -> Definition | None:
+        for code in line:
+            if found := newest(connection, code, key):
+                return found
+        return shipped.shipped().get(key)
+
+    return find
+
+
+def newest(connection: Connection, owner: str, key: str, version: int | None = None) -> Definition | None:
+    """The newest published version of a process, or that version if it is (still) published."""
+    ask = select(t.flow.c.body).where(
+        t.flow.c.owner == owner, t.flow.c.key == key, t.flow.c.state == "published"
+    )
+    if version is not None:
+        ask = ask.where(t.flow.c.version == version)
+    text = connection.execute(ask.order_by(t.flow.c.version.desc()).limit(1)).scalar()
+    return parsed(text) if text is not None else None

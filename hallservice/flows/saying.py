@@ -1,0 +1,96 @@
+"""What `telling` says, as canonical messages on the hall's one path."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, bindparam, select
+
+from canonical.amounts import BEIJING
+from canonical.messages import CaseConcluded, CaseSpecialFinished, CaseSpecialStarted, CaseStep, Payload
+from exchange.cases import Case
+from exchange.errors import HubError
+from exchange.store.work import Work
+from hallservice import wording
+from hallservice.approval.events import Person
+from hallservice.flows.telling import Ended, Saying, SpecialBegun, SpecialOver, StepSaid
+from hallservice.hall import Hall
+from hallservice.people import organisations
+from hallservice.people import tables as p
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import HallRefused
+from ledger.prepared import run
+
+_ORG = select(p.org.c.name, p.org.c.uscc, p.org.c.path).where(p.org.c.code == bindparam("code"))
+
+
+def tell(hall: Hall, work: Work, clerk: Clerk, case: Case, sayings: Iterable[Saying]) -> tuple[str, ...]:
+    """Every saying in its order; their types. HallRefused where the exchange does not take one."""
+    types = []
+    for saying in sayings:
+        try:
+            payload = _payload(work, case, saying)
+            hall.tell(work, clerk, payload)
+        except HubError as refusal:
+            raise wording.in_chinese(refusal) from refusal
+        except ValidationError as wrong:
+            place = ".".join(map(str, wrong.errors(include_url=False, include_input=False)[0]["loc"]))
+            raise HallRefused("bad_value", "有内容不符合上报规范，不能办理", place) from None
+        types.append(payload.TYPE)
+    return tuple(types)
+
+
+def _payload(work: Work, case: Case, saying: Saying) -> Payload:
+    head = {"case_no": case["case_no"], "item_code": case["item_code"], "region": case["region"]}
+    now = datetime.fromtimestamp(int(work.now), BEIJING)
+    match saying:
+        case StepSaid():
+            return CaseStep.model_validate(
+                {**head, **_step(work.connection, case, saying), "decided_at": now}
+            )
+        case SpecialBegun():
+            return CaseSpecialStarted.model_validate({**head, **_special(saying), "started_at": now})
+        case SpecialOver():
+            over = {"number": saying.number, "result": saying.result, "finished_at": now}
+            return CaseSpecialFinished.model_validate({**head, **over})
+        case Ended():
+            by = officer(work.connection, case, saying.by)
+            ended = {"officer": by, "result": saying.result, "reason": saying.reason, "concluded_at": now}
+            return CaseConcluded.model_validate({**head, **ended})
+
+
+def _step(connection: Connection, case: Case, said: StepSaid) -> dict[str, Any]:
+    return {
+        "step": said.step,
+        "step_name": said.name,
+        "step_no": said.number,
+        "officer": officer(connection, case, said.by),
+        "opinion": said.opinion,
+        "action": said.action,
+    }
+
+
+def _special(said: SpecialBegun) -> dict[str, Any]:
+    limit = {"limit": {"count": said.days, "unit": "working_day"}} if said.days else {}
+    return {
+        "number": said.number, "kind": said.kind, "name": said.name, "reason": said.reason,
+        "approver": said.approver, **limit,
+    }  # fmt: skip
+
+
+def officer(connection: Connection, case: Case, who: Person) -> dict[str, str]:
+    """Who acted, for which body; a body without a credit code acts under the nearest one above that has it,
+    and where there is none under that of the department in charge."""
+    row = run(connection, _ORG, {"code": who.org}).first()
+    line = organisations.above(connection, row.path) if row and not row.uscc else []
+    code = (
+        row.uscc if row and row.uscc else next((one.uscc for one in reversed(line) if one.uscc), case["org"])
+    )
+    number = {} if who.id == "system" else {"staff_no": who.id}
+    return {
+        "organisation": row.name if row else who.org,
+        "organisation_code": code,
+        "name": who.name,
+        **number,
+    }

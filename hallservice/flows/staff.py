@@ -1,0 +1,108 @@
+"""Who takes part: the bodies of each level of a case, and people as the engine names them."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import ColumnElement, Connection, bindparam, select
+
+from canonical.values import RegionCode
+from hallservice.approval.definition import LEVELS, Level
+from hallservice.approval.events import Actor, Person
+from hallservice.approval.plan import Plan
+from hallservice.approval.state import State
+from hallservice.people import organisations
+from hallservice.people import tables as p
+from hallservice.people.clerk import Clerk
+from hallservice.people.organisations import Org
+from ledger.prepared import run
+
+SYSTEM_CLERK = Clerk("", "system", "系统", "system", "/", "")
+LEVEL_OF: Mapping[str, Level] = {"3": "city", "4": "county", "5": "town", "6": "village"}
+SITES = ("town", "village", "hall")  # kinds of organisation that receive, in the order they are preferred
+_PATHS = select(p.org.c.path).where(p.org.c.code == bindparam("code"))
+_OF_REGION = select(p.org.c.code, p.org.c.kind).where(
+    p.org.c.region == bindparam("region"), p.org.c.active, p.org.c.section.is_(False),
+    p.org.c.kind != "division",
+).order_by(p.org.c.place, p.org.c.code)  # fmt: skip
+
+
+def level_of(region: str) -> Level:
+    """The level of a division; a province's counts as the city's, which is the highest here."""
+    return LEVEL_OF.get(RegionCode(region).level, "city")
+
+
+def units(connection: Connection, plan: Plan, department: Org, site: str | None) -> dict[Level, str]:
+    """The body of each level the plan uses: the department on its own, below it those of the receiving site's
+    divisions, above it those that guide it. Where there is none the department does that work itself."""
+    own = level_of(department.region)
+    found = {level: department.code for level in plan.levels}
+    for level in plan.levels:
+        if LEVELS.index(level) < LEVELS.index(own) and site is not None:
+            found[level] = _below(connection, site, level) or department.code
+        elif LEVELS.index(level) > LEVELS.index(own):
+            found[level] = _above(connection, department, level) or department.code
+    return found
+
+
+def _below(connection: Connection, site: str, level: Level) -> str | None:
+    here: RegionCode | None = RegionCode(site)
+    while here is not None and level_of(here) != level:
+        here = here.parent()
+    if here is None:
+        return None
+    rows = run(connection, _OF_REGION, {"region": str(here)}).all()
+    rows = sorted(rows, key=lambda row: SITES.index(row.kind) if row.kind in SITES else len(SITES))
+    return str(rows[0].code) if rows else None
+
+
+def _above(connection: Connection, department: Org, level: Level) -> str | None:
+    guiding = organisations.related(connection, department.code, "subordinate")
+    line = [*guiding, *reversed(organisations.above(connection, department.path)[:-1])]
+    bodies = (one for one in line if one.kind != "division" and not one.section)
+    return next((one.code for one in bodies if level_of(one.region) == level), None)
+
+
+def path_of(connection: Connection, org: str) -> str:
+    """The organisation's path; '' of one the hall does not know."""
+    found: str | None = run(connection, _PATHS, {"code": org}).scalar()
+    return found or ""
+
+
+def actor(connection: Connection, clerk: Clerk, plan: Plan, state: State) -> Actor:
+    """The clerk with the posts held, and those that granted functions amount to in this case's bodies."""
+    own = clerk.unit or clerk.org
+    orgs = {*state.units.values(), *(place.org for place in plan.places.values() if place.org is not None)}
+    posts = [*clerk.posts]
+    over: set[str] = set()
+    for function, post in (
+        ("approval.supervise", plan.posts.supervisor),
+        ("flows.edit", plan.posts.administrator),
+    ):
+        reached = (
+            {org for org in orgs if clerk.may(function, path_of(connection, org) or "?")}
+            if clerk.may(function)
+            else set()
+        )
+        if reached:
+            posts.append(post)
+            over |= reached
+    return Actor(clerk.staff_no, clerk.name, own, tuple(dict.fromkeys(posts)), tuple(sorted(over - {own})))
+
+
+def persons(connection: Connection, staff_nos: Iterable[str]) -> dict[str, Person]:
+    """Staff by number, as the engine names them; who has left is not among them."""
+    wanted = sorted(set(staff_nos))
+    return {one.id: one for one in _people(connection, p.user.c.staff_no.in_(wanted))} if wanted else {}
+
+
+def colleagues(connection: Connection, org: str) -> list[Person]:
+    """Everybody of a body and its sections, by name."""
+    path = path_of(connection, org)
+    found = _people(connection, p.org.c.path.startswith(path, autoescape=True)) if path else []
+    return sorted((one for one in found if one.org == org), key=lambda one: (one.name, one.id))
+
+
+def _people(connection: Connection, which: ColumnElement[bool]) -> list[Person]:
+    ask = select(p.user.c.staff_no, p.user.c.name, p.user.c.org).join(p.org, p.org.c.code == p.user.c.org)
+    rows = connection.execute(ask.where(which, p.user.c.status != "left")).all()
+    bodies = {org: organisations.unit_of(connection, org) for org in {row.org for row in rows}}
+    return [Person(row.staff_no, row.name, bodies[row.org]) for row in rows]
