@@ -2,7 +2,9 @@
 
 from exchange.store.tables import metadata
 from hallservice.flows import tables as _flows  # noqa: F401 - its tables too
+from hallservice.counter import tables as _counter  # noqa: F401 - the counter's
 from hallservice.people import tables as _people  # noqa: F401 - importing makes its tables known
+from hallservice.supervision import tables as _supervision  # noqa: F401 - those of supervision
 from hallservice.web import tables as _web  # noqa: F401 - likewise
 
 __all__ = ["metadata"]

@@ -1,0 +1,174 @@
+"""代申请: a case opened at a town's or village's counter for who came there (S0-15, S0-16, S0-55, S0-58).
+
+The agent is recorded apart from the applicant. The papers are taken in by the same act.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from canonical.messages import CaseApplied
+from canonical.values import RegionCode
+from exchange import items
+from exchange.errors import Refused
+from exchange.store.work import Work
+from hallservice import wording
+from hallservice.counter import catalogue, materials, numbers, receive
+from hallservice.counter.form import Check
+from hallservice.counter.materials import Material, Seen
+from hallservice.counter.projection import document_shown, hashed
+from hallservice.counter.receive import Opened
+from hallservice.counter.standing import moment, standing_of, tell
+from hallservice.counter.tables import hall_case, hall_receipt
+from hallservice.hall import Hall
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import HallRefused
+from ledger.prepared import run
+
+CHANNELS = ("window", "agent")
+_ONCE = select(hall_receipt.c.case_no).where(hall_receipt.c.once == bindparam("of"))
+_ROW = select(hall_case).where(hall_case.c.case_no == bindparam("of"))
+RELATIONS: Mapping[str, str] = {
+    "village_agent": "村（社区）代办员", "family": "近亲属", "entrusted": "委托代理人", "guardian": "监护人",
+    "staff": "单位经办人",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The form as typed. `channel` window: the applicant came; agent: somebody came for the applicant."""
+
+    item_code: str
+    channel: str = "window"
+    kind: str = "natural_person"
+    name: str = ""
+    document_type: str = "resident_id_card"
+    document_no: str = ""
+    contact_name: str = ""
+    mobile: str = ""
+    summary: str = ""
+    agent_name: str = ""
+    agent_relation: str = ""
+    agent_document_no: str = ""
+    identified: str = "seen"  # card: read by the reader, seen: looked at, none
+    remark: str = ""
+
+
+def apply(
+    hall: Hall, clerk: Clerk, asked: Application, handed_in: tuple[Seen, ...] = (), once: str | None = None
+) -> Opened:
+    """Open a case and take its papers in. `handed_in` speaks of the item's materials by number; `once` names
+    the form: sent twice it is one case. FormRefused; HallRefused item_not_in_force, unknown_item,
+    not_allowed, wrong_place."""
+    clerk.expect("counter.apply", clerk.path)
+    check = Check()
+    payload = _payload(asked, check)
+    agent = _agent(hall, asked, check)
+    check.done()
+    return hall.write(lambda work: _opened(hall, work, clerk, asked, payload, agent, handed_in, once))
+
+
+def _payload(asked: Application, check: Check) -> dict[str, Any]:
+    if asked.channel not in CHANNELS:
+        check.fault("channel", "bad_choice", "请选择申请方式")
+    kind = check.choice("kind", asked.kind, "申请人类型", "applicant_type")
+    document = check.choice("document_type", asked.document_type, "证件类型", "document_type")
+    applicant = {
+        "kind": kind,
+        "name": check.text("name", asked.name, "申请人姓名或名称", 100),
+        "document_type": document,
+        "document_no": check.document("document_no", document, asked.document_no),
+    }
+    contact = {
+        "name": check.text("contact_name", asked.contact_name or asked.name, "联系人", 100),
+        "mobile": check.mobile("mobile", asked.mobile),
+    }
+    return {
+        "applicant": applicant,
+        "contact": contact,
+        "summary": check.text("summary", asked.summary, "办理摘要", 1000, required=False),
+        "channel": asked.channel,
+        "remark": check.text("remark", asked.remark, "备注", 500, required=False) or None,
+    }
+
+
+def _agent(hall: Hall, asked: Application, check: Check) -> dict[str, str] | None:
+    """The agent without the full number: that stays on the letter of authority."""
+    if asked.channel != "agent":
+        return None
+    name = check.text("agent_name", asked.agent_name, "代办人姓名", 100)
+    if asked.agent_relation not in RELATIONS:
+        check.fault("agent_relation", "required", "请选择代办人与申请人的关系")
+    number = check.document(
+        "agent_document_no", "resident_id_card", asked.agent_document_no, "代办人证件号码"
+    )
+    if number and number == asked.document_no.strip().upper():
+        check.fault("agent_document_no", "same_person", "代办人与申请人是同一人，请改选“窗口”")
+    return {
+        "name": name,
+        "relation": asked.agent_relation,
+        "document": document_shown(number),
+        "hash": hashed(hall.hub.pseudonym_key, number),
+    }
+
+
+def _opened(
+    hall: Hall,
+    work: Work,
+    clerk: Clerk,
+    asked: Application,
+    payload: dict[str, Any],
+    agent: dict[str, str] | None,
+    handed_in: tuple[Seen, ...],
+    once: str | None,
+) -> Opened:
+    if once and (known := run(work.connection, _ONCE, {"of": once}).scalar()):
+        return receive.opened(work, known)
+    content = _item(work, clerk, asked.item_code)
+    region = RegionCode(content.get("region", clerk.region))
+    number = str(numbers.case_number(work, region, asked.channel))
+    seen, laid = _materials(work, number, content, handed_in)
+    said = {
+        **payload,
+        "case_no": number,
+        "item_code": asked.item_code,
+        "region": content.get("region", clerk.region),
+        "item_name": content["name"][:200],
+        "summary": payload["summary"] or content["name"],
+        "materials": materials.as_messages(laid) if seen else [],
+        "applied_at": moment(work.now),
+        "site": clerk.region,
+    }
+    tell(hall, work, clerk, CaseApplied.model_validate(said))
+    taken = receive.Taken(asked.identified, agent, once)
+    receive.keep(hall, work, clerk, number, taken)
+    row = work.connection.execute(_ROW, {"of": number}).one()
+    here = standing_of(work.connection, number, row._asdict())
+    receive.search_library(hall, work, clerk, here)
+    receive.slip(hall, work, clerk, here, laid)
+    return receive.opened(work, number)
+
+
+def _item(work: Work, clerk: Clerk, code: str) -> dict[str, Any]:
+    """The content of the version in force; refused where this counter may not receive it."""
+    try:
+        version = items.in_force(work, code).version
+    except Refused as fault:
+        raise wording.in_chinese(fault) from fault
+    content = items.content_of(work.connection, code, version)
+    if not catalogue.receivable(content, clerk.region):
+        raise HallRefused("wrong_place", "该事项不在本窗口受理范围内，请到事项所属地办理", "item_code")
+    return content
+
+
+def _materials(
+    work: Work, case_no: str, content: Mapping[str, Any], handed_in: tuple[Seen, ...]
+) -> tuple[bool, tuple[Material, ...]]:
+    """The item's materials laid out for the case, with what was handed in."""
+    materials.lay_out(work, case_no, content, ())
+    check = Check()
+    laid = materials.look_at(work, case_no, handed_in, check)
+    check.done()
+    return bool(handed_in), laid

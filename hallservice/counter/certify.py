@@ -1,0 +1,217 @@
+"""发证: the certificate asked of the library, and the conclusion (S0-14, S3-45)."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from canonical.casetable import Event
+from canonical.messages import CaseConcluded, CaseStep, CertificateRequested
+from exchange.clocks import today
+from exchange.store.tables import document
+from exchange.store.work import Work
+from hallservice.counter import notices
+from hallservice.counter.form import Check
+from hallservice.counter.standing import Standing, begin, handled, moment, tell
+from hallservice.counter.tables import hall_certificate
+from hallservice.hall import Hall
+from hallservice.ids import new_id
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import HallRefused
+from ledger.prepared import run
+
+FUNCTION = "counter.deliver"
+_OF = (
+    select(hall_certificate)
+    .where(hall_certificate.c.case_no == bindparam("of"))
+    .order_by(hall_certificate.c.request_id.desc())
+)
+_STEPS = (
+    select(document.c.canonical)
+    .where(
+        document.c.case_no == bindparam("of"),
+        document.c.type == CaseStep.TYPE,
+        document.c.state == "accepted",
+    )
+    .order_by(document.c.entry.desc())
+)
+NO_PLACE = "服务窗口"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The form: dates as typed; `fields` are what the certificate type defines (name, value)."""
+
+    name: str
+    valid_from: str = ""
+    valid_to: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One request as it stands; state requested, pending_seal or issued."""
+
+    request_id: str
+    name: str
+    state: str
+    valid_from: str
+    valid_to: str
+    identifier: str
+    number: str
+
+
+def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> str:
+    """Ask the certificate library to issue; its request id. HallRefused no_certificate, already_requested,
+    fee_first."""
+
+    def act(work: Work) -> str:
+        here = begin(work, clerk, case_no, seen, FUNCTION, Event.CERTIFICATE_ISSUED)
+        _expect_wanted(work, here)
+        check = Check()
+        name = check.text("name", asked.name, "证照名称", 200)
+        first = check.day("valid_from", asked.valid_from, "有效期起", required=False) or today(work.now)
+        last = check.day("valid_to", asked.valid_to, "有效期止", required=False)
+        if last is not None and last < first:
+            check.fault("valid_to", "before", "有效期止不能早于有效期起")
+        fields = [
+            {"name": key, "value": check.text(f"field-{key}", value, key, 1000)}
+            for key, value in asked.fields
+        ]
+        check.done()
+        ident = new_id(work.now)
+        said = _said(work, here, ident, name, first, last)
+        tell(hall, work, clerk, CertificateRequested.model_validate({**said, "fields": fields}))
+        row = {"request_id": ident, "case_no": case_no, "name": name, "state": "requested"}
+        dates = {"valid_from": first.isoformat(), "valid_to": last.isoformat() if last else None}
+        work.connection.execute(
+            insert(hall_certificate), {**row, **dates, "identifier": None, "number": None}
+        )
+        return ident
+
+    return hall.write(act)
+
+
+def _expect_wanted(work: Work, here: Standing) -> None:
+    facts = here.case["facts"]
+    if not facts["granted"] or not here.item.get("certificate_type"):
+        raise HallRefused("no_certificate", "这个办件没有需要制发的电子证照")
+    if facts["fee_due"]:
+        raise HallRefused("fee_first", "费用还没有确认，不能制证")
+    last = latest(work.connection, here.no)
+    if last is not None:
+        raise HallRefused("already_requested", "已经向电子证照系统提出制证，请等待签发结果")
+
+
+def _said(
+    work: Work, here: Standing, ident: str, name: str, first: date, last: date | None
+) -> dict[str, Any]:
+    applicant = here.case["application"]["applicant"]
+    return {
+        "request_id": ident,
+        "case_no": here.no,
+        "item_code": here.case["item_code"],
+        "type_code": here.item["certificate_type"],
+        "name": name,
+        "issuer": here.department,
+        "issuer_code": here.case["org"],
+        "region": here.case["region"],
+        "holders": [{key: applicant[key] for key in ("name", "document_type", "document_no")}],
+        "issued_on": today(work.now).isoformat(),
+        "valid_from": first.isoformat(),
+        **({"valid_to": last.isoformat()} if last else {}),
+    }
+
+
+def latest(connection: Connection, case_no: str) -> Certificate | None:
+    """The request made last."""
+    row = run(connection, _OF, {"of": case_no}).first()
+    if row is None:
+        return None
+    known = {name: getattr(row, name) or "" for name in ("valid_to", "identifier", "number")}
+    return Certificate(row.request_id, row.name, row.state, row.valid_from, **known)
+
+
+def conclude(
+    hall: Hall, clerk: Clerk, case_no: str, seen: int, text: str = "", delivery: str = "window"
+) -> str:
+    """办结 after the decision: with the certificate where one was issued; the number of the notice.
+
+    HallRefused fee_first, certificate_pending."""
+    check = Check()
+    said = check.text("text", text, "办理结果", 1000, required=False)
+    check.choice("delivery", delivery, "送达方式", "delivery_mode")
+    check.done()
+
+    def act(work: Work) -> str:
+        here = begin(work, clerk, case_no, seen, FUNCTION, Event.CONCLUDED)
+        facts, made = here.case["facts"], latest(work.connection, case_no)
+        if facts["granted"] and facts["fee_due"]:
+            raise HallRefused("fee_first", "费用还没有确认，不能办结")
+        if made is not None and not facts["certified"]:
+            raise HallRefused("certificate_pending", "证照还没有签发，不能办结")
+        payload = {
+            **here.head,
+            "officer": here.officer(clerk),
+            "concluded_at": moment(work.now),
+            **_result(here, made, said),
+        }
+        tell(hall, work, clerk, CaseConcluded.model_validate(payload))
+        decision = _decision(work, clerk, here, made)
+        _conclusion(work, clerk, here, made, payload["result_text"], delivery)
+        return decision
+
+    return hall.write(act)
+
+
+def _result(here: Standing, made: Certificate | None, said: str) -> dict[str, Any]:
+    granted = here.case["facts"]["granted"] is not False
+    text = {"result_text": said or ("准予许可" if granted else "不予许可")}
+    if made is None or not here.case["facts"]["certified"]:
+        return {"result": "concluded", **text}
+    until = {"certificate_valid_to": made.valid_to} if made.valid_to else {}
+    return {
+        "result": "certificate_issued",
+        "certificate_name": made.name,
+        "certificate_no": made.number,
+        **until,
+        **text,
+    }
+
+
+def _decision(work: Work, clerk: Clerk, here: Standing, made: Certificate | None) -> str:
+    """准予 or 不予许可决定书."""
+    granted = here.case["facts"]["granted"] is not False
+    said: dict[str, Any] = {
+        "granted": granted,
+        "applied_on": here.case["application"]["applied_at"][:10],
+        "reason": "" if granted else last_opinion(work.connection, here.no),
+        "basis": str(here.item.get("legal_basis") or "有关法律法规")[:300].replace("\n", " "),
+        "remedy": notices.remedy_of(here.case["region"]),
+    }
+    if made is not None and made.number:
+        said["certificate"] = {"name": made.name, "number": made.number}
+        said["valid"] = f"{made.valid_from} 至 {made.valid_to or '长期'}"
+    return notices.issue(work, clerk, here, "decision", said)
+
+
+def _conclusion(
+    work: Work, clerk: Clerk, here: Standing, made: Certificate | None, result: str, delivery: str
+) -> str:
+    papers = [{"name": made.name, "number": made.number}] if made is not None and made.number else []
+    said = {
+        "concluded_at": moment(work.now),
+        "result": result[:300].replace("\n", " "),
+        "papers": papers,
+        "delivery": notices.delivery_text(delivery),
+    }
+    number = notices.issue(work, clerk, here, "conclusion", said)
+    handled(work, clerk, here.no, CaseConcluded.TYPE)
+    return number
+
+
+def last_opinion(connection: Connection, case_no: str) -> str:
+    """What the last step said; a refusal's reason."""
+    said = run(connection, _STEPS, {"of": case_no}).first()
+    return str(said.canonical["opinion"]) if said is not None else "不符合法定条件"

@@ -1,0 +1,301 @@
+"""Fees of a case: computed by the item's standards, verified by a clerk, asked for, confirmed at the window
+(S3-42, S3-43)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from canonical.casetable import Event
+from canonical.errors import ValueRefused
+from canonical.messages import FeeConfirmed, FeeRequested
+from canonical.values import Money
+from exchange.clocks import today
+from exchange.store.work import Work
+from hallservice.counter import notices
+from hallservice.counter.fees import Standard, cost, standards_of
+from hallservice.counter.form import Check
+from hallservice.counter.standing import Standing, begin, handled, moment, tell
+from hallservice.counter.tables import hall_fee
+from hallservice.hall import Hall
+from hallservice.ids import new_id
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import HallRefused
+from ledger.prepared import run
+
+FUNCTION = "counter.fee"
+DAYS_TO_PAY = 15
+_OF = select(hall_fee).where(hall_fee.c.case_no == bindparam("of")).order_by(hall_fee.c.request_id.desc())
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One computed line; `given` the quantity as typed."""
+
+    code: str
+    name: str
+    standard: str
+    unit: str
+    quantity: Decimal
+    amount: Money
+    reducible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The form of 核价: quantities by fee code ('' or 0: none), a reduction with its basis."""
+
+    quantities: Mapping[str, str]
+    reduction: str = ""
+    reduction_basis: str = ""
+    due_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What the applicant owes."""
+
+    lines: tuple[Line, ...]
+    reduction: Money
+    reduction_basis: str
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """One request for payment as it stands."""
+
+    request_id: str
+    lines: tuple[Mapping[str, str], ...]
+    reduction: str
+    reduction_basis: str
+    total: str
+    state: str
+    verified_by: str
+    due_on: str
+    notice_no: str
+    serial: str
+    confirmed_by: str
+
+
+STATES: Mapping[str, str] = {
+    "requested": "已核价，等待缴款通知书号", "noticed": "待缴费", "paid": "银行已收款，待窗口确认",
+    "confirmed": "已确认", "reversed": "银行已冲正，需重新缴纳",
+}  # fmt: skip
+
+
+def standards(here: Standing) -> tuple[Standard, ...]:
+    """The fee standards of the item version the case is pinned to."""
+    return standards_of(here.item)
+
+
+def compute(found: Sequence[Standard], asked: Asked) -> Computed:
+    """核价 as the screen shows it; FormRefused names the quantity or reduction that is wrong."""
+    check = Check()
+    lines = tuple(_line(one, asked, check) for one in found if asked.quantities.get(one.code, "").strip(" 0"))
+    if not lines:
+        check.fault("quantities", "required", "请至少填写一项收费的数量")
+    reduction, basis = _reduction(lines, asked, check)
+    check.done()
+    total = sum((line.amount.fen for line in lines), 0) - reduction.fen
+    return Computed(lines, reduction, basis, Money.from_fen(total))
+
+
+def _line(one: Standard, asked: Asked, check: Check) -> Line:
+    name = f"quantity-{one.code}"
+    quantity = check.amount(name, asked.quantities[one.code], f"“{one.name}”的数量")
+    try:
+        amount = cost(one.formula, quantity)
+    except ValueRefused as fault:
+        check.fault(name, fault.code, f"“{one.name}”的数量超出可计算范围")
+        amount = Money("0")
+    return Line(one.code, one.name, one.text, one.formula.unit, quantity, amount, one.reducible)
+
+
+def _reduction(lines: Sequence[Line], asked: Asked, check: Check) -> tuple[Money, str]:
+    reduction = check.money("reduction", asked.reduction, "减免金额", required=False)
+    basis = check.text("reduction_basis", asked.reduction_basis, "减免依据", 300, required=bool(reduction))
+    most = sum(line.amount.fen for line in lines if line.reducible)
+    if reduction.fen > most:
+        said = "所选收费项目不可减免" if not most else f"减免金额不能超过可减免的 {Money.from_fen(most)} 元"
+        check.fault("reduction", "not_reducible", said)
+    return reduction, basis
+
+
+def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> str:
+    """Verify the price and ask the fee system for a payment notice; the number of the payment slip to print.
+
+    FormRefused; HallRefused no_fee_due, already_requested."""
+
+    def act(work: Work) -> str:
+        here = begin(work, clerk, case_no, seen, FUNCTION)
+        _expect_due(work, here)
+        computed = compute(standards(here), asked)
+        due = _due(work, asked)
+        ident = new_id(work.now)
+        tell(hall, work, clerk, FeeRequested.model_validate(_asked_for(here, clerk, computed, ident, due)))
+        work.connection.execute(insert(hall_fee), _row(work, clerk, here, computed, ident, due))
+        return _slip(work, clerk, here, computed, due)
+
+    return hall.write(act)
+
+
+def _expect_due(work: Work, here: Standing) -> None:
+    facts = here.case["facts"]
+    if not (here.state == "decided" and facts["granted"] and facts["fee_due"]):
+        raise HallRefused("no_fee_due", "这个办件现在没有待核价的费用")
+    last = latest(work.connection, here.no)
+    if last is not None and last.state in ("requested", "noticed", "paid"):
+        raise HallRefused("already_requested", f"费用已由{last.verified_by}核价并发出缴费通知")
+
+
+def _due(work: Work, asked: Asked) -> date:
+    check, now = Check(), today(work.now)
+    due = check.day("due_on", asked.due_on, "缴费期限", required=False) or now + timedelta(days=DAYS_TO_PAY)
+    if due < now:
+        check.fault("due_on", "past", "缴费期限不能早于今天")
+    check.done()
+    return due
+
+
+def _asked_for(here: Standing, clerk: Clerk, computed: Computed, ident: str, due: date) -> dict[str, Any]:
+    return {
+        "request_id": ident,
+        "case_no": here.no,
+        "unit_no": here.case["org"],
+        "unit_name": here.department,
+        "lines": _fee_lines(computed),
+        "payer": here.case["application"]["applicant"]["name"],
+        "total": str(computed.total),
+        "due_on": due.isoformat(),
+        "verified_by": clerk.name,
+    }
+
+
+def _fee_lines(computed: Computed) -> list[dict[str, Any]]:
+    """As the fee system takes them: whole quantities, each line less its part of the reduction."""
+    left = computed.reduction.fen
+    lines = []
+    for line in computed.lines:
+        less = min(left, line.amount.fen) if line.reducible else 0
+        left -= less
+        whole = line.quantity == line.quantity.to_integral_value() and line.quantity <= 100_000
+        noted = "" if whole else f"（数量 {line.quantity}{line.unit}）"
+        reduced = f"（减免 {Money.from_fen(less)} 元，依据：{computed.reduction_basis}）" if less else ""
+        lines.append(
+            {
+                "code": line.code,
+                "name": line.name,
+                "standard": (line.standard + noted + reduced)[:1000],
+                "quantity": int(line.quantity) if whole else 1,
+                "amount": str(Money.from_fen(line.amount.fen - less)),
+            }
+        )
+    return lines
+
+
+def _row(
+    work: Work, clerk: Clerk, here: Standing, computed: Computed, ident: str, due: date
+) -> dict[str, Any]:
+    said = [
+        {
+            "code": line.code,
+            "name": line.name,
+            "standard": line.standard,
+            "quantity": f"{line.quantity.normalize():f}",
+            "unit": line.unit,
+            "amount": str(line.amount),
+        }
+        for line in computed.lines
+    ]
+    return {
+        "request_id": ident,
+        "case_no": here.no,
+        "lines": said,
+        "reduction": str(computed.reduction),
+        "reduction_basis": computed.reduction_basis or None,
+        "total": str(computed.total),
+        "state": "requested",
+        "verified_by": clerk.name,
+        "verified_at": work.now,
+        "due_on": due.isoformat(),
+    }
+
+
+def _slip(work: Work, clerk: Clerk, here: Standing, computed: Computed, due: date) -> str:
+    fees = [
+        {
+            "code": line.code,
+            "name": line.name,
+            "standard": line.standard[:300],
+            "quantity": str(line.quantity),
+            "amount": str(line.amount),
+        }
+        for line in computed.lines
+    ]
+    said = {
+        "unit_code": here.case["org"],
+        "payer": here.case["application"]["applicant"]["name"],
+        "fees": fees,
+        "reduction": str(computed.reduction),
+        "reduction_basis": computed.reduction_basis,
+        "total": str(computed.total),
+        "bank": "大厅银行代收窗口",
+        "pay_by": due.isoformat(),
+        "verified_by": clerk.name,
+    }
+    return notices.issue(work, clerk, here, "payment", said)
+
+
+def confirm(hall: Hall, clerk: Clerk, case_no: str, seen: int) -> None:
+    """The applicant came back from the bank: the window confirms the payment, a separate act (S3-43).
+
+    HallRefused no_window, not_noticed, unpaid."""
+
+    def act(work: Work) -> None:
+        here = begin(work, clerk, case_no, seen, FUNCTION, Event.FEE_CONFIRMED)
+        fee = latest(work.connection, case_no)
+        if clerk.window is None:
+            raise HallRefused("no_window", "请先签到窗口，再确认缴费")
+        if fee is None or not fee.notice_no:
+            raise HallRefused("not_noticed", "还没有缴款通知书号，不能确认缴费")
+        if not here.case["facts"]["fee_paid"]:
+            raise HallRefused("unpaid", "还没有收到银行的收款通知，不能确认缴费")
+        said = {
+            "request_id": new_id(work.now),
+            "case_no": case_no,
+            "notice_no": fee.notice_no,
+            "window": clerk.window,
+            "clerk": clerk.name,
+            "confirmed_at": moment(work.now),
+        }
+        tell(hall, work, clerk, FeeConfirmed.model_validate(said))
+        done = {"state": "confirmed", "confirmed_by": clerk.name, "confirmed_at": work.now}
+        mine = hall_fee.c.request_id == fee.request_id
+        work.connection.execute(update(hall_fee).where(mine).values(**done))
+        handled(work, clerk, case_no, FeeConfirmed.TYPE)
+
+    hall.write(act)
+
+
+def latest(connection: Connection, case_no: str) -> Fee | None:
+    """The request made last."""
+    row = run(connection, _OF, {"of": case_no}).first()
+    if row is None:
+        return None
+    return Fee(
+        row.request_id,
+        tuple(row.lines),
+        row.reduction,
+        row.reduction_basis or "",
+        row.total,
+        row.state,
+        row.verified_by,
+        row.due_on,
+        row.notice_no or "",
+        row.serial or "",
+        row.confirmed_by or "",
+    )

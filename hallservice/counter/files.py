@@ -1,0 +1,206 @@
+"""Files of a case: kept under their digest, never changed, sent on as case.attached.v1."""
+
+import base64
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, bindparam, func, insert, select
+
+from canonical.messages import CaseAttached
+from exchange.cases import find
+from exchange.store.work import Work
+from hallservice.counter.form import Check
+from hallservice.counter.standing import look, moment, tell
+from hallservice.counter.tables import hall_file
+from hallservice.hall import Hall
+from hallservice.ids import new_id
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import FormRefused, HallRefused
+from ledger.prepared import run
+
+LARGEST = 2_900_000  # bytes: base64 of it fits a message
+FUNCTION = "counter.apply"
+# How a file begins -> its media type; the name it came with is believed in nothing.
+MARKS: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF-", "application/pdf"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+)
+OFD = "application/ofd"
+_ONE = select(hall_file).where(hall_file.c.id == bindparam("of"))
+_OF = (
+    select(hall_file)
+    .where(hall_file.c.case_no == bindparam("of"))
+    .order_by(hall_file.c.material, hall_file.c.name, hall_file.c.version)
+)
+_NAME = re.compile(r"[^\w.\-（）()\u4e00-\u9fff ]+")
+
+
+class Scanner(Protocol):
+    """Looks for malware; the name of what was found, None for a clean file."""
+
+    def found_in(self, body: bytes) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One version of one file."""
+
+    id: str
+    case_no: str
+    material: str
+    name: str
+    version: int
+    media_type: str
+    size: int
+    sha256: str
+    by: str
+    at: float
+
+
+def kind_of(body: bytes) -> str | None:
+    """The media type by content; None for what the counter does not take."""
+    for mark, kind in MARKS:
+        if body.startswith(mark):
+            return kind
+    return OFD if body.startswith(b"PK\x03\x04") and b"OFD.xml" in body[:100_000] + body[-100_000:] else None
+
+
+def attach(
+    hall: Hall,
+    clerk: Clerk,
+    folder: Path,
+    case_no: str,
+    material: str,
+    name: str,
+    body: bytes,
+    scanner: Scanner | None = None,
+) -> File:
+    """Keep a file handed in for a material and send it on; the same name again is its next version.
+
+    FormRefused empty, too_large, bad_kind, infected."""
+    media = _checked(body, scanner)
+    check = Check()
+    said = check.text("material", material, "材料名称", 200)
+    check.done()
+    clean = _NAME.sub("_", name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]).strip(" .")[-180:] or "scan"
+    digest = put(folder, body)
+
+    def act(work: Work) -> File:
+        look(work.connection, clerk, case_no, FUNCTION)
+        row = _row(work, clerk, case_no, said, clean, media, body, digest)
+        payload = _message(work, case_no, row, body)
+        tell(hall, work, clerk, CaseAttached.model_validate(payload))
+        work.connection.execute(insert(hall_file), row)
+        return File(**row)
+
+    return hall.write(act)
+
+
+def _checked(body: bytes, scanner: Scanner | None) -> str:
+    check = Check()
+    media = kind_of(body)
+    if not body:
+        check.fault("file", "empty", "文件是空的，请重新选择")
+    elif len(body) > LARGEST:
+        check.fault("file", "too_large", f"文件不能超过 {LARGEST // 1_000_000} MB，请降低扫描精度后再传")
+    elif media is None:
+        check.fault("file", "bad_kind", "只能上传 PDF、OFD、PNG、JPEG、TIFF 文件（按内容识别）")
+    elif scanner is not None and (found := scanner.found_in(body)):
+        check.fault("file", "infected", f"文件含有病毒（{found}），没有保存")
+    if media is None or check.faults:
+        raise FormRefused(check.faults)
+    return media
+
+
+def _row(
+    work: Work, clerk: Clerk, case_no: str, material: str, name: str, media: str, body: bytes, digest: str
+) -> dict[str, Any]:
+    same = (hall_file.c.case_no == case_no) & (hall_file.c.material == material) & (hall_file.c.name == name)
+    last = work.connection.execute(select(func.max(hall_file.c.version)).where(same)).scalar() or 0
+    return {
+        "id": new_id(work.now),
+        "case_no": case_no,
+        "material": material,
+        "name": name,
+        "version": last + 1,
+        "media_type": media,
+        "size": len(body),
+        "sha256": digest,
+        "by": clerk.name,
+        "at": work.now,
+    }
+
+
+def _message(work: Work, case_no: str, row: dict[str, Any], body: bytes) -> dict[str, Any]:
+    case = find(work, case_no) or {}
+    return {
+        **{key: case[key] for key in ("case_no", "item_code", "region")},
+        "material": row["material"],
+        "file_name": row["name"],
+        "media_type": row["media_type"],
+        "digest": row["sha256"],
+        "content": base64.b64encode(body).decode(),
+        "attached_at": moment(work.now),
+        "version": row["version"],
+    }
+
+
+def put(folder: Path, body: bytes) -> str:
+    """Under its SHA-256, whole or not at all, durable before it is named anywhere; the digest."""
+    digest = hashlib.sha256(body).hexdigest()
+    target = folder / digest[:2] / digest
+    if target.exists():
+        return digest
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
+    with draft.open("xb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(target)
+    _sync(target.parent)
+    return digest
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def of_case(connection: Connection, case_no: str) -> tuple[File, ...]:
+    """Every version, by material and name."""
+    return tuple(File(**row._asdict()) for row in run(connection, _OF, {"of": case_no}))
+
+
+def fetch(hall: Hall, clerk: Clerk, folder: Path, ident: str) -> tuple[File, bytes]:
+    """A file to look at: an act of reading in the ledger. HallRefused unknown_file, file_damaged."""
+    row = hall.read(lambda connection: run(connection, _ONE, {"of": ident}).first())
+    if row is None:
+        raise HallRefused("unknown_file", "没有这个文件")
+    found = File(**row._asdict())
+    hall.read(lambda connection: look(connection, clerk, found.case_no, "case.view"))
+    body = taken(folder, found.sha256)
+    what = {"file": found.id, "sha256": found.sha256}
+    hall.write(lambda work: hall.record(work, clerk, "hall.file_read", found.id, what, found.case_no))
+    return found, body
+
+
+def taken(folder: Path, digest: str) -> bytes:
+    """The bytes of a digest; HallRefused file_damaged unless they are those that were kept."""
+    try:
+        body = (folder / digest[:2] / digest).read_bytes()
+    except OSError as fault:
+        raise HallRefused("file_damaged", "文件读不出来，请联系管理员") from fault
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise HallRefused("file_damaged", "文件与收到时的摘要不符，请联系管理员")
+    return body

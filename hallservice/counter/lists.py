@@ -1,0 +1,265 @@
+"""To-do, done and search: one query each over `hall_case`, filtered by row, paged by key (S0-56, S0-57)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, or_, select, tuple_
+
+from canonical.amounts import BEIJING
+from exchange.clocks import today
+from hallservice import wording
+from hallservice.counter.projection import hashed
+from hallservice.counter.standing import visible
+from hallservice.counter.tables import hall_case, hall_claim, hall_handled
+from hallservice.hall import Hall
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import HallRefused
+
+COUNTER = ("prereview", "receive", "accept", "supplement", "fee", "certificate", "deliver")
+MOST = 100  # rows a page
+SOON = 2  # calendar days before the due date from which a case is shown as nearly due (R-05)
+ENDED = ("deliver", "done")
+PAUSED = ("suspended", "supplementing", "pre_supplement")
+C = hall_case.c
+SHOWN = (
+    C.case_no, C.item_name, C.applicant_masked, C.document_masked, C.channel, C.opened_at, C.received_at,
+    C.state, C.stage, C.promised_due, C.statutory_due, C.updated_at, C.window, C.clerk, C.region,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One case of a list, masked."""
+
+    case_no: str
+    item_name: str
+    applicant: str
+    document: str
+    channel: str
+    opened_at: float
+    received_at: float | None
+    state: str
+    stage: str
+    promised_due: str
+    statutory_due: str
+    updated_at: float
+    window: str
+    clerk: str
+    region: str
+    handled_at: float | None = None
+    claimed_by: str = ""
+
+    @property
+    def key(self) -> str:
+        """Where the next page begins."""
+        at = self.opened_at if self.handled_at is None else self.handled_at
+        return f"{at!r}~{self.case_no}"
+
+    def told(self) -> str:
+        """State in Chinese."""
+        return wording.state(self.state)
+
+    def supervised(self, day: date) -> str:
+        """监察状态 by the due date: 正常, 临期, 今日到期, 超期, 暂停计时, 已结束."""
+        return supervised(self, day)
+
+
+def supervised(row: Row, day: date) -> str:
+    if row.stage in ENDED:
+        return "已结束"
+    if row.state in PAUSED:
+        return "暂停计时"
+    if not row.promised_due:
+        return "未计时"
+    left = (date.fromisoformat(row.promised_due) - day).days
+    if left < 0:
+        return "超期"
+    return "今日到期" if left == 0 else "临期" if left <= SOON else "正常"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next` is the key to ask for the rows after these; '' when there are none."""
+
+    rows: tuple[Row, ...]
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Filters as typed; days are ISO."""
+
+    case_no: str = ""
+    person: str = ""  # full name or number of the applicant
+    item: str = ""
+    state: str = ""
+    stage: str = ""
+    region: str = ""
+    channel: str = ""
+    since: str = ""
+    until: str = ""
+
+
+def counts(connection: Connection, clerk: Clerk, function: str = "case.view") -> Mapping[str, int]:
+    """Stage -> how many wait there, every stage of the counter named."""
+    query = (
+        select(C.stage, func.count()).where(C.stage.in_(COUNTER), visible(clerk, function)).group_by(C.stage)
+    )
+    found = {stage: int(number) for stage, number in connection.execute(query)}
+    return {stage: found.get(stage, 0) for stage in COUNTER}
+
+
+def todo(
+    connection: Connection,
+    clerk: Clerk,
+    stage: str,
+    wanted: Wanted = Wanted(),
+    after: str = "",
+    size: int = 20,
+) -> Page:
+    """What waits at a stage, the longest waiting first."""
+    if stage not in COUNTER:
+        raise HallRefused("unknown_stage", "没有这个环节")
+    query = (
+        select(*SHOWN, hall_claim.c.clerk.label("claimed_by"))
+        .join(hall_claim, hall_claim.c.case_no == C.case_no, isouter=True)
+        .where(C.stage == stage, visible(clerk, "case.view"), *_filters(wanted, b""))
+        .order_by(C.opened_at, C.case_no)
+    )
+    if after:
+        query = query.where(tuple_(C.opened_at, C.case_no) > tuple_(*_key(after)))
+    return _page(connection, query, size)
+
+
+def done(
+    connection: Connection,
+    clerk: Clerk,
+    key: bytes,
+    wanted: Wanted = Wanted(),
+    after: str = "",
+    size: int = 20,
+) -> Page:
+    """What this clerk has handled, the latest first (S0-57)."""
+    at = hall_handled.c.at
+    query = (
+        select(*SHOWN, at.label("handled_at"))
+        .join(hall_handled, hall_handled.c.case_no == C.case_no)
+        .where(hall_handled.c.staff_no == clerk.staff_no, visible(clerk, "case.view"), *_filters(wanted, key))
+        .order_by(at.desc(), C.case_no.desc())
+    )
+    if after:
+        query = query.where(tuple_(at, C.case_no) < tuple_(*_key(after)))
+    return _page(connection, query, size)
+
+
+def search(
+    connection: Connection, clerk: Clerk, key: bytes, wanted: Wanted, after: str = "", size: int = 20
+) -> Page:
+    """Every case the clerk may see, the newest first; `key` is that of pseudonyms."""
+    query = (
+        select(*SHOWN)
+        .where(visible(clerk, "case.view"), *_filters(wanted, key))
+        .order_by(C.opened_at.desc(), C.case_no.desc())
+    )
+    if after:
+        query = query.where(tuple_(C.opened_at, C.case_no) < tuple_(*_key(after)))
+    return _page(connection, query, size)
+
+
+def _filters(wanted: Wanted, key: bytes) -> list[Any]:
+    found: list[Any] = []
+    if wanted.case_no:
+        found.append(C.case_no == wanted.case_no.strip().upper())
+    if wanted.person and key:
+        digest = hashed(key, wanted.person)
+        found.append(or_(C.name_hash == digest, C.document_hash == digest))
+    if wanted.item:
+        found.append(
+            or_(C.item_name.contains(wanted.item.strip(), autoescape=True), C.item_code == wanted.item)
+        )
+    if wanted.region:
+        found.append(C.region.startswith(_prefix(wanted.region), autoescape=True))
+    same = {C.state: wanted.state, C.stage: wanted.stage, C.channel: wanted.channel}
+    found += [column == value for column, value in same.items() if value]
+    return found + _days(wanted)
+
+
+def _days(wanted: Wanted) -> list[Any]:
+    since, until = _begin(wanted.since), _begin(wanted.until)
+    bounds = [C.opened_at >= since if since is not None else None]
+    bounds.append(C.opened_at < until + 86_400 if until is not None else None)
+    return [bound for bound in bounds if bound is not None]
+
+
+def _begin(day: str) -> float | None:
+    """Midnight of a local day; a day nobody can read filters nothing."""
+    try:
+        return datetime.fromisoformat(day).replace(tzinfo=BEIJING).timestamp() if day else None
+    except ValueError:
+        return None
+
+
+def _prefix(region: str) -> str:
+    """The digits of a region that say something: 441402000000 means all of 441402."""
+    text = region.strip()
+    while len(text) > 6 and text.endswith("000"):
+        text = text[:-3]
+    return text
+
+
+def _key(after: str) -> tuple[float, str]:
+    at, _, case_no = after.partition("~")
+    try:
+        return float(at), case_no
+    except ValueError:
+        raise HallRefused("bad_page", "页码无法识别，请从第一页开始") from None
+
+
+def _page(connection: Connection, query: Select[Any], size: int) -> Page:
+    most = min(max(size, 1), MOST)
+    found = [_row(row._asdict()) for row in connection.execute(query.limit(most + 1))]
+    rows = tuple(found[:most])
+    return Page(rows, rows[-1].key if len(found) > most else "")
+
+
+def _row(said: dict[str, Any]) -> Row:
+    said["applicant"], said["document"] = said.pop("applicant_masked"), said.pop("document_masked")
+    for name in ("promised_due", "statutory_due", "window", "clerk", "claimed_by"):
+        said[name] = said.get(name) or ""
+    return Row(**said)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressing:
+    """The banner above the work list: how many are due soon, today, or over (R-05)."""
+
+    soon: int
+    today: int
+    over: int
+
+
+def pressing(hall: Hall, connection: Connection, clerk: Clerk) -> Pressing:
+    """Open cases the clerk sees, by their promised due date."""
+    day = today(hall.hub.store.clock())
+    now, last = day.isoformat(), (day + timedelta(days=SOON)).isoformat()
+    open_ = and_(
+        C.stage.in_(("approve", "fee", "certificate")), C.state.not_in(PAUSED), C.promised_due <= last
+    )
+    query = select(C.promised_due, func.count()).where(open_, visible(clerk, "case.view"))
+    found: Sequence[tuple[str, int]] = [
+        (due, n) for due, n in connection.execute(query.group_by(C.promised_due))
+    ]
+    return Pressing(
+        sum(n for due, n in found if due > now),
+        sum(n for due, n in found if due == now),
+        sum(n for due, n in found if due < now),
+    )
+
+
+def local(at: float | None) -> str:
+    """A Unix time as lists show it."""
+    if at is None:
+        return ""
+    return datetime.fromtimestamp(at, UTC).astimezone(BEIJING).strftime("%Y-%m-%d %H:%M")

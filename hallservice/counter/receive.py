@@ -1,0 +1,178 @@
+"""接件 (S3-28): identity confirmed, papers taken in, the slip with the query password handed over.
+
+A card reader fills the applicant's data; the certificate library is searched for what it holds of the
+applicant; everything else comes through the document camera.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from sqlalchemy import bindparam, insert, select
+
+from canonical.casetable import Event
+from canonical.messages import CertificateSearched
+from exchange.store.work import Work
+from hallservice.counter import materials, notices, numbers
+from hallservice.counter.form import Check
+from hallservice.counter.materials import Material, Seen
+from hallservice.counter.projection import project
+from hallservice.counter.standing import Standing, begin, handled, moment, tell
+from hallservice.counter.tables import hall_notice, hall_receipt
+from hallservice.hall import Hall
+from hallservice.ids import new_id
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import HallRefused
+from ledger.prepared import run
+
+LIBRARY = "SYS-04"
+_RECEIPT = select(hall_receipt).where(hall_receipt.c.case_no == bindparam("of"))
+_SLIP = select(hall_notice.c.doc_no).where(
+    hall_notice.c.case_no == bindparam("of"), hall_notice.c.kind == "receiving"
+)
+IDENTIFIED = ("card", "seen", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class IdCard:
+    """What a resident's ID card says of its holder."""
+
+    name: str
+    document_no: str
+    address: str = ""
+    valid_to: date | None = None  # None: for life
+
+    def fields(self) -> dict[str, str]:
+        """The applicant's fields of the forms, as if typed."""
+        return {
+            "kind": "natural_person",
+            "name": self.name,
+            "document_type": "resident_id_card",
+            "document_no": self.document_no,
+            "identified": "card",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the counter hands over: the number, the password to ask with, the number of the slip."""
+
+    case_no: str
+    query_password: str
+    receipt_no: str
+
+
+class CardReader(Protocol):
+    """A reader at the window."""
+
+    def read(self) -> IdCard | None:
+        """The card that lies on it; None where none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How the papers came: how the person was identified, through which agent, by which form."""
+
+    identified: str = "seen"
+    agent: Mapping[str, str] | None = None
+    once: str | None = None
+
+
+def by_card(reader: CardReader, today: date) -> dict[str, str]:
+    """The applicant's fields from the card; HallRefused no_card, card_expired."""
+    card = reader.read()
+    if card is None:
+        raise HallRefused("no_card", "没有读到身份证，请把证件平放在读卡器上再试")
+    if card.valid_to is not None and card.valid_to < today:
+        raise HallRefused("card_expired", f"身份证已于 {card.valid_to.isoformat()} 过期，请核对其他有效证件")
+    return card.fields()
+
+
+def receive(
+    hall: Hall, clerk: Clerk, case_no: str, seen: int, handed_in: Sequence[Seen], identified: str = "seen"
+) -> str:
+    """Take in the papers of an online application at the counter; the number of the slip."""
+
+    def act(work: Work) -> str:
+        here = begin(work, clerk, case_no, seen, "counter.apply", Event.RECEIVED)
+        if here.receipt is not None:
+            raise HallRefused("already_received", f"这个办件已由{here.receipt['clerk']}接件")
+        prepare(work, here)
+        check = Check()
+        laid = materials.look_at(work, case_no, handed_in, check)
+        if identified not in IDENTIFIED:
+            check.fault("identified", "bad_choice", "请选择身份核验方式")
+        check.done()
+        keep(hall, work, clerk, case_no, Taken(identified))
+        handled(work, clerk, case_no, "hall.received")
+        search_library(hall, work, clerk, here)
+        return slip(hall, work, clerk, here, laid)
+
+    return hall.write(act)
+
+
+def prepare(work: Work, here: Standing) -> None:
+    """The materials of a case the hall sees for the first time."""
+    if not materials.of(work.connection, here.no):
+        handed = here.case["application"].get("materials", ())
+        materials.lay_out(work, here.no, here.item, handed)
+
+
+def keep(hall: Hall, work: Work, clerk: Clerk, case_no: str, taken: Taken) -> None:
+    """The receipt and its line in the ledger; the case's row follows."""
+    what = {"identified": taken.identified, "agent": dict(taken.agent) if taken.agent else None}
+    where = {"window": clerk.window, "site": clerk.org_name}
+    entry = hall.record(work, clerk, "hall.received", case_no, {**what, **where}, case_no)
+    row = {
+        "case_no": case_no,
+        "entry": entry.seq,
+        "at": work.now,
+        "staff_no": clerk.staff_no,
+        "clerk": clerk.name,
+        "org_name": clerk.org_name,
+        "site_path": clerk.path,
+        "window": clerk.window,
+        "identified": taken.identified,
+        "agent": what["agent"],
+        "query_password": numbers.query_password(),
+        "once": taken.once,
+    }
+    work.connection.execute(insert(hall_receipt), row)
+    project(work, hall.hub.pseudonym_key, case_no, entry.seq)
+
+
+def search_library(hall: Hall, work: Work, clerk: Clerk, here: Standing) -> bool:
+    """Ask the certificate library what it has of the applicant, for this case alone; whether there is one."""
+    attached = any(hall.hub.parties.of_adapter(name) for name in hall.hub.adapters_of(LIBRARY))
+    wanted = any(one.source == "government" for one in materials.of(work.connection, here.no))
+    if attached and wanted:
+        applicant = here.case["application"]["applicant"]
+        holder = {key: applicant[key] for key in ("name", "document_type", "document_no")}
+        said = {
+            "request_id": new_id(work.now),
+            "case_no": here.no,
+            "item_code": here.case["item_code"],
+            "holder": holder,
+            "purpose": f"办理{here.case['application']['item_name']}核验申请材料"[:200],
+        }
+        tell(hall, work, clerk, CertificateSearched.model_validate(said))
+    return attached and wanted
+
+
+def slip(hall: Hall, work: Work, clerk: Clerk, here: Standing, laid: Sequence[Material]) -> str:
+    """收件回执: what was handed in, and how to ask."""
+    receipt = work.connection.execute(_RECEIPT, {"of": here.no}).one()
+    said = {
+        "received_at": moment(receipt.at),
+        "materials": notices.material_rows(laid),
+        "query_password": receipt.query_password,
+        "query_address": f"{hall.settings.public_url}/progress",
+    }
+    return notices.issue(work, clerk, here, "receiving", said)
+
+
+def opened(work: Work, case_no: str) -> Opened:
+    """The answer to a form that was sent before, or just now."""
+    receipt = work.connection.execute(_RECEIPT, {"of": case_no}).one()
+    return Opened(case_no, receipt.query_password, run(work.connection, _SLIP, {"of": case_no}).scalar())

@@ -1,0 +1,136 @@
+"""补正: one notice names everything to complete (S0-61, S3-32); then the case continues (S3-33)."""
+
+from collections.abc import Mapping, Sequence
+
+from canonical.casetable import Event
+from canonical.messages import CaseConcluded, CaseSupplemented, CaseSupplementNoticed
+from exchange.store.work import Work
+from hallservice.counter import materials, notices, receive
+from hallservice.counter.accept import FUNCTION, Decided, received_at
+from hallservice.counter.form import Check
+from hallservice.counter.materials import Seen
+from hallservice.counter.standing import Standing, begin, look, moment, tell
+from hallservice.hall import Hall
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import HallRefused
+
+NO_LIMIT = {"count": 0, "unit": "working_day"}
+
+
+def notify(
+    hall: Hall,
+    clerk: Clerk,
+    case_no: str,
+    seen: int,
+    problems: Mapping[int, str],
+    more: Sequence[tuple[str, str]] = (),
+    reason: str = "",
+) -> Decided:
+    """Ask for materials: `problems` by number of the item's, `more` (name, problem) beyond them."""
+    check = Check()
+    said = check.text("reason", reason, "补正理由", 500)
+    wanted = {no: check.text(f"problem-{no}", why, "需补正的内容", 500) for no, why in problems.items()}
+    extra = [
+        (
+            check.text(f"more-{at}", name, "材料名称", 200),
+            check.text(f"more-{at}-problem", why, "需补正的内容", 500),
+        )
+        for at, (name, why) in enumerate(more, 1)
+    ]
+    if not problems and not more:
+        check.fault("materials", "required", "请至少选择一份需要补齐补正的材料")
+    check.done()
+
+    def act(work: Work) -> Decided:
+        here = begin(work, clerk, case_no, seen, FUNCTION, Event.SUPPLEMENT_NOTICED)
+        receive.prepare(work, here)
+        numbered = {**wanted, **{materials.add(work, case_no, name): why for name, why in extra}}
+        rows = _wanted(work, here, numbered)
+        materials.want(work, case_no, numbered)
+        payload = {
+            **here.head,
+            "sent_by": clerk.name,
+            "reason": said,
+            "materials": [
+                {"name": row["name"], "count": row["copies"], "received_as": "paper"} for row in rows
+            ],
+            "noticed_at": moment(work.now),
+        }
+        tell(hall, work, clerk, CaseSupplementNoticed.model_validate(payload))
+        paper = {
+            "received_at": moment(received_at(here)),
+            "promised": notices.limit_of(here.item.get("promised_limit", NO_LIMIT)),
+            "reason": said,
+            "materials": rows,
+        }
+        return Decided(notices.issue(work, clerk, here, "supplement", paper))
+
+    return hall.write(act)
+
+
+def _wanted(work: Work, here: Standing, problems: Mapping[int, str]) -> list[dict[str, object]]:
+    known = {one.no: one for one in materials.of(work.connection, here.no)}
+    if unknown := problems.keys() - known.keys():
+        raise HallRefused("unknown_material", "没有这份材料", f"problem-{min(unknown)}")
+    return [
+        {"name": known[no].name, "problem": why, "copies": max(known[no].copies, 1)}
+        for no, why in problems.items()
+    ]
+
+
+def called_up(hall: Hall, clerk: Clerk, case_no: str) -> Standing:
+    """补正续办: the waiting case by its number alone; HallRefused not_waiting."""
+    here = hall.read(lambda connection: look(connection, clerk, case_no.strip().upper(), FUNCTION))
+    if here.state not in ("supplementing", "pre_supplement"):
+        raise HallRefused("not_waiting", "这个办件不在补正中，请从待办或查询打开")
+    return here
+
+
+def supplemented(hall: Hall, clerk: Clerk, case_no: str, seen: int, came: Sequence[Seen]) -> None:
+    """What was asked for has come; everything that was wanted has to be there."""
+
+    def act(work: Work) -> None:
+        here = begin(work, clerk, case_no, seen, FUNCTION, Event.SUPPLEMENTED)
+        before = {one.no for one in materials.of(work.connection, case_no) if one.status == "wanted"}
+        check = Check()
+        laid = materials.look_at(work, case_no, came, check)
+        for one in laid:
+            if one.no in before and one.status not in ("received", "deferred"):
+                check.fault(f"material-{one.no}", "missing", f"“{one.name}”还没有补来")
+        check.done()
+        got = [one for one in laid if one.no in before] or list(laid)
+        payload = {
+            **here.head,
+            "received_by": clerk.name,
+            "materials": materials.as_messages(got),
+            "received_at": moment(work.now),
+        }
+        tell(hall, work, clerk, CaseSupplemented.model_validate(payload))
+
+    hall.write(act)
+
+
+def expired(hall: Hall, clerk: Clerk, case_no: str, seen: int, reason: str) -> str:
+    """补交不来办结: nothing came in the time set; the number of the conclusion notice."""
+    check = Check()
+    said = check.text("reason", reason, "办结理由", 500)
+    check.done()
+
+    def act(work: Work) -> str:
+        here = begin(work, clerk, case_no, seen, FUNCTION, Event.SUPPLEMENT_EXPIRED)
+        payload = {
+            **here.head,
+            "officer": here.officer(clerk),
+            "result": "supplement_missing",
+            "reason": said,
+            "concluded_at": moment(work.now),
+        }
+        tell(hall, work, clerk, CaseConcluded.model_validate(payload))
+        paper = {
+            "concluded_at": moment(work.now),
+            "result": f"补交不来办结：{said}"[:300],
+            "delivery": "窗口领取",
+        }
+        return notices.issue(work, clerk, here, "conclusion", paper)
+
+    return hall.write(act)
