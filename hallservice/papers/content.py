@@ -205,7 +205,7 @@ def _(paper: kinds.DeliveryReceipt, wording: Wording) -> Said:
         (
             Paragraph(wording.text("delivery_receipt", "opening")),
             facts(paper, ("办理事项", paper.item), ("受送达人", paper.applicant), ("送达方式", paper.method),
-                  ("送达地点", paper.place), ("送达人", "、".join(paper.servers))),
+                  ("送达地点", paper.place), ("送达人", "、".join(paper.servers)), *window(paper)),
             *named_papers(wording.text("delivery_receipt", "papers"), paper.papers),
             signature(paper),
             Blanks(("受送达人（代收人）签名", "代收人与受送达人的关系", "收到时间", "备注")),

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,12 @@ class MissingGlyph:
 
     code_point: str
     where: tuple[str, ...]
+
+
+@lru_cache(maxsize=8)
+def font_set(settings: FontSettings) -> "FontSet":
+    """The same for the same settings: reading which characters a font has takes a second."""
+    return FontSet(settings)
 
 
 class FontSet:

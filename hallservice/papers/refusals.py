@@ -22,7 +22,7 @@ MESSAGES = {
     "bad_copy": "份次应为 1 至 999",
     "not_json": "数据不是有效的 JSON",
     "paper_too_large": "文书内容过多，无法打印",
-    "paper_too_costly": "文书排版超出处理器时间上限",
+    "paper_too_costly": "文书排版超出处理器时间或内存上限",
     "overlay_overflow": "内容超出套打栏位",
     "bad_background": "底图不是可用的 PNG 或 JPEG 图片",
     "paper_busy": "打印服务繁忙，请稍后再试",

@@ -11,7 +11,7 @@ from typing import Any, Self
 from canonical.values import Digest
 from hallservice.papers.code import LONGEST_LINK, code_of, paper_digest, qr_svg
 from hallservice.papers.content import sheet_of
-from hallservice.papers.fonts import FontSet, FontSettings, MissingGlyph
+from hallservice.papers.fonts import FontSettings, MissingGlyph, font_set
 from hallservice.papers.kinds import Paper, QueueSlip
 from hallservice.papers.overlay import Layout, overlay_data
 from hallservice.papers.refusals import misconfigured, refused
@@ -52,19 +52,23 @@ class Papers:
         self._settings = settings or PaperSettings()
         if len(self._settings.link) > LONGEST_LINK:
             raise misconfigured("too_long", "link")
-        self._fonts = FontSet(self._settings.fonts)
+        self._fonts = font_set(self._settings.fonts)
         self._pool = Pool(self._settings.worker)
         self._end = weakref.finalize(self, self._pool.close)
 
-    def render(self, paper: Paper, *, copy: int = 1) -> Rendered:
-        """`copy` 1 is the original, 2 the first reprint: the same paper and code, marked 补打 第1次."""
+    def render(self, paper: Paper, *, copy: int = 1, seconds: float | None = None) -> Rendered:
+        """`copy` 1 is the original, 2 the first reprint: the same paper and code, marked 补打 第1次.
+
+        `seconds` is how long typst may take, where the caller waits less than the settings say.
+        """
         if not 1 <= copy <= MOST_COPIES:
             raise refused("bad_copy", "copy")
         code = self._settings.link + str(code_of(paper))
         missing = self._fonts.missing_in(paper.model_dump(mode="json"))
         sheet = self._sheet(paper, copy, code, missing)
         template = "slip" if isinstance(paper, QueueSlip) else "paper"
-        pdf = self._typeset(template, self._fonts.replaced(asdict(sheet)), ARCHIVE, paper.issued_at)
+        data = self._fonts.replaced(asdict(sheet))
+        pdf = self._typeset(template, data, ARCHIVE, paper.issued_at, seconds)
         return Rendered(pdf, _sha256(pdf), missing, paper_digest(paper), code)
 
     def overlay(
@@ -85,6 +89,10 @@ class Papers:
         pdf = self._typeset("overlay", self._fonts.replaced(data), PLAIN_ARCHIVE, at)
         return Rendered(pdf, _sha256(pdf), missing)
 
+    def pids(self) -> tuple[int, ...]:
+        """Processes that wait for work."""
+        return self._pool.pids()
+
     def close(self) -> None:
         """Ends the processes; papers asked for afterwards are refused (papers_closed)."""
         self._end()
@@ -102,9 +110,16 @@ class Papers:
         sheet = sheet_of(paper, self._settings.wording)
         return replace(sheet, copy_mark=mark, code=code, qr=qr_svg(code), note=_note(missing))
 
-    def _typeset(self, template: str, data: Any, standards: tuple[str, ...], at: datetime) -> bytes:
-        members = {**data, "fonts": self._fonts.lists}
-        return self._pool.typeset(Job(template, members, standards, int(at.timestamp())), self._fonts.folders)
+    def _typeset(
+        self,
+        template: str,
+        data: Mapping[str, Any],
+        standards: tuple[str, ...],
+        at: datetime,
+        seconds: float | None = None,
+    ) -> bytes:
+        job = Job(template, {**data, "fonts": self._fonts.lists}, standards, int(at.timestamp()))
+        return self._pool.typeset(job, self._fonts.folders, seconds)
 
 
 def _note(missing: tuple[MissingGlyph, ...]) -> str:

@@ -62,5 +62,5 @@ def reduction(paper: kinds.Payment) -> tuple[tuple[str, ...], ...]:
 
 
 def findings(rows: tuple[parts.Finding, ...]) -> Table:
-    columns = (NUMBER, Column("业务编号", 38), Column("事项"), Column("问题"), Column("级别", 15, "center"))
-    return Table(columns, numbered(rows, lambda row: (row.case_no, row.item, row.problem, row.level)))
+    columns = (NUMBER, Column("事项、业务编号", 67), Column("问题"), Column("级别", 15, "center"))
+    return Table(columns, numbered(rows, lambda row: (f"{row.item}\n{row.case_no}", row.problem, row.level)))

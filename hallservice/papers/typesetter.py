@@ -6,6 +6,7 @@ typst's message. It ends with its parent, when the socket closes.
 """
 
 import json
+import os
 import resource
 import socket
 import struct
@@ -98,4 +99,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MemoryError:
+        os.abort()  # as typst itself ends when memory is refused

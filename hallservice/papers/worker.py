@@ -21,7 +21,9 @@ from hallservice.papers.refusals import later, misconfigured, refused
 SCRIPT = Path(__file__).with_name("typesetter.py")
 HEAD = struct.Struct(">I")
 MOST_DATA = 8 << 20
+LARGE_JOB = 128 << 10  # bytes; typst keeps what it has laid out, so its process is not used again
 START_SECONDS = 30.0
+_COSTLY = {-signal.SIGXCPU, -signal.SIGABRT}  # out of processor time; out of memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Worker:
 
     def typeset(self, job: bytes, seconds: float) -> bytes:
         """The PDF; HubError when typst refuses, or the process dies or hangs (then it is of no more use)."""
-        self.jobs_left -= 1
+        self.jobs_left = 0 if len(job) > LARGE_JOB else self.jobs_left - 1
         answer = self._exchange(job, seconds)
         if answer[:1] == b"P":
             return answer[1:]
@@ -133,7 +135,7 @@ class Worker:
             self._process.wait(1)
         code = self._process.poll()
         self.end()
-        return refused("paper_too_costly") if code == -signal.SIGXCPU else later("paper_worker_died")
+        return refused("paper_too_costly") if code in _COSTLY else later("paper_worker_died")
 
 
 def told(message: str) -> HubError:
@@ -154,11 +156,11 @@ class Pool:
             self._slots.put(None)
         self._closed = False
 
-    def typeset(self, job: Job, folders: tuple[str, ...]) -> bytes:
+    def typeset(self, job: Job, folders: tuple[str, ...], seconds: float | None = None) -> bytes:
         """The PDF, by a worker of our own for that long."""
         body = job.encoded()
         with self._worker(folders) as worker:
-            return worker.typeset(body, self._settings.seconds)
+            return worker.typeset(body, self._settings.seconds if seconds is None else seconds)
 
     def pids(self) -> tuple[int, ...]:
         """Of the idle workers."""
@@ -167,10 +169,11 @@ class Pool:
     def close(self) -> None:
         """Ends every worker; those at work are waited for."""
         self._closed = True
-        for _ in range(self._settings.processes):
-            worker = self._slots.get(timeout=self._settings.seconds + START_SECONDS)
-            if worker:
-                worker.end()
+        patience = self._settings.seconds + START_SECONDS
+        with contextlib.suppress(Empty):  # whoever is at work still ends with us, when its socket closes
+            for _ in range(self._settings.processes):
+                if worker := self._slots.get(timeout=patience):
+                    worker.end()
         for _ in range(self._settings.processes):
             self._slots.put(None)
 

@@ -19,7 +19,11 @@ MATERIALS = [
     {"name": "食品经营许可申请书", "form": "原件", "copies": 1},
     {"name": "营业执照", "form": "电子证照", "copies": 1, "note": "由电子证照库取得"},
     {"name": "与食品经营相适应的主要设备设施布局、操作流程文件", "form": "复印件", "copies": 2},
-    {"name": "食品安全自查、从业人员健康管理、进货查验记录等保证食品安全的规章制度", "form": "复印件", "copies": 1},
+    {
+        "name": "食品安全自查、从业人员健康管理、进货查验记录等保证食品安全的规章制度",
+        "form": "复印件",
+        "copies": 1,
+    },
     {"name": "从业人员健康证明", "form": "复印件", "copies": 3, "note": "验原件"},
 ]
 LIMIT = {"number": 10, "unit": "working_day", "until": "2026-12-04"}
@@ -49,7 +53,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "reason": "逾期不补齐、补正的，视为放弃本次申请，可以重新提出申请。",
         "materials": [
             {"name": "食品经营许可申请书", "problem": "第2页缺少法定代表人签名", "copies": 1},
-            {"name": "从业人员健康证明", "problem": "李示例的健康证明已经过期，\n请提交有效的证明", "copies": 1},
+            {
+                "name": "从业人员健康证明",
+                "problem": "李示例的健康证明已经过期，\n请提交有效的证明",
+                "copies": 1,
+            },
         ],
     },
     "special": OF_CASE
@@ -80,7 +88,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
                 "quantity": "1",
                 "amount": "80.00",
             },
-            {"code": "103044902", "name": "证书工本费", "standard": "每本10元", "quantity": "4.5", "amount": "45.30"},
+            {
+                "code": "103044902",
+                "name": "证书工本费",
+                "standard": "每本10元",
+                "quantity": "4.5",
+                "amount": "45.30",
+            },
         ],
         "reduction": "20.00",
         "reduction_basis": "小微企业减免",
@@ -135,7 +149,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "target": "示例区市场监督管理局",
         "content": "经电子监察系统发现，你单位下列业务超过时限。\n请立即办理，并查明原因。",
         "findings": [
-            {"case_no": CASE, "item": "食品经营许可（新办）", "problem": "审核环节超时3个工作日", "level": "黄牌"},
+            {
+                "case_no": CASE,
+                "item": "食品经营许可（新办）",
+                "problem": "审核环节超时3个工作日",
+                "level": "黄牌",
+            },
         ],
         "reply_by": "2026-11-29",
         "contact": "刘示例 0753-0000001",
