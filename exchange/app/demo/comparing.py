@@ -53,10 +53,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Rule:
-    """What names a message on both sides of one system: the document's own id, its request_id, its bytes, or
-    (case) its case and kind, where `kinds` says what the partner calls a type. Without `bytes` the two sides
-    write their records in different forms. `asks`: types that are questions, of which the partner keeps no
-    record; with `answers` it keeps what it answered, compared by its bytes.
+    """What names a message on both sides of one system: the document's own id, its request_id, its bytes, a
+    template over what it says, or (case) its case and kind, where `kinds` says what the partner calls a type.
+    Without `bytes` the two sides write their records in different forms. `asks`: types that are questions, of
+    which the partner keeps no record; with `answers` it keeps what it answered, compared by its bytes.
 
     `prefix`: what the hub puts before the partner's id. `beside`: kinds of the partner's record that are no
     business messages. `reads`: questions without effect, asked again when the hub ended before it had noted
@@ -119,7 +119,7 @@ RULES: Mapping[str, Rule] = {
     "identity": Rule(from_="digest", asks=frozenset({"directory.increment.query"}), answers=True),
     "logistics": Rule(to="request_id", prefix="trace-"),
     "sharing": Rule(to="request_id"),
-    "evaluation": Rule(prefix="rated-"),
+    "evaluation": Rule(to="44{case_no}/{service_number}", prefix="rated-"),
     "performance": Rule(to="report_id"),
     "revenue": Rule(to="request_id"),
 }
@@ -177,6 +177,8 @@ def _hub_id(row: Any, rule: Rule, way: str, digest: str) -> str:
     if by == "case":
         return f"{rule.kinds.get(row.type, row.type)} {row.case_no}"
     said = row.canonical or {}
+    if "{" in by:
+        return by.format_map(said)
     found = {"digest": digest, **{name: said.get(name) for name in ("request_id", "report_id")}}.get(by)
     return str(found or row.message_id.removeprefix(rule.prefix))
 

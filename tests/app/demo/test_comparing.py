@@ -162,6 +162,16 @@ def test_the_hub_side_names_messages_as_the_partner_does(settings: Settings) -> 
     assert lines[0].digest == sha(b"<FEE/>")
 
 
+def test_a_service_is_named_by_the_partners_number_of_it(settings: Settings) -> None:
+    """adapters/evaluation/contract: projectNo is 44 and the case number; a repeat has another time in its head."""
+    said = {"case_no": "441400000000202611222000020H", "service_number": 2}
+    lines, _ = read(
+        keep(settings, {"message_id": "u1", "direction": "out", "body": b"{}", "canonical": said}),
+        RULES["evaluation"],
+    )
+    assert [one.id for one in lines] == ["44441400000000202611222000020H/2"]
+
+
 def test_a_refusal_that_came_as_a_receipt_counts(settings: Settings) -> None:
     rows = [{"message_id": name, "direction": "out", "body": b"{}"} for name in ("u1", "u2", "u3")]
     engine = keep(settings, *rows, receipts={"u1": "0", "u2": "70"})
