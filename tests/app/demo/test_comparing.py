@@ -163,7 +163,7 @@ def test_the_hub_side_names_messages_as_the_partner_does(settings: Settings) -> 
 
 
 def test_a_service_is_named_by_the_partners_number_of_it(settings: Settings) -> None:
-    """adapters/evaluation/contract: projectNo is 44 and the case number; a repeat has another time in its head."""
+    """Its contract: projectNo is 44 and the case number. A repeat has another time in its head."""
     said = {"case_no": "441400000000202611222000020H", "service_number": 2}
     lines, _ = read(
         keep(settings, {"message_id": "u1", "direction": "out", "body": b"{}", "canonical": said}),
