@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import accounts, attempts, leaving, passwords, rights, sessions
+from hallservice.people import accounts, attempts, grants, leaving, passwords, rights, sessions
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.sessions import Signed
@@ -141,6 +141,7 @@ def end_account(hall: Hall, work: Work, by: Clerk, user: str, status: str, reaso
     _status(work, user, status)
     ended = leaving.left_for_good(work, by, user) if status == "left" else []
     sessions.close_all(hall, work, by, user, status)
+    grants.expect_administrator(work)
     rights.touched(work.connection)
     hall.record(work, by, f"hall.user_{status}", user, {"reason": reason, "ended": ended})
 

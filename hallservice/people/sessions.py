@@ -67,11 +67,20 @@ def clerk_of(connection: Connection, user: str, now: float) -> tuple[Clerk, floa
     found = rights.of_user(connection, user, now)
     held = select(t.post.c.code).join(t.user_post).where(t.user_post.c.user == user, t.post.c.active)
     window = select(t.window.c.number).join(t.window_binding).where(t.window_binding.c.user == user)
+    posts = tuple(connection.execute(held.order_by(t.post.c.code)).scalars())
     clerk = Clerk(
-        user, row.staff_no, row.name, row.org, row.path, row.region, row.org_name,
-        organisations.unit_of(connection, row.org),
-        tuple(connection.execute(held.order_by(t.post.c.code)).scalars()), found.scopes, connection.execute(window).scalar(),
-    )  # fmt: skip
+        user=user,
+        staff_no=row.staff_no,
+        name=row.name,
+        org=row.org,
+        path=row.path,
+        region=row.region,
+        org_name=row.org_name,
+        unit=organisations.unit_of(connection, row.org),
+        posts=posts,
+        scopes=found.scopes,
+        window=connection.execute(window).scalar(),
+    )
     return clerk, found.until
 
 

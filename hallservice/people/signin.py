@@ -1,5 +1,6 @@
 """Signing in with login and password. Whatever is wrong, the answer is the same and takes as long."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
@@ -13,11 +14,31 @@ from hallservice.people.system import SYSTEM
 from hallservice.refusals import HallRefused
 
 MOST_LOGIN = 64
+WRONG = "登录名或密码不正确，或账号已停用"
 DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An account whose password was given; `fresh` is a hash of it at the present cost."""
+
+    row: Row[Any]
+    fresh: str | None
 
 
 def sign_in(hall: Hall, login: str, password: str, client: str) -> Session:
     """A session for login and password; `client` is the network address. HallRefused sign_in or locked."""
+    proof = prove(hall, login, password, client)
+
+    def act(work: Work) -> Session:
+        must_change = settle(hall, work, proof, client)
+        return sessions.open(hall, work, proof.row.id, Door(client), must_change=must_change)
+
+    return hall.write(act)
+
+
+def prove(hall: Hall, login: str, password: str, client: str) -> Proof:
+    """Whether login and password belong together; a failure is counted and recorded."""
     login = login.strip()[:MOST_LOGIN].lower()
     limits = attempts.keys(hall, login, client)
     locks = hall.write(lambda work: attempts.begin(hall, work, limits))
@@ -25,9 +46,8 @@ def sign_in(hall: Hall, login: str, password: str, client: str) -> Session:
     right = passwords.verified(hall.settings.accounts, row.password if row else None, password)
     if row is None or not right or _closed(hall, row):
         hall.write(lambda work: _failed(hall, work, row, client, locks))
-        raise HallRefused("sign_in", "登录名或密码不正确，或账号已停用")
-    fresh = passwords.hashed(hall.settings.accounts, password) if _weak(hall, row) else None
-    return hall.write(lambda work: _signed(hall, work, row, client, fresh))
+        raise HallRefused("sign_in_failed", WRONG)
+    return Proof(row, passwords.hashed(hall.settings.accounts, password) if _weak(hall, row) else None)
 
 
 def _account(connection: Connection, login: str) -> Row[Any] | None:
@@ -52,17 +72,18 @@ def _failed(hall: Hall, work: Work, row: Row[Any] | None, client: str, locks: li
     hall.record(work, SYSTEM, "hall.sign_in_failed", about, said)
 
 
-def _signed(hall: Hall, work: Work, seen: Row[Any], client: str, fresh: str | None) -> Session:
-    row = _account(work.connection, seen.login)
-    if row is None or row.password != seen.password or row.status != "active":
-        raise HallRefused("sign_in", "登录名或密码不正确，或账号已停用")
+def settle(hall: Hall, work: Work, proof: Proof, client: str) -> bool:
+    """The attempt succeeded: counters, a one-time password used up. Whether another must be chosen now."""
+    row = _account(work.connection, proof.row.login)
+    if row is None or row.password != proof.row.password or row.status != "active":
+        raise HallRefused("sign_in_failed", WRONG)
     attempts.forgive(hall, work, row.login, client)
     work.connection.execute(delete(t.session).where(t.session.c.ends_at <= work.now))
     if row.one_time_until is not None:  # good for this once
         work.connection.execute(update(t.user).where(t.user.c.id == row.id).values(password=None))
-    elif fresh:
-        work.connection.execute(update(t.user).where(t.user.c.id == row.id).values(password=fresh))
-    return sessions.open(hall, work, row.id, Door(client), must_change=row.must_change or _old(hall, row))
+    elif proof.fresh:
+        work.connection.execute(update(t.user).where(t.user.c.id == row.id).values(password=proof.fresh))
+    return bool(row.must_change) or _old(hall, row)
 
 
 def _old(hall: Hall, row: Row[Any]) -> bool:

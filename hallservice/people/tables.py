@@ -20,7 +20,7 @@ from exchange.store.tables import metadata
 __all__ = [
     "ASCII_PATH", "attempt", "duty", "grant", "group", "group_member", "hand", "metadata", "org",
     "org_relation", "password_old", "post", "rights_version", "role", "role_function", "session",
-    "sign_on", "user", "user_post", "window", "window_binding",
+    "sign_on", "ticket", "user", "user_post", "window", "window_binding",
 ]  # fmt: skip
 
 # Compared byte by byte everywhere, so that an index serves "under this path" (PostgreSQL: any locale).
@@ -244,6 +244,12 @@ sign_on = Table(
     Column("nonce", String(64), nullable=False),
     Column("verifier", String(64), nullable=False),
     Column("back", Text, nullable=False),            # where the person wanted to go
+    Column("expires", Float, nullable=False),
+)  # fmt: skip
+
+ticket = Table(
+    "hall_ticket", metadata,                         # a gateway's tickets that were used, while good
+    Column("digest", String(64), primary_key=True),
     Column("expires", Float, nullable=False),
 )  # fmt: skip
 

@@ -1,0 +1,142 @@
+"""Single sign-on, whatever the provider: a trip begins, comes back once to the same browser, and is over."""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from exchange.store.work import Work
+from hallservice.hall import Hall
+from hallservice.people import sessions, signin
+from hallservice.people import tables as t
+from hallservice.people.port import Answer, Identity, IdentityProvider, Trip, refused
+from hallservice.people.sessions import Door, Session, digest
+from hallservice.people.system import SYSTEM
+from hallservice.refusals import HallRefused
+
+TRIP = 600.0  # seconds a person may take at the provider
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A sign-on that came back: the session, and where the person wanted to go."""
+
+    session: Session
+    back: str
+
+
+def challenge(verifier: str) -> str:
+    """S256 of RFC 7636."""
+    made = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(made).decode().rstrip("=")
+
+
+def begin(hall: Hall, provider: IdentityProvider, callback: str, browser: str, back: str = "/") -> str:
+    """Where to send the browser. `browser` is a secret in a cookie of it: the answer counts only with it."""
+    trip = Trip(callback, *(secrets.token_urlsafe(32) for _ in range(3)))
+    row = {
+        "state": digest(trip.state), "provider": provider.name, "browser": digest(browser),
+        "nonce": trip.nonce, "verifier": trip.verifier, "back": back[:2000],
+    }  # fmt: skip
+    address = provider.address(trip)
+
+    def act(work: Work) -> None:
+        work.connection.execute(delete(t.sign_on).where(t.sign_on.c.expires <= work.now))
+        work.connection.execute(insert(t.sign_on), row | {"expires": work.now + TRIP})
+
+    hall.write(act)
+    return address or f"{callback}?state={trip.state}"
+
+
+def finish(hall: Hall, provider: IdentityProvider, callback: str, browser: str, answer: Answer) -> Arrived:
+    """The session of who came back; HallRefused with a code that begins with `sso_`, recorded."""
+    try:
+        trip, back = _came_back(hall, provider, callback, browser, answer)
+        identity = provider.identify(trip, answer)
+        user = hall.read(lambda connection: _account(connection, hall, provider, identity))
+    except HallRefused as refusal:
+        code, client = refusal.code, answer.client
+        hall.write(lambda work: _failed(hall, work, provider.name, code, client))
+        raise
+    return Arrived(
+        hall.write(lambda work: _admitted(hall, work, provider, identity, user, answer.client)), back
+    )
+
+
+def _came_back(
+    hall: Hall, provider: IdentityProvider, callback: str, browser: str, answer: Answer
+) -> tuple[Trip, str]:
+    """The trip of the state the browser brings; it is used up by that."""
+    state = answer.one("state")
+    row = hall.write(lambda work: _take(work, digest(state)))
+    if row is None or row.provider != provider.name or row.expires <= hall.hub.store.clock():
+        raise refused("state", "登录请求不存在或已过期")
+    if not secrets.compare_digest(row.browser, digest(browser)):
+        raise refused("browser", "登录请求来自另一个浏览器")
+    return Trip(callback, state, row.nonce, row.verifier), row.back
+
+
+def _take(work: Work, state: str) -> Row[Any] | None:
+    row = work.connection.execute(select(t.sign_on).where(t.sign_on.c.state == state)).one_or_none()
+    work.connection.execute(delete(t.sign_on).where(t.sign_on.c.state == state))
+    return row
+
+
+def _account(connection: Connection, hall: Hall, provider: IdentityProvider, identity: Identity) -> str:
+    """The account here of that identity: by the number in the directory, else by login."""
+    row = _known(connection, provider, identity)
+    if row is None:
+        raise HallRefused("sso_unknown_staff", "统一身份认证已通过，但您不在本系统的人员名单中，请联系管理员")
+    if row.status != "active":
+        raise HallRefused("sso_closed", "统一身份认证已通过，但您在本系统的账号已停用，请联系管理员")
+    if identity.verified is False and hall.settings.accounts.real_name:
+        raise HallRefused("sso_not_real_name", "您尚未完成实名认证，请先在统一身份认证平台办理")
+    return str(row.id)
+
+
+def _known(connection: Connection, provider: IdentityProvider, identity: Identity) -> Row[Any] | None:
+    u = t.user.c
+    ask: Select[Any] = select(u.id, u.status, u.source, u.source_id)
+    if identity.subject and provider.directory:
+        numbered = ask.where(u.source == provider.directory, u.source_id == identity.subject)
+        if (row := connection.execute(numbered).one_or_none()) is not None:
+            return row
+    row = (
+        connection.execute(ask.where(u.login == identity.login.lower())).one_or_none()
+        if identity.login
+        else None
+    )
+    # A login that went over to somebody else in the directory does not open the account it opened before.
+    other = (
+        row is not None and row.source == provider.directory and row.source_id not in (None, identity.subject)
+    )
+    return None if other and identity.subject else row
+
+
+def _failed(hall: Hall, work: Work, provider: str, code: str, client: str) -> None:
+    said = {"provider": provider, "code": code, "client": client}
+    hall.record(work, SYSTEM, "hall.sign_in_failed", "unknown", said)
+
+
+def _admitted(
+    hall: Hall, work: Work, provider: IdentityProvider, identity: Identity, user: str, client: str
+) -> Session:
+    must_change = identity.proof is not None and signin.settle(hall, work, identity.proof, client)
+    if identity.verified is not None:
+        level = "verified" if identity.verified else "unverified"
+        work.connection.execute(update(t.user).where(t.user.c.id == user).values(level=level))
+    door = Door(client, provider.name, identity.ticket)
+    return sessions.open(hall, work, user, door, must_change=must_change)
+
+
+def signed_out(hall: Hall, provider: str, ticket: str) -> int:
+    """The provider says that its session ended: those made with it end here too. How many did."""
+    mine = (t.session.c.provider == provider) & (t.session.c.ticket == digest(ticket))
+    return hall.write(lambda work: sessions.end(hall, work, SYSTEM, mine, "signed out at the provider"))
+
+
+Clock = Callable[[], float]
