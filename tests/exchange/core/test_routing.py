@@ -73,14 +73,14 @@ def test_a_case_told_from_application_to_delivery(city: Core, story: Story) -> N
 
     sms = ("sms-gate", "sms.requested.v1")
     told("case.applied.v1", story.applied(), ("report", "case.applied.v1"), sms)
-    told("case.pre_reviewed.v1", story.pre_reviewed(), ("report", "case.pre_reviewed.v1"))
+    told("case.pre_reviewed.v1", story.pre_reviewed(), ("report", "case.pre_reviewed.v1"), sms)
     told(
         "case.supplement_noticed.v1",
         story.supplement_noticed(),
         ("report", "case.supplement_noticed.v1"),
         sms,
     )
-    told("case.supplemented.v1", story.supplemented(), ("report", "case.supplemented.v1"))
+    told("case.supplemented.v1", story.supplemented(), ("report", "case.supplemented.v1"), sms)
     told(
         "case.accepted.v1",
         story.accepted(),
@@ -98,7 +98,7 @@ def test_a_case_told_from_application_to_delivery(city: Core, story: Story) -> N
     before = len(city.outbox())
     city.delivered("till", lambda row: took(row, reply=reply("fee.noticed.v1", story.fee_noticed(NOTICE))))
     assert [(row["party"], row["type"]) for row in city.outbox()[before:]] == [sms]
-    told("fee.confirmed.v1", story.fee_confirmed(NOTICE), ("till", "fee.confirmed.v1"))
+    told("fee.confirmed.v1", story.fee_confirmed(NOTICE), ("till", "fee.confirmed.v1"), sms)
     told("certificate.requested.v1", story.certificate_requested(), ("library", "certificate.requested.v1"))
     before = len(city.outbox())
     issued = reply("certificate.issued.v1", story.certificate_issued(named=False))
