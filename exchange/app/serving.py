@@ -18,7 +18,7 @@ import uvicorn
 
 from exchange import consuming, drift, inbox, overdue
 from exchange.adapterfolder import Adapter, load_adapters
-from exchange.app import opening
+from exchange.app import halls, opening
 from exchange.app.http import build_app
 from exchange.app.settings import Settings
 from exchange.asking import Asker
@@ -44,6 +44,7 @@ from exchange.transports.queues import Queues
 from exchange.transports.rest import RestClient
 from exchange.transports.soap_client import SoapClient
 from exchange.transports.soap_seals import DocumentSeal, SoapSeal, WssSeal
+from hallservice.reactions import with_hall
 
 log = structlog.get_logger()
 
@@ -145,7 +146,7 @@ def build_hub(settings: Settings, store: Store) -> Hub:
         parties=Parties(store.read),
         adapters=load_adapters(settings.adapters),
         routes=Routes.shipped(),
-        reactions=STANDARD,
+        reactions=with_hall(STANDARD),
         ec_key=opening.ec_key(settings),
         rsa_key=opening.rsa_key(settings),
         pseudonym_key=opening.pseudonym_key(settings),
@@ -283,7 +284,10 @@ def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     serving = Serving.build(settings)
     app = build_app(serving.hub)
+    hall = halls.open_hall(settings, serving.hub)
+    halls.mount(app, hall)
     serving.start()
+    halls.watch(hall, serving.stop)
     gc.collect()
     gc.freeze()  # what is here now stays: collections need not look at it again
     config = uvicorn.Config(

@@ -1,0 +1,25 @@
+"""What follows in the hall from a message, in the message's own commit: the rooms' tables as one."""
+
+from collections.abc import Mapping
+
+from exchange.reacting.occasion import Reaction
+from exchange.reactions import Reactions
+from hallservice.counter import reactions as counter
+from hallservice.flows import starting as flows
+from hallservice.supervision import reactions as supervision
+
+# In this order: the lists know the case, its process starts, its clocks are looked at.
+TABLES: tuple[Mapping[str, tuple[Reaction, ...]], ...] = (
+    counter.REACTIONS,
+    flows.REACTIONS,
+    supervision.REACTIONS,
+)
+
+
+def with_hall(exchange: Reactions) -> Reactions:
+    """The exchange's own table, the hall's behind it."""
+    merged = dict(exchange.table)
+    for table in TABLES:
+        for kind, reactions in table.items():
+            merged[kind] = (*merged.get(kind, ()), *reactions)
+    return Reactions(merged)
