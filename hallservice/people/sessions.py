@@ -106,8 +106,9 @@ def open(hall: Hall, work: Work, user: str, door: Door, *, must_change: bool = F
     return Session(token, id_, must_change)
 
 
-def find(hall: Hall, token: str) -> Signed | None:
-    """Who holds this token; None when the session is over. Rights are those of this request."""
+def find(hall: Hall, token: str, *, seen: bool = True) -> Signed | None:
+    """Who holds this token; None when the session is over. Rights are those of this request. Without `seen`
+    it is a look by the page itself, no sign that somebody is there."""
     with hall.hub.store.read() as connection:
         row = connection.execute(_FIND.where(t.session.c.token == digest(token))).one_or_none()
         now = hall.hub.store.clock()
@@ -116,7 +117,7 @@ def find(hall: Hall, token: str) -> Signed | None:
         stale = row.version != row.current or (row.fresh_until is not None and now >= row.fresh_until)
         clerk, until = clerk_of(connection, row.user, now) if stale else (_clerk(row.clerk), row.fresh_until)
         kept = _kept(connection, clerk, until) if stale else {}
-    if kept or now - row.seen_at >= SEEN:
+    if seen and (kept or now - row.seen_at >= SEEN):
         hall.write(lambda work: _saw(work, row.id, kept))
     shown = replace(clerk, scopes=NOTHING) if row.must_change else clerk
     return Signed(shown, csrf_of(token), row.id, row.must_change)

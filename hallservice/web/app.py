@@ -1,7 +1,7 @@
 """The HTTP side of the pages: bounded bodies, a small pool of workers, files of the browser, live counts."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,9 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
 from hallservice.hall import Hall
+from hallservice.othertodos import Beside, OtherTodos
 from hallservice.refusals import HallRefused
+from hallservice.scanning import Scanner
 from hallservice.web import assets, live, responses, templating
 from hallservice.web.context import Asked, Kit
 from hallservice.web.forms import Form, parse_query, read_form
@@ -35,11 +37,15 @@ def build_pages(
     *,
     prefix: str = "/hall",
     features: Iterable[Pages] | None = None,
+    scanner: Scanner | None = None,
+    others: Sequence[OtherTodos] = (),
+    sign_on: Sequence[tuple[str, str]] = (),
     extras: Mapping[str, Any] | None = None,
     reported: Callable[[str], None] | None = None,
 ) -> FastAPI:
-    """Every page of every feature, to be mounted at `prefix`. `extras`: what a site wires in (`scanner`,
-    `others`); `reported` is told each violation of the content policy."""
+    """Every page of every feature, to be mounted at `prefix`. `sign_on`: name and path of other ways to sign
+    in; `extras`: what else a site wires in for pages of its own; `reported` is told each violation of the
+    content policy."""
     declared = list(features) if features is not None else shipped()
     pages = [page for feature in declared for page in feature.declared]
     board = live.Board(hall, [counter for feature in declared for counter in feature.counters])
@@ -50,7 +56,11 @@ def build_pages(
         assets=assets.load(),
         menu=Menu(pages),
         prefix=prefix,
-        extras={"board": board, **(extras or {})},
+        board=board,
+        scanner=scanner,
+        beside=Beside(others),
+        sign_on=sign_on,
+        extras=extras or {},
     )
     gate = Gate(Desk(kit, Names.of(kit)))
     app = FastAPI(title="Tongban hall", docs_url=None, redoc_url=None, openapi_url=None)
@@ -58,8 +68,9 @@ def build_pages(
     route = app.router.add_route
     route("/static/{name}", partial(_static, kit), methods=["GET"])
     route("/csp-report", partial(_report, reported or _log_report), methods=["POST"])
-    route("/live", live.stream(gate.run, gate.desk.signed, board), methods=["GET"])
-    route("/live/counts", live.polled(gate.run, gate.desk.signed, board), methods=["GET"])
+    watching = partial(gate.desk.signed, seen=False)
+    route("/live", live.stream(gate.run, watching, board), methods=["GET"])
+    route("/live/counts", live.polled(gate.run, watching, board), methods=["GET"])
     for page in pages:
         route(page.path, gate.endpoint(page), methods=[page.method])
     route("/{rest:path}", gate.endpoint(NOWHERE), methods=["GET", "POST", "PUT", "PATCH", "DELETE"])

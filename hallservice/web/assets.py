@@ -48,9 +48,7 @@ def load(own: Path = OWN, built: Path = BUILT, beside: tuple[Path, ...] = BESIDE
     files = [path for folder in (own, built) if folder.is_dir() for path in folder.iterdir()]
     found = {path.name: _asset(path) for path in (*files, *beside) if path.suffix in TYPES}
     if not (built / "htmx.js").is_file():
-        log.warning(
-            "hall_assets_missing", detail="pages work, with less comfort: make assets"
-        )
+        log.warning("hall_assets_missing", detail="pages work, with less comfort: make assets")
     return Assets(found)
 
 

@@ -1,6 +1,6 @@
 """What a page's handler is given, and how it answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -10,14 +10,18 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from hallservice.hall import Hall
+from hallservice.othertodos import Beside
 from hallservice.people.clerk import Clerk
 from hallservice.people.sessions import Signed
 from hallservice.refusals import FieldFault, HallRefused
+from hallservice.scanning import Scanner, expect_clean
+from hallservice.uploads import LARGEST, PAPERS, Checked, check
 from hallservice.web import drafts, responses
 from hallservice.web.assets import Assets
 from hallservice.web.forms import Form, Upload
 from hallservice.web.guard import Vault, new_token
 from hallservice.web.lists import Cell, Column
+from hallservice.web.live import Board
 from hallservice.web.registry import Entry, Menu, Page
 from hallservice.web.sheets import workbook
 
@@ -27,7 +31,7 @@ HTML = "text/html; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What all requests share. `extras`: things a site wires in, by name (scanner, other to-do systems)."""
+    """What all requests share. `extras`: things a site wires in for pages of its own, by name."""
 
     hall: Hall
     vault: Vault
@@ -35,6 +39,10 @@ class Kit:
     assets: Assets
     menu: Menu
     prefix: str
+    board: Board
+    beside: Beside
+    scanner: Scanner | None = None
+    sign_on: Sequence[tuple[str, str]] = ()
     extras: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -111,8 +119,7 @@ class Context:
 
     def count(self, name: str) -> int | None:
         """The number behind a menu entry, None when it is not known yet."""
-        board = self.kit.extras.get("board")
-        return board.count(self.signed.clerk, name) if board and self.signed and name else None
+        return self.kit.board.count(self.signed.clerk, name) if self.signed and name else None
 
     def guard(self) -> Markup:
         """The hidden fields every form that posts must carry: `{{ ctx.guard() }}`."""
@@ -153,6 +160,20 @@ class Context:
         faults = refusal.faults or (FieldFault("", refusal.code, refusal.said),)
         status = responses.failure(refusal.code).status
         return self.render(template, status=status, **values, faults=faults)
+
+    @property
+    def scans(self) -> bool:
+        """Whether uploads are scanned for malware on this site."""
+        return self.kit.scanner is not None
+
+    def accept(self, name: str, kinds: Collection[str] = PAPERS, largest: int = LARGEST) -> list[Checked]:
+        """The files of one field, each checked by content, size and the scanner; FormRefused at the field."""
+        checked = [
+            check(name, upload.name, upload.read(), kinds, largest) for upload in self.files.get(name, [])
+        ]
+        for one in checked:
+            expect_clean(self.kit.scanner, name, one.body)
+        return checked
 
     def file(self, body: bytes, name: str, media_type: str, *, inline: bool = False) -> Response:
         """A download, or with `inline` shown by the browser."""

@@ -41,6 +41,7 @@ class Page:
     files: int = 0
     largest: int = FORM_BYTES
     once: bool = True  # a second submission gets the first answer
+    draft: bool = True  # what was typed may be kept when the session has ended
     # path parameters (and under "?" the query) a test opens it with; "@name": as prepared by the test's world
     example: Mapping[str, str] = field(default_factory=dict)
 
@@ -94,6 +95,7 @@ class Pages:
         files: int = 0,
         largest: int = FORM_BYTES,
         once: bool = True,
+        draft: bool = True,
     ) -> Callable[[Handler], Handler]:
         """An act: guarded by the form's tokens, done once however often it is submitted."""
         return self._declare(
@@ -107,6 +109,7 @@ class Pages:
                 files=files,
                 largest=largest,
                 once=once,
+                draft=draft,
             )
         )
 

@@ -1,9 +1,12 @@
 """Templates: autoescaped, strict about names, compiled once."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hallservice.uploads import KINDS
 
 BEIJING = timezone(timedelta(hours=8))
 FOLDER = Path(__file__).parent / "templates"
@@ -21,7 +24,7 @@ def environment() -> Environment:
         cache_size=400,
         extensions=["jinja2.ext.do"],
     )
-    made.filters.update(moment=moment, day=day)
+    made.filters.update(moment=moment, day=day, accepted=accepted, labels=labels)
     return made
 
 
@@ -37,3 +40,13 @@ def day(value: float | date | str | None) -> str:
     if isinstance(value, int | float):
         return moment(value)[:10]
     return str(value)[:10] if value else ""
+
+
+def accepted(kinds: Iterable[str]) -> str:
+    """File types as a browser's file dialog wants them."""
+    return ",".join(ending for code in kinds for ending in KINDS[code].endings)
+
+
+def labels(kinds: Iterable[str]) -> str:
+    """File types for people."""
+    return "、".join(KINDS[code].label for code in kinds)

@@ -1,5 +1,6 @@
 """One request from the cookie to the answer: who, whether it may be, once, and what is said."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from hallservice.web import answers, drafts, responses
 from hallservice.web.context import Asked, Context, Kit
 from hallservice.web.guard import same, same_origin, well_formed
 from hallservice.web.registry import Page
+from hallservice.wording import in_chinese
 
 log = structlog.get_logger()
 
@@ -56,23 +58,24 @@ class Desk:
             made = self._show(ctx) if page.method == "GET" else self._act(ctx)
         except HallRefused as refusal:
             made = self._refused(ctx, refusal)
-        except TryLater:
+        except TryLater as fault:
+            log.warning("hall_busy", page=page.path, trace=asked.trace, code=fault.code, detail=fault.detail)
             made = self._failed(ctx, "busy")
         except HubError as fault:
             log.error("hall_refused", page=page.path, trace=asked.trace, code=fault.code, detail=fault.detail)
-            made = self._failed(ctx, "refused")
+            made = self._refused(ctx, in_chinese(fault))
         except Exception:  # the boundary of a request: the person gets a page and a number to tell
             log.exception("hall_request_failed", page=page.path, trace=asked.trace)
             made = self._failed(ctx, "defect")
         return self._cookies(ctx, made)
 
-    def signed(self, cookies: "dict[str, str]") -> Signed | None:
-        """Whose session the cookies name."""
+    def signed(self, cookies: Mapping[str, str], *, seen: bool = True) -> Signed | None:
+        """Whose session the cookies name; without `seen` it is no sign that somebody is there."""
         token = cookies.get(self.names.session, "")
-        return sessions.find(self.kit.hall, token) if 0 < len(token) <= 200 else None
+        return sessions.find(self.kit.hall, token, seen=seen) if 0 < len(token) <= 200 else None
 
     def _context(self, page: Page, asked: Asked) -> Context:
-        ctx = Context(self.kit, self.kit.hall, page, asked, self.signed(dict(asked.cookies)))
+        ctx = Context(self.kit, self.kit.hall, page, asked, self.signed(asked.cookies))
         ctx.said = self.kit.vault.flashed(asked.cookies.get(self.names.said, ""))
         guest = asked.cookies.get(self.names.guest, "")
         ctx.guest = guest if well_formed(guest) else ""
@@ -132,8 +135,7 @@ class Desk:
         """The session ended while somebody typed: sign in, and go on with what was typed."""
         back = local(ctx.form.one("from", "/"))
         owner = drafts.claimed(self.kit.vault, ctx.form.one("owner"))
-        draft = drafts.keep(self.kit.hall, self.kit.vault, owner, ctx.form) if owner else None
-        return self._to_sign_in(ctx, with_draft(back, draft))
+        return self._to_sign_in(ctx, with_draft(back, self._draft(ctx, owner)))
 
     def _stale(self, ctx: Context) -> Response:
         """A form of an earlier session: shown again with what was typed, under the present one."""
@@ -143,8 +145,13 @@ class Desk:
         owner = drafts.claimed(self.kit.vault, ctx.form.one("owner"))
         if owner is None or owner != drafts.owner_of(self.kit.vault, ctx.clerk.user):
             raise HallRefused("not_ours", "表单已失效")
-        draft = drafts.keep(self.kit.hall, self.kit.vault, owner, ctx.form)
+        draft = self._draft(ctx, owner)
         return ctx.redirect(with_draft(back, draft), "" if draft else LOST)
+
+    def _draft(self, ctx: Context, owner: str | None) -> str | None:
+        if owner is None or not ctx.page.draft:
+            return None
+        return drafts.keep(self.kit.hall, self.kit.vault, owner, ctx.form)
 
     def _to_sign_in(self, ctx: Context, back: str) -> Response:
         to = ctx.url(SIGN_IN) + ("?" + urlencode({"next": back}) if back != "/" else "")

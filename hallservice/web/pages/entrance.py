@@ -1,11 +1,9 @@
 """Signing in and out, the own password, and the window one sits at."""
 
-from collections.abc import Sequence
-
 from sqlalchemy import Connection, select
 from starlette.responses import Response
 
-from hallservice.people import sessions, signin
+from hallservice.people import credentials, sessions, signin
 from hallservice.people import tables as people
 from hallservice.people.sessions import Signed
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
@@ -20,7 +18,7 @@ pages = Pages()
 def sign_in_form(ctx: Context) -> Response:
     if ctx.signed is not None:
         return ctx.redirect(local(ctx.one("next", "/")))
-    return ctx.render("entrance/sign_in.html", next=ctx.one("next"), ways=_ways(ctx))
+    return ctx.render("entrance/sign_in.html", next=ctx.one("next"), ways=ctx.kit.sign_on)
 
 
 # Not once: a browser that submits twice throws the first answer away, and with it the cookie.
@@ -32,7 +30,7 @@ def sign_in(ctx: Context) -> Response:
             raise FormRefused(_missing(login, password))
         session = signin.sign_in(ctx.hall, login, password, ctx.client)
     except HallRefused as refusal:
-        return ctx.fault(refusal, "entrance/sign_in.html", next=ctx.form.one("next"), ways=_ways(ctx))
+        return ctx.fault(refusal, "entrance/sign_in.html", next=ctx.form.one("next"), ways=ctx.kit.sign_on)
     ctx.session = session.token
     return ctx.redirect(local(ctx.form.one("next", "/")))
 
@@ -42,18 +40,27 @@ def _missing(login: str, password: str) -> list[FieldFault]:
     return [FieldFault(field, "missing", said) for field, value, said in wanted if not value]
 
 
-def _ways(ctx: Context) -> Sequence[tuple[str, str]]:
-    """Other ways in, (name, path): single sign-on where the site has it."""
-    ways: Sequence[tuple[str, str]] = ctx.kit.extras.get("sign_on", ())
-    return ways
-
-
 @pages.post("/sign-out", function=None, title="退出", once=False)
 def sign_out(ctx: Context) -> Response:
     if ctx.signed is not None:
         sessions.close(ctx.hall, ctx.signed)
     ctx.session = ""
     return ctx.redirect("/sign-in", "您已退出。")
+
+
+@pages.get("/password", function=None, title="修改密码")
+def password_form(ctx: Context) -> Response:
+    return ctx.render("entrance/password.html", policy=ctx.hall.settings.accounts)
+
+
+@pages.post("/password", function=None, title="修改密码", draft=False)
+def change_password(ctx: Context) -> Response:
+    typed = ["".join(ctx.form.get(name) or []) for name in ("old", "password", "again")]
+    try:
+        credentials.change_password(ctx.hall, _signed(ctx), *typed)
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "entrance/password.html", policy=ctx.hall.settings.accounts)
+    return ctx.redirect("/", "密码已修改。")
 
 
 @pages.get("/window", function=None, title="窗口")

@@ -11,7 +11,9 @@ pages = Pages()
 @pages.get("/", function=None, title="工作台", menu="办公", order=0)
 def workbench(ctx: Context) -> Response:
     waiting = [entry for _, entries in ctx.menu() for entry in entries if entry.count]
-    return ctx.render("home/workbench.html", waiting=[(entry, _count(ctx, entry)) for entry in waiting])
+    others = ctx.kit.beside.of(ctx.clerk.staff_no)
+    counted = [(entry, _count(ctx, entry)) for entry in waiting]
+    return ctx.render("home/workbench.html", waiting=counted, others=others)
 
 
 def _count(ctx: Context, entry: Entry) -> int:

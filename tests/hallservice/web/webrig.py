@@ -1,99 +1,58 @@
-"""A hall with people of several roles over a real store, served on a free port or called directly."""
+"""A browser without scripts, and the pages on a free port of this machine."""
 
 import contextlib
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Connection, insert
 
-from exchange.app.opening import ensure_keys
-from exchange.app.settings import load_settings
-from hallservice.hall import Hall, HallSettings
-from hallservice.ids import new_id
-from hallservice.people import passwords, rights
-from hallservice.people import tables as people
-from hallservice.people.policy import AccountPolicy
-from tests.exchange.core.rig import START, Clock, Core, open_core
+from hallservice.hall import Hall
+from hallservice.web.app import build_pages
+from tests.hallservice.world import LOGINS, PASSWORD
 
-PASSWORD = "Mei-hua-2026"
-POLICY = AccountPolicy(memory_kib=8, passes=1)  # what is shown here is not the cost of a hash
-EVERYTHING = (
-    "counter.apply", "counter.accept", "case.view", "case.unmask", "approval.handle", "items.edit",
-    "items.view", "people.manage", "supervision.view", "audit.view",
-)  # fmt: skip
-ROLES = {"clerk": EVERYTHING[:4], "approver": ("approval.handle", "case.view"), "plain": ()}
-ORGS = (("4414", "梅州市", "city", "/4414/"), ("441403", "梅县区政务服务中心", "county", "/4414/441403/"))
+
+def mounted(hall: Hall, **over: Any) -> FastAPI:
+    """The pages where a hub has them."""
+    outer = FastAPI(openapi_url=None)
+    outer.mount("/hall", build_pages(hall, **over))
+    return outer
 
 
 @dataclass
-class Site:
-    """One hall, its people and the clock only the test moves."""
+class Place:
+    """Where the pages are, and who came."""
 
-    core: Core
-    hall: Hall
-    clock: Clock
+    base: str
+    came: list["Visitor"] = field(default_factory=list)
 
-
-def make_site(folder: Path, settings: HallSettings | None = None) -> Site:
-    ensure_keys(load_settings(environ={"TONGBAN_STATE": str(folder / "var")}))
-    clock = Clock(START)
-    core = open_core(folder, clock)
-    core.party("hall")
-    hall = Hall(core.hub, replace(settings or HallSettings(), accounts=POLICY))
-    hall.write(lambda work: _people(work.connection, work.now))
-    return Site(core, hall, clock)
-
-
-def reopened(site: Site, folder: Path) -> Site:
-    """The same hall after its process ended and began anew."""
-    site.core.hub.store.engine.dispose()
-    core = open_core(folder, site.clock)
-    return Site(core, Hall(core.hub, site.hall.settings), site.clock)
-
-
-def _people(connection: Connection, now: float) -> None:
-    for code, name, kind, path in ORGS:
-        row = {"code": code, "name": name, "kind": kind, "region": code.ljust(12, "0"), "path": path}
-        connection.execute(
-            insert(people.org).values(**row, changed_at=now, parent=code[:4] if len(code) > 4 else None)
-        )
-    connection.execute(insert(people.window).values(id="w3", site="441403", number="3", name="综合"))
-    hashed = passwords.hashed(POLICY, PASSWORD)
-    for number, (login, functions) in enumerate(ROLES.items()):
-        user, role = new_id(now), new_id(now)
-        row = {"id": user, "staff_no": f"S{number:03}", "name": f"测试{'甲乙丙丁'[number]}", "org": "441403"}
-        more = {"region": "441403000000", "login": login, "status": "active", "password": hashed}
-        connection.execute(insert(people.user).values(**row, **more, password_at=now, changed_at=now))
-        connection.execute(insert(people.role).values(id=role, org="4414", name=login))
-        for function in functions:
-            row = {"role": role, "function": function, "added_at": now}
-            connection.execute(insert(people.role_function).values(**row))
-        given = {"id": new_id(now), "role": role, "user": user, "org": "4414", "may_use": True}
-        connection.execute(insert(people.grant).values(**given, may_pass=False, begins=now, granted_at=now))
-    rights.touched(connection)
+    def visitor(self) -> "Visitor":
+        """Somebody new."""
+        self.came.append(Visitor(self.base))
+        return self.came[-1]
 
 
 @contextlib.contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The base address of the app on a free port of this machine."""
+def served(app: FastAPI) -> Iterator[Place]:
+    """The app on a free port of this machine."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     until(lambda: server.started)
+    place = Place(f"http://127.0.0.1:{listener.getsockname()[1]}")
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield place
     finally:
+        for visitor in place.came:
+            visitor.http.close()
         server.should_exit = True
         thread.join(20)
         listener.close()
@@ -132,7 +91,7 @@ class Visitor:
         return hidden(shown.text, action)
 
     def sign_in(self, login: str) -> "Visitor":
-        answer = self.post("/hall/sign-in", "/hall/sign-in", {"login": login, "password": PASSWORD})
+        answer = self.post("/hall/sign-in", "/hall/sign-in", {"login": LOGINS[login], "password": PASSWORD})
         assert answer.status_code == 303, answer.text
         return self
 
@@ -141,7 +100,3 @@ def hidden(text: str, action: str) -> dict[str, str]:
     found = re.search(rf'<form[^>]*action="{re.escape(action)}".*?</form>', text, re.DOTALL)
     assert found, f"no form for {action}"
     return dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', found.group()))
-
-
-def texts(rows: Iterable[Sequence[str]]) -> list[str]:
-    return [text for row in rows for text in row]
