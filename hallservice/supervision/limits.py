@@ -47,11 +47,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A signal, and the day on which it was owed first."""
+    """A signal, and the day on which it was owed first; no `card`: it ends in a finding."""
 
     day: date
     due: date
     signal: Signal
+    card: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Reckoner:
         for day in days:
             for key in signals(day, clock, self.calendar, known, rules.thresholds):
                 known.add(key)
-                yield Told(day, key.due, key.signal)
+                yield Told(day, key.due, key.signal, clock.name.raises_cards)
 
 
 def as_clock(facts: Facts, rules: Rules) -> Clock:

@@ -66,7 +66,7 @@ def raised(hub: Hub, work: Work, case: Mapping[str, Any], told: Mapping[str, Seq
 
 
 def _raise(hub: Hub, work: Work, case: Mapping[str, Any], place: Place, clock: str, told: Told) -> Raised:
-    ident, colour = new_id(work.now), COLOUR_OF[told.signal]
+    ident, colour = new_id(work.now), COLOUR_OF[told.signal] if told.card else FINDING
     key = {
         "case_no": case["case_no"],
         "clock": clock,

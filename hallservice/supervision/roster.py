@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, distinct, select
+from sqlalchemy import Connection, bindparam, select
 
 from hallservice.counter.tables import hall_receipt
 from hallservice.flows.tables import task
@@ -113,7 +113,7 @@ def _administrators(connection: Connection, path: str) -> list[str]:
 
 def _with_role(connection: Connection, role: str, where: Any) -> list[Any]:
     u, p, held, org = people.user, people.post, people.user_post, people.org
-    at_post = select(distinct(held.c.user)).join(p, p.c.id == held.c.post).where(p.c.name == role, p.c.active)
+    at_post = select(held.c.user).join(p, p.c.id == held.c.post).where(p.c.name == role, p.c.active)
     query = select(u.c.id, u.c.org).join(org, org.c.code == u.c.org)
     mine = (u.c.duty == role) | u.c.id.in_(at_post)
     return list(connection.execute(query.where(where, mine, u.c.status == "active").order_by(u.c.staff_no)))

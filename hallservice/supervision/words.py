@@ -15,8 +15,8 @@ COLOURS: Mapping[str, str] = {"red": "红牌", "yellow": "黄牌", "due": "到�
 FINDING = "none"  # told, and kept as a finding: no card
 COLOUR_OF: Mapping[Signal, str] = {
     Signal.RED: "red", Signal.YELLOW: "yellow", Signal.DUE_TODAY: "due", Signal.WARNING: "warning",
-    Signal.NEAR_LIMIT: FINDING, Signal.BREACH: FINDING,
 }  # fmt: skip
+"""Of a clock that raises cards."""
 SIGNALS: Mapping[str, str] = {
     "warning": "预警", "due_today": "到期提示", "yellow": "黄牌", "red": "红牌",
     "near_limit": "临近时限", "breach": "超过时限",
