@@ -13,6 +13,7 @@ from exchange.mapping.run import value_at
 from exchange.mediatype import is_utf8
 from exchange.transports.rest import Answer
 
+NOTHING = "null"  # the word, where a sender has no value
 HEADER = "@header"  # where an answer's result header stands beside its members
 
 
@@ -43,7 +44,7 @@ def judged(call: Call, tree: Any) -> tuple[str, str, str | None]:
     if call.outcome.path is None:
         return "ok", "ok", None
     code = value_at(tree, call.outcome.path)
-    if code is None:
+    if code is None or (code == NOTHING and not call.outcome.names(code)):
         raise TryLater("answer_unreadable", f"the answer has no {call.outcome.path}")
     if wrong := call.outcome.differing(partial(value_at, tree)):
         raise TryLater("answer_contradicts", f"{wrong} and {call.outcome.same[wrong]} differ")

@@ -81,6 +81,10 @@ class Outcome(Section):
             return "ok"
         return next((verdict for key, verdict in self.errors.items() if _like(key, code)), self.otherwise)
 
+    def names(self, code: str) -> bool:
+        """Whether the contract has this code."""
+        return code in self.ok or any(_like(key, code) for key in self.errors)
+
     def differing(self, value: Callable[[str], str | None]) -> str | None:
         """The first path of `same` that says something else than its counterpart; `value` reads a path."""
         return next((one for one, other in self.same.items() if value(one) != value(other)), None)

@@ -35,6 +35,7 @@ class Line:
     code: str
     kind: str
     repeats: int = 0
+    unread: bool = False  # refused by the hub before it could tell what it was
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ def _hub_line(row: Any, rule: Rule, receipt: str | None) -> Line:
     digest = hashlib.sha256(row.body).hexdigest()
     answered = receipt if way == TO and receipt is not None else row.code
     good = row.state in GOOD and receipt in (None, "0")
-    return Line(way, _hub_id(row, rule, way, digest), digest, good, answered, row.type)
+    unread = row.message_id == UNKNOWN and not good
+    return Line(way, _hub_id(row, rule, way, digest), digest, good, answered, row.type, unread=unread)
 
 
 def _hub_id(row: Any, rule: Rule, way: str, digest: str) -> str:
@@ -274,8 +276,9 @@ def _judged(here: Sequence[Line], there: Sequence[Line], same_bytes: bool) -> st
 
 
 def _turned_down(here: Sequence[Line]) -> bool:
-    """Sent and refused by the partner's own answer, which need not keep what it refused."""
-    return all(line.way == TO and not line.good for line in here)
+    """Sent and refused by the partner's own answer, which need not keep what it refused; or spoilt on its way
+    here, so that no record of the sender's has such bytes."""
+    return all(line.unread or (line.way == TO and not line.good) for line in here)
 
 
 def _given_up(there: Sequence[Line]) -> bool:

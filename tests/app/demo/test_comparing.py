@@ -83,6 +83,12 @@ def test_answers_to_calls_are_received_but_not_looked_for_at_the_partner() -> No
     assert compare("sms", [*SAME, answer], SAME) == Outcome(sent=1, received=2, refused=1)
 
 
+def test_what_was_spoilt_on_its_way_is_in_one_record_only() -> None:
+    spoilt = line(FROM, "dd", "dd", good=False, code="bad_request", kind="?")
+    assert whats([*SAME, replace(spoilt, unread=True)], SAME) == []
+    assert whats([*SAME, spoilt], SAME) == [(FROM, "dd", "? is in the hub's record only")]
+
+
 def test_what_a_partner_gave_up_sending_is_no_difference_but_is_counted() -> None:
     given_up = line(FROM, "m8", "ff", good=False, code="unreachable")
     assert compare("sms", SAME, [*SAME, given_up]) == Outcome(sent=1, received=1, refused=1, undelivered=1)

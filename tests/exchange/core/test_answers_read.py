@@ -56,6 +56,11 @@ def served(core: Core, story: Story) -> None:
     core.ok("hall", "case.accepted.v1", applied(core, story).accepted())
 
 
+def content(core: Core, story: Story) -> list[str]:
+    """Findings about what was said."""
+    return [code for category, code in core.findings(story.no) if category == "content"]
+
+
 @pytest.mark.parametrize("wrong", [{"bookTime": "2026-11-27"}, {"waybillNo": 17}])
 def test_a_booked_parcel_whose_answer_cannot_be_read_is_asked_for_again(
     core: Core, story: Story, partner: Any, wrong: dict[str, Any]
@@ -79,7 +84,7 @@ def test_an_answer_with_a_member_too_many_brings_its_message_and_a_finding(
     ordered(core, story)
     assert (sent(core)["state"], len(stub.calls)) == ("sent", 1)
     assert [one["waybill_no"] for one in replies(core, "parcel.booked.v1")] == ["EB441400017CN"]
-    assert core.findings(story.no) == [("content", "answer_not_as_agreed")]
+    assert content(core, story) == ["answer_not_as_agreed"]
     (row,) = core.rows(
         "SELECT state, code, note FROM document WHERE type = 'parcel.booked.v1' AND direction = 'in'"
     )
@@ -105,6 +110,17 @@ def test_json_under_its_own_label_is_read(core: Core, story: Story, partner: Any
     assert sent(core)["state"] == "sent"
 
 
+def test_the_word_null_is_no_code(core: Core, story: Story, partner: Any) -> None:
+    """What became of the order is unknown: it is asked for again."""
+    answers = iter([COURIER | {"resultCode": "null"}] * 2 + [COURIER | {"data": BOOKED}])
+    partner("logistics", lambda call: (200, next(answers)))
+    ordered(core, story)
+    row = sent(core)
+    assert (row["state"], row["code"]) == ("pending", "answer_unreadable")
+    core.clock.now += 1.5
+    assert sent(core)["state"] == "sent"
+
+
 @pytest.mark.parametrize("header", [{"C-Response-Desc": "fail"}, {}])
 def test_a_header_that_differs_from_the_body_is_no_answer(
     core: Core, story: Story, partner: Any, header: dict[str, str]
@@ -117,7 +133,7 @@ def test_a_header_that_differs_from_the_body_is_no_answer(
     core.clock.now += 1.5
     assert sent(core)["state"] == "sent"
     assert len({json.dumps(call.json["txnBodyCom"]["params"]) for call in stub.calls}) == 1
-    assert core.findings(story.no) == []
+    assert content(core, story) == []
 
 
 def test_a_refusal_whose_header_says_success_is_no_refusal(core: Core, story: Story, partner: Any) -> None:
@@ -133,7 +149,7 @@ def test_what_a_good_answer_says_beyond_the_contract_is_a_finding(
     partner("evaluation", lambda call: (200, DONE | {"score": "5"}, SAID_WELL))
     served(core, story)
     assert sent(core)["state"] == "sent"
-    assert core.findings(story.no) == [("content", "answer_not_as_agreed")]
+    assert content(core, story) == ["answer_not_as_agreed"]
     (row,) = core.rows("SELECT detail FROM finding WHERE code = 'answer_not_as_agreed'")
     assert "score" in row["detail"]
 
