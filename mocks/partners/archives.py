@@ -191,6 +191,7 @@ def _carried(account: str, line: Mapping[str, object]) -> AddFile:
 def build(config: Config, log: FilteringBoundLogger) -> Archives:
     """The archive of a configuration."""
     trusted = tuple(load_certificates(wait_for(config.hub_rsa_certificate)).values())
+    config.integer("max_waiting", 1000), config.integer("check_delay_ms", 200)
     ground = open_ground(config, FAULTS, SCHEMA)
     bus = Bus.open(config.amqp_url, config.queue_path or config.state / "queue.db", GOV_ARCHIVE)
     tools = Tools(

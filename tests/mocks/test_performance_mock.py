@@ -99,6 +99,7 @@ def test_a_later_batch_replaces_the_rows_it_names(platform: Program) -> None:
         ({"endDate": "20200101"}, "head.endDate"),
         ({"reportTime": "20261122103000"}, "head.reportTime"),
         ({"batchNo": None}, "head.batchNo"),
+        ({"batchNo": "null"}, "head.batchNo"),
     ],
 )
 def test_a_wrong_head_takes_nothing(platform: Program, head: dict[str, Any], msg: str) -> None:

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text names the key."""
+
+
+class Own(Mapping[str, object]):
+    """A partner's own keys, which remember what was asked for: what nobody asks for is misspelt."""
+
+    def __init__(self, given: Mapping[str, object]) -> None:
+        self._given, self._asked = dict(given), set[str]()
+
+    def __getitem__(self, name: str) -> object:
+        self._asked.add(name)
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def unasked(self) -> list[str]:
+        """The keys nobody has asked for."""
+        return sorted(self._given.keys() - self._asked)
 
 
 @dataclass(frozen=True)
@@ -30,6 +51,11 @@ class Config:
     queue_path: Path | None = None
     seed: int = 0
     own: Mapping[str, object] = field(default_factory=dict)
+
+    def expect_known(self) -> None:
+        """Once a partner is built it has asked for all its keys: ConfigError names any other."""
+        if isinstance(self.own, Own) and (unknown := self.own.unasked()):
+            raise ConfigError(f"no key is called {', '.join(unknown)}")
 
     def integer(self, name: str, default: int, *, least: int = 0) -> int:
         """A whole number of the partner's own keys."""
@@ -108,5 +134,5 @@ def load(path: Path) -> Config:
     common = {name: _common_value(name, raw[name], base) for name in COMMON & raw.keys()}
     if empty := sorted(name for name in REQUIRED if common[name] in (None, "")):
         raise ConfigError(f"empty: {', '.join(empty)}")
-    own = {name: value for name, value in raw.items() if name not in COMMON}
+    own = Own({name: value for name, value in raw.items() if name not in COMMON})
     return Config(**common, own=own)  # type: ignore[arg-type]  # each value was checked against its key above

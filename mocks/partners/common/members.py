@@ -1,4 +1,4 @@
-"""What the members of plain JSON contracts are made of, and reading a body by them; null is no value."""
+"""The members of plain JSON contracts, and reading a body by them; neither null nor its word is a value."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def where(error: ValidationError) -> str:
 
 
 def _null(value: object, path: tuple[int | str, ...] = ()) -> tuple[int | str, ...] | None:
-    """Where the value says null, if it does."""
-    if value is None:
+    """Where the value says null, if it does: as a word too, as senders write it that know no better."""
+    if value is None or value == "null":
         return path
     inside: Sequence[tuple[int | str, object]] = ()
     if isinstance(value, Mapping):
@@ -112,7 +112,7 @@ def checked(model: type[Model], value: object) -> Model:
 def named(value: Mapping[str, object], name: str, pattern: str = r"[A-Za-z0-9@._:/\-]{1,64}") -> str:
     """A member that names the message, "" if there is none of that form: a refusal is kept under it."""
     given = value.get(name)
-    good = isinstance(given, str) and re.fullmatch(pattern, given, re.ASCII)
+    good = isinstance(given, str) and given != "null" and re.fullmatch(pattern, given, re.ASCII)
     return str(given) if good else ""
 
 

@@ -33,6 +33,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (direction, kind, id, content) DO UPDATE SET
   repeats = repeats + (accepted = excluded.accepted),
   code = CASE WHEN accepted THEN code ELSE excluded.code END,
+  sha256 = CASE WHEN accepted THEN sha256 ELSE excluded.sha256 END,
   accepted = max(accepted, excluded.accepted)
 RETURNING repeats
 """

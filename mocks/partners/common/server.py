@@ -108,6 +108,7 @@ def serve(config: Config, build: Build) -> None:
     log, file = open_log(config.state / f"{config.name}.log")
     with file, _listen(config.port) as listener:
         partner = build(config, log)
+        config.expect_known()
         settings = uvicorn.Config(
             Droppable(partner.app, log), http="h11", loop="asyncio", ws="none", lifespan="off",
             log_config=None, log_level="critical", access_log=False, server_header=False,
