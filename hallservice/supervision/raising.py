@@ -29,6 +29,7 @@ _BREACH: Mapping[ClockName, str] = {
     ClockName.SPECIAL_PROCEDURE: "special_lapsed",
     ClockName.SUPPLEMENT_NOTICE: "supplement_notice_late",
 }
+OPEN = ("waiting", "sent", "failed")  # states of a call that is not settled
 _LATE = (Signal.YELLOW, Signal.BREACH)
 
 
@@ -57,12 +58,23 @@ def raised(hub: Hub, work: Work, case: Mapping[str, Any], told: Mapping[str, Seq
     red = any(one.signal is Signal.RED for signals in told.values() for one in signals)
     people = roster.receivers(work.connection, case, place, leaders=red)
     for clock, signals in told.items():
+        if signals:
+            _overtake(work, case["case_no"], clock)
         for number, one in enumerate(signals, 1):
             made.append(_raise(hub, work, case, place, clock, one))
             overtaken = number < len(signals) and one.signal is not Signal.RED
             _call(work, case, made[-1], people, overtaken=overtaken)
     _colour_tasks(work, case["case_no"], made)
     return made
+
+
+def _overtake(work: Work, case_no: str, clock: str) -> None:
+    """Prompts that have not gone out, or not arrived, have no sense beside a newer one."""
+    mine = select(card.c.id).where(
+        card.c.case_no == case_no, card.c.clock == clock, card.c.colour.not_in(("red", FINDING))
+    )
+    waiting = call.c.card.in_(mine) & call.c.state.in_(OPEN)
+    work.connection.execute(update(call).where(waiting).values(state="moot", next_at=None))
 
 
 def _raise(hub: Hub, work: Work, case: Mapping[str, Any], place: Place, clock: str, told: Told) -> Raised:

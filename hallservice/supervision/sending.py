@@ -20,6 +20,7 @@ from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.people.tables import user
 from hallservice.supervision import roster
+from hallservice.supervision.raising import OPEN
 from hallservice.supervision.tables import call, card
 from hallservice.supervision.tables import clock as clock_table
 from hallservice.supervision.words import COLOURS, clock_name, day_name, several, texts
@@ -30,7 +31,6 @@ OPENS, CLOSES = time(8, 0), time(21, 0)  # in between staff are sent short messa
 PAUSES = (600.0, 1800.0, 7200.0, 21600.0, 86400.0)  # seconds from one sending of a red card to the next
 PROMPT_PAUSES = (1800.0,)  # of the others
 NAMED = 3  # case numbers named in a message about several
-OPEN = ("waiting", "sent", "failed")
 
 
 @dataclass(frozen=True, slots=True)

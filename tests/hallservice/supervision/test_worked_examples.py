@@ -73,7 +73,8 @@ EXAMPLES = [
       pauses=(("2026-03-05", "2026-03-10"), ("2026-03-18", "2026-03-24"))),
 ]  # fmt: skip
 BY_NAME = {one.name: one for one in EXAMPLES}
-NUMBER = {name: 100 + n for n, name in enumerate([*BY_NAME, "E25", "E31", "E32", "E33", "E36", "E37", "E38", "E39"])}  # fmt: skip
+OTHERS = ("E25", "E31", "E32", "E33", "E36", "E37", "E38", "E39")
+NUMBER = {name: 100 + n for n, name in enumerate([*BY_NAME, *OTHERS])}
 
 
 def story(name: str) -> Story:
@@ -257,7 +258,9 @@ def test_e38_a_licence_is_issued_within_ten_days_of_its_decision(played: Core) -
 
 
 def test_every_card_stands_in_the_ledger(played: Core) -> None:
-    orphans = "SELECT count(*) FROM hall_card c LEFT JOIN ledger_entry e ON e.seq = c.entry WHERE e.seq IS NULL"
+    orphans = (
+        "SELECT count(*) FROM hall_card c LEFT JOIN ledger_entry e ON e.seq = c.entry WHERE e.seq IS NULL"
+    )
     assert played.value("SELECT count(*) FROM hall_card") > 150
     assert played.value(orphans) == 0
     played.verified()

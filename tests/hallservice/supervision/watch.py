@@ -1,4 +1,4 @@
-"""A hub whose hall watches the time: the reactions of supervision, a department with its five roles, a diary."""
+"""A hub whose hall watches the time: supervision's reactions, a department with its five roles, a diary."""
 
 from collections.abc import Iterable
 from dataclasses import replace
