@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 from exchange.adapterfolder import load_adapter
 from mocks.conformance.bench import Bench, Line, Partner
@@ -54,7 +55,7 @@ def open_bench(
 def lines(bench: Bench) -> dict[str, Line]:
     """One line per transport the manifest uses."""
     adapter, partner, keys = bench.adapter, bench.partner, bench.keys
-    found: dict[str, Line] = {}
+    found: dict[str, Any] = {}
     calls = [call for call, _ in bench.specimens.documents()]
     if any(call.rest for call in calls):
         found["rest"] = RestLine(partner, keys, adapter.limits.timeout)
@@ -64,6 +65,7 @@ def lines(bench: Bench) -> dict[str, Line]:
         found["amqp"] = QueueLine(adapter, partner, keys)
     if any(call.table for call in calls):
         found["table"] = TableLine(adapter, partner, keys)
+        found["table"].create()
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from secrets import token_hex
 from typing import Any
 
 from exchange.tabledelivery import rows_of
@@ -147,10 +148,9 @@ def _order(bench: Bench, line: TableLine, rule: Rows) -> Verdict:
 def _columns(bench: Bench, line: TableLine, rule: Rows) -> Verdict:
     (put,) = puts = _puts(bench, rule, _case(bench))
     line.write(puts)
-    before = line.row(put.table, put.key) or {}
     after = _flag(line, put)
-    own = {line.ours.flag, *line.ours.clear}
-    changed = sorted(name for name in before if name not in own and after.get(name) != before[name])
+    signed = [one.name for one in line.layout(put.table).signed]
+    changed = [name for name in signed if after.get(name) != put.values.get(name)]
     return _judged(line, puts, [after], f"改动了 / changed: {', '.join(changed)}" if changed else "")
 
 
@@ -256,7 +256,7 @@ def _one(
 
 
 def _with(name: str, value: Any, put: Put, line: TableLine) -> Put:
-    return replace(put, values={**put.values, name: value})
+    return replace(put, values={**put.values, name: value() if callable(value) else value})
 
 
 def _free(rule: Rows) -> str:
@@ -292,8 +292,8 @@ def _wrong_rows(rule: Rows) -> list[tuple[str, str, str, Run]]:
         ("blob", "任意字节", "bytes that are no text", name, Bytes(b"\xff\xfe\x00x")),
         ("number", "整数列给文本", "a text in an integer column", "dataver", "一"),
         ("negative", "版本为 0", "a version below 1", "dataver", 0),
-        ("key-short", "row_key 过短", "a key that is too short", "row_key", "x1"),
-        ("key-signs", "row_key 含非法字符", "a key of other characters", "row_key", "kit key '--"),
+        ("key-short", "row_key 过短", "a key that is too short", "row_key", lambda: token_hex(2)),
+        ("key-signs", "row_key 含非法字符", "a key of other characters", "row_key", _odd_key),
         *((f"long-{one}", f"{one} 超过契约长度", f"a {one} that is too long", one, "长" * (most + 1))
           for one, most in rule.longest.items()),
         *((f"null-{one}", f"必填列 {one} 为 NULL", f"{one} NULL", one, None) for one in rule.required),
@@ -302,6 +302,10 @@ def _wrong_rows(rule: Rows) -> list[tuple[str, str, str, Run]]:
         (id_, f"拒绝：{zh}", f"refuses: {en}", partial(_one, change=partial(_with, column, value)))
         for id_, zh, en, column, value in rows
     ]
+
+
+def _odd_key() -> str:
+    return f"kit {token_hex(4)} '--"
 
 
 def _alive(bench: Bench, line: TableLine, rule: Rows) -> Verdict:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import LargeBinary, Text, cast, insert, inspect, literal, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from canonical.amounts import BEIJING
 from exchange.adapterfolder import Adapter
@@ -76,7 +78,7 @@ class TableLine:
         self.ours: WrittenRows = database.ours
         self.script: Script = script
         self.timeout = self.adapter.limits.timeout
-        self.engine = open_partner(self.partner.url, self.partner.secret, self.timeout)
+        self.engine = open_partner(self.partner.url, _password(self.partner), self.timeout)
         self.outcome = Outcome(path=self.ours.flag, ok=(str(self.ours.taken),), text=self.ours.reason)
 
     def send(self, shot: Shot) -> Reply:
@@ -223,6 +225,14 @@ class TableLine:
         tree[self.ours.flag] = str(tree[self.ours.flag])
         body = "; ".join(f"{name}={value}" for name, value in tree.items() if value is not None)
         return replace(start, body=body.encode(), tree=tree, seconds=seconds)
+
+
+def _password(partner: Partner) -> str:
+    """That of the address, else the shared secret."""
+    try:
+        return str(make_url(partner.url).password or partner.secret)
+    except ArgumentError:
+        return partner.secret
 
 
 def _signed(layout: Layout, values: Mapping[str, Any]) -> bytes:

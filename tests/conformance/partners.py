@@ -150,11 +150,18 @@ class Mock:
 
 
 @contextmanager
-def running(module: str, **more: Any) -> Iterator[Mock]:
-    """A mock in a folder of its own, in memory where there is such a place: every message is synced."""
+def own_folder() -> Iterator[Path]:
+    """In memory where there is such a place: every message is synced."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        mock = Mock(module, Path(folder), **more)
+        yield Path(folder)
+
+
+@contextmanager
+def running(module: str, **more: Any) -> Iterator[Mock]:
+    """A mock in a folder of its own."""
+    with own_folder() as folder:
+        mock = Mock(module, folder, **more)
         try:
             yield mock
         finally:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cryptography.x509 import load_pem_x509_certificate
 from rich.console import Console
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from exchange.app import certified, opening
 from exchange.app.settings import load_settings
@@ -31,6 +33,7 @@ DETAILS = f"""\
 tongban check adapters/NAME                 the folder: contract, mappings, samples, generated documents
 tongban check adapters/NAME --against URL   the partner's system, as the hub, as an attacker and as its hub
 tongban check adapters/NAME --prepare       only makes the hub's keys of a test in --work DIR
+tongban check adapters/NAME --against sqlite:///FILE   a front-end database: its rows, as writer and reader
 tongban check --certificates                verdicts in the ledger of this hub: valid, expired, drifted
 tongban check --channels                    fields with a value that did not get through, per channel
 
@@ -46,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = DETAILS
     parser.add_argument("adapter", metavar="ADAPTER", nargs="?", help="a folder, or the name of an adapter")
-    parser.add_argument("--against", metavar="URL", help="the partner's address")
+    parser.add_argument("--against", metavar="URL", help="the partner's address, or that of its database")
     _partner(parser.add_argument_group("the partner"))
     _run(parser.add_argument_group("the run"))
     out = parser.add_argument_group("reports")
@@ -181,6 +184,8 @@ def _lacking(bench: Bench) -> str:
     wraps += [one.rest.wrap for one in adapter.inbound if one.rest]
     encrypted = any(one is not None and one.cipher for one in wraps)
     given = {"account": partner.account, **partner.values}
+    if any(one.table for one in adapter.outbound) and not partner.url.startswith(("sqlite", "postgresql")):
+        return "--against sqlite:///FILE or postgresql://…"
     needed = [name for name in adapter.required_parameters if not given.get(name)]
     options = ["--cipher HEX"] if encrypted and partner.cipher is None else []
     options += ["--account NAME" if name == "account" else f"--set {name}=VALUE" for name in needed]
@@ -193,7 +198,12 @@ def _tried(args: argparse.Namespace, bench: Bench, listener: Listener) -> int:
     try:
         checks = chosen(plan(bench), args.only or ())
         report = run_checks(
-            checks, about, args.against, budget=args.budget, notes=notes, part=bool(args.only)
+            checks,
+            about,
+            _without_password(args.against),
+            budget=args.budget,
+            notes=notes,
+            part=bool(args.only),
         )
     finally:
         bench.close()
@@ -201,6 +211,14 @@ def _tried(args: argparse.Namespace, bench: Bench, listener: Listener) -> int:
     if args.record:
         print(certified.record(report, Path(bench.adapter.folder), key_id(bench.partner.certificate)))
     return code
+
+
+def _without_password(address: str) -> str:
+    """As it may stand in a report."""
+    try:
+        return make_url(address).render_as_string(hide_password=True)
+    except ArgumentError:
+        return address
 
 
 def _asked(args: argparse.Namespace) -> Partner | None:
