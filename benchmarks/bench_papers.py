@@ -3,8 +3,8 @@
 Run: python benchmarks/bench_papers.py [--pairs 40] [--slice 10] [--quick] [--output FILE]
 An acceptance notice of five materials, each with its own numbers and names, so that nothing was laid out
 before. The control is handed ready JSON (the QR code in it) and calls the compiler in its own process: no
-check of the data, no digest, no QR code, no look at the fonts, no limits, no second process. Slices alternate;
-both are warm.
+check of the data, no digest, no QR code, no look at the fonts, no limits, no second process. Slices
+alternate; both are warm.
 """
 
 import argparse
