@@ -81,7 +81,7 @@ def act_in(
     if kind not in BY_SUPERVISORS:
         separation.note_hand(work, clerk, HANDLE, case_no)
     by = staff.actor(work.connection, clerk, found.plan, found.state)
-    event = event_of(work.connection, _moment(work, found.state), by, kind, fields)
+    event = event_of(work.connection, moment(work, found.state), by, kind, fields)
     _expect_fresh(work.connection, found, event, expected)
     return commit(hall, work, clerk, found, event)
 
@@ -155,7 +155,7 @@ def _expect_text(kind: str, fields: Mapping[str, Any]) -> None:
         raise FormRefused([fault]) from None
 
 
-def _moment(work: Work, state: State) -> datetime:
+def moment(work: Work, state: State) -> datetime:
     """Now, in whole seconds; never before what happened last."""
     return max(datetime.fromtimestamp(int(work.now), BEIJING), state.latest)
 
@@ -183,7 +183,7 @@ def deem(hall: Hall, case_no: str, step: str) -> Acted:
             raise HallRefused("not_due", "这个环节没有正在计算的时限", case_no)
         place = found.plan.places[step].step
         event = Deemed(
-            at=_moment(work, found.state), by=SYSTEM, step=step, due=due, policy=place.overdue,
+            at=moment(work, found.state), by=SYSTEM, step=step, due=due, policy=place.overdue,
             basis=place.basis, opinion=f"超过时限，依{place.basis}",
         )  # fmt: skip
         return commit(hall, work, SYSTEM_CLERK, found, event)

@@ -17,11 +17,10 @@ from ledger.prepared import run
 
 SYSTEM_CLERK = Clerk("", "system", "系统", "system", "/", "")
 LEVEL_OF: Mapping[str, Level] = {"3": "city", "4": "county", "5": "town", "6": "village"}
-SITES = ("town", "village", "hall")  # kinds of organisation that receive, in the order they are preferred
+SITES = ("town", "village", "hall", "division")  # kinds of organisation that receive, best first
 _PATHS = select(p.org.c.path).where(p.org.c.code == bindparam("code"))
 _OF_REGION = select(p.org.c.code, p.org.c.kind).where(
     p.org.c.region == bindparam("region"), p.org.c.active, p.org.c.section.is_(False),
-    p.org.c.kind != "division",
 ).order_by(p.org.c.place, p.org.c.code)  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from hallservice.approval.events import (
     Asked,
     Closed,
     Event,
+    Migrated,
     OnStep,
     Person,
     Resumed,
@@ -120,6 +121,8 @@ def _expect_possible(plan: Plan, before: State, event: Event, after: State, told
         raise HallRefused("too_many_steps", "本办件上报的环节次数已达上限，不能继续办理")
     if told.decided and (_stops(event) or _reopened(plan, before, after)):
         raise HallRefused("decided", "决定已经作出并上报，不能退回、撤回或再办特别程序")
+    if after.status in ("finished", "refused") and isinstance(event, Migrated) and not told.decided:
+        raise HallRefused("undecided", "更换版本会使流程没有批准决定就结束，不能更换")
     if after.status != "refused" or not isinstance(event, OnStep):
         return
     if told.decided or plan.places[event.step].step.kind != "approve":

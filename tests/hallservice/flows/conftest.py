@@ -10,7 +10,7 @@ from exchange.reactions import STANDARD, Reactions
 from hallservice.flows.starting import REACTIONS
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
-from tests.exchange.core.rig import PLAIN_ITEM, Core, Story, case_number
+from tests.exchange.core.rig import ORG, PLAIN_ITEM, Core, Story, case_number
 from tests.hallservice.world import clerk_of_role, hall_of
 
 
@@ -42,10 +42,8 @@ def accepted(hall: Hall, clerk_as: Callable[[str], Clerk]) -> Callable[..., Stor
 
 def accept(hall: Hall, clerk: Clerk, serial: int, item: str = PLAIN_ITEM, **over: object) -> Story:
     story = Story(case_number(serial), item)
-    officer = {
-        "organisation": "梅江区政务服务大厅", "organisation_code": item[:18] if False else "114414020072081005",
-        "name": clerk.name, "staff_no": clerk.staff_no,
-    }  # fmt: skip
+    officer = {"organisation": "梅江区政务服务大厅", "organisation_code": ORG}
+    officer |= {"name": clerk.name, "staff_no": clerk.staff_no}
     said = story.accepted(officer=officer)
     hall.write(lambda work: hall.tell(work, clerk, CaseApplied.model_validate(story.applied(**over))))
     hall.write(lambda work: hall.tell(work, clerk, CaseAccepted.model_validate(said)))
