@@ -1,9 +1,11 @@
 """What an item costs: its fee standards with formulas as data, evaluated in decimals to the cent (S3-42).
 
 A formula is one of
+
   {"kind": "fixed", "amount": "5.00"}: once, whatever the quantity
-  {"kind": "per_unit", "price": "2.50", "unit": "件", "least": "10.00", "most": "500.00"}
-  {"kind": "tiered", "unit": "元", "tiers": [{"upto": "10000", "rate": "0.01"}, {"rate": "0.005"}]}
+  {"kind": "per_unit", "price": "2.50", "unit": "件", "least": "10.00", "most": "99.00"}
+  {"kind": "tiered", "unit": "元", "tiers": [{"upto": "100", "rate": "0.01"}, {"rate": "0.02"}]}
+
 The tiers are progressive: each rate counts for the part of the quantity that lies in its tier; `base` is added
 where the tier is reached. Amounts are rounded half up, once, at the end.
 """

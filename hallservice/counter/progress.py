@@ -1,5 +1,7 @@
-"""Progress by case number and query password (S3-49), for anybody who has both. Wrong ones are counted by case,
-by client and by the two together, and are not told which of them was wrong."""
+"""Progress by case number and query password (S3-49), for anybody who has both.
+
+Wrong ones are counted by case, by client and by the two together; nobody is told which of them was wrong.
+"""
 
 import hashlib
 import hmac

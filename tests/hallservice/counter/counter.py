@@ -96,4 +96,8 @@ class Desk:
         return deliver.deliver(self.hall, self.clerk(), case_no, self.seen(case_no), asked)
 
 
-ACCOUNTS = {"fees": {"account": "t", "drop_folder": "/x"}, "certificates": {}, "logistics": {}, "sms": {}}
+ACCOUNTS = {
+    "fees": {"account": "t", "drop_folder": "/x"},
+    "certificates": {"account": "t"},
+    "logistics": {"account": "t"},
+}

@@ -1,0 +1,126 @@
+"""The fee evaluator against hand-computed standards, and appointments."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canonical.errors import ValueRefused
+from hallservice.counter import appoint, charge
+from hallservice.counter.fees import cost, formula_from, standards_of
+from hallservice.refusals import FormRefused, HallRefused
+from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, PLAIN_ITEM, day
+from tests.hallservice.counter.conftest import FEES
+from tests.hallservice.counter.counter import Desk
+
+TIERS = {
+    "kind": "tiered",
+    "unit": "元",
+    "tiers": [
+        {"upto": "10000", "rate": "0.025", "base": "50.00"},
+        {"upto": "100000", "rate": "0.02"},
+        {"rate": "0.005"},
+    ],
+}
+
+
+@pytest.mark.req("S3-42")
+@pytest.mark.parametrize(
+    ("formula", "quantity", "yuan"),
+    [
+        ({"kind": "fixed", "amount": "5.00"}, "7", "5.00"),
+        ({"kind": "per_unit", "price": "2.50"}, "3", "7.50"),
+        ({"kind": "per_unit", "price": "0.0333"}, "1", "0.03"),
+        ({"kind": "per_unit", "price": "0.125"}, "1", "0.13"),  # half up
+        ({"kind": "per_unit", "price": "2", "least": "10.00", "most": "30.00"}, "1", "10.00"),
+        ({"kind": "per_unit", "price": "2", "least": "10.00", "most": "30.00"}, "100", "30.00"),
+        (TIERS, "8000", "250.00"),  # 50 + 8000 x 2.5 %
+        (TIERS, "10000", "300.00"),
+        (TIERS, "60000", "1300.00"),  # 300 + 50000 x 2 %
+        (TIERS, "300000", "3100.00"),  # 300 + 90000 x 2 % + 200000 x 0.5 %
+    ],
+)
+def test_costs(formula: dict[str, Any], quantity: str, yuan: str) -> None:
+    assert str(cost(formula_from(formula), Decimal(quantity))) == yuan
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        {},
+        {"kind": "shell", "run": "rm"},
+        {"kind": "fixed", "amount": "-1"},
+        {"kind": "fixed", "amount": 5.0},
+        {"kind": "per_unit", "price": "NaN"},
+        {"kind": "per_unit", "price": "1", "least": "9", "most": "2"},
+        {"kind": "tiered", "tiers": []},
+        {"kind": "tiered", "tiers": [{"upto": "9", "rate": "1"}]},
+        {"kind": "tiered", "tiers": [{"upto": "9", "rate": "1"}, {"upto": "5", "rate": "1"}, {"rate": "1"}]},
+    ],
+)
+def test_a_formula_that_says_nothing_definite_is_refused(formula: dict[str, Any]) -> None:
+    with pytest.raises(ValueRefused, match="bad_formula"):
+        formula_from(formula)
+
+
+@given(st.integers(1, 10**9), st.integers(0, 10**6))
+def test_more_never_costs_less(quantity: int, more: int) -> None:
+    formula = formula_from(TIERS)
+    assert cost(formula, Decimal(quantity)) <= cost(formula, Decimal(quantity + more))
+
+
+def test_a_reduction_needs_its_basis_and_something_reducible() -> None:
+    found = standards_of({"fees": FEES})
+
+    def faults(quantities: dict[str, str], **more: str) -> list[tuple[str, str]]:
+        with pytest.raises(FormRefused) as refused:
+            charge.compute(found, charge.Asked(quantities, **more))
+        return [(one.field, one.code) for one in refused.value.faults]
+
+    assert faults({"103045": "1"}, reduction="5") == [("reduction_basis", "required")]
+    assert faults({"103044": "1"}, reduction="5", reduction_basis="低保") == [("reduction", "not_reducible")]
+    assert faults({"103044": "x"}) == [("quantity-103044", "bad_form")]
+    assert faults({"103044": "0"}) == [("quantities", "required")]
+    assert faults({"103045": "1"}, reduction="12.51", reduction_basis="低保") == [
+        ("reduction", "not_reducible")
+    ]
+    whole = charge.compute(found, charge.Asked({"103045": "1"}, reduction="12.50", reduction_basis="低保"))
+    assert str(whole.total) == "0.00"
+
+
+@pytest.mark.req("S3-24")
+def test_appointments_keep_to_working_days_capacity_and_their_states(desk: Desk) -> None:
+    clerk = desk.clerk()
+    rule = appoint.configure(
+        desk.hall, clerk,
+        appoint.Rule(("1", "2", "3", "4", "5", "6", "7"), "09:00", "10:00", "30", "1", "7", PLAIN_ITEM),
+    )  # fmt: skip
+    free = appoint.slots(desk.hall, clerk.path, PLAIN_ITEM)
+    # now Monday 2 March 2026, 09:30: today's two slots have begun; then Tuesday to Friday, and Monday
+    assert [(one.day[-2:], one.begins) for one in free] == [
+        (on, at) for on in ("03", "04", "05", "06", "09") for at in ("09:00", "09:30")
+    ]
+    person = appoint.Person(NAME, "resident_id_card", ID_NUMBER, MOBILE)
+    booked = appoint.book(desk.hall, person, rule, "2026-03-03", "09:00", PLAIN_ITEM)
+    assert (booked.name, booked.mobile) == ("测***", "138****8017")
+    for at, code in (("09:00", "slot_full"), ("09:30", "already_booked"), ("08:00", "slot_gone")):
+        with pytest.raises(HallRefused, match=code):
+            appoint.book(desk.hall, person, rule, "2026-03-03", at, PLAIN_ITEM)
+    with pytest.raises(HallRefused, match="slot_gone"):
+        appoint.book(desk.hall, person, rule, "2026-03-07", "09:00", PLAIN_ITEM)  # a Saturday
+    with pytest.raises(HallRefused, match="other_day"):
+        appoint.check_in(desk.hall, clerk, booked.id)
+    desk.core.clock.to(day("2026-03-03").replace(hour=9, minute=44))
+    assert appoint.mark_missed(desk.hall, clerk) == 0
+    appoint.check_in(desk.hall, clerk, booked.id)
+    with pytest.raises(HallRefused, match="state_forbids"):
+        appoint.cancel(desk.hall, clerk, booked.id)
+    late = appoint.book(desk.hall, person, rule, "2026-03-04", "09:00", PLAIN_ITEM)
+    desk.core.clock.to(day("2026-03-04").replace(hour=9, minute=46))
+    with pytest.raises(HallRefused, match="too_late"):
+        appoint.check_in(desk.hall, clerk, late.id)
+    assert appoint.mark_missed(desk.hall, clerk) == 1
+    rows = desk.core.rows("SELECT * FROM hall_appointment")
+    assert not any(ID_NUMBER in str(row) or MOBILE in str(row) for row in rows)

@@ -1,0 +1,336 @@
+"""What the counter turns away, and what it shows to whom."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import pytest
+from python_calamine import CalamineWorkbook
+
+from exchange.clocks import today
+from hallservice.counter import accept, apply, claim, export, files, lists, notices, prereview, progress
+from hallservice.counter import receive as receiving
+from hallservice.counter import unmask as unmasking
+from hallservice.counter.lists import Wanted
+from hallservice.counter.prereview import Review
+from hallservice.counter.receive import IdCard
+from hallservice.refusals import FormRefused, HallRefused
+from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, START, Story, case_number, service_item
+from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk
+
+
+def refused(act: Callable[[], Any]) -> HallRefused:
+    with pytest.raises(HallRefused) as found:
+        act()
+    return found.value
+
+
+def test_every_field_of_the_form_says_what_is_wrong_with_it(desk: Desk) -> None:
+    wrong = replace(
+        FORM, name="", document_no=ID_NUMBER[:-1] + ("0" if ID_NUMBER[-1] != "0" else "1"), mobile="12345",
+        channel="agent", agent_relation="", agent_name="甲" * 101, agent_document_no=ID_NUMBER,
+    )  # fmt: skip
+    found = refused(lambda: desk.opened(wrong))
+    assert isinstance(found, FormRefused)
+    assert {one.field: one.code for one in found.faults} == {
+        "name": "required", "contact_name": "required", "document_no": "check_digit", "mobile": "bad_form",
+        "agent_name": "too_long", "agent_relation": "required",
+    }  # fmt: skip
+    assert next(one.said for one in found.faults if one.field == "document_no") == (
+        "证件号码的校验位不符，请核对是否录错"
+    )
+    assert desk.core.value("SELECT count(*) FROM case_record") == 0
+
+
+@pytest.mark.req("S3-11")
+def test_no_case_of_an_item_that_is_not_in_force_and_the_version_is_pinned(desk: Desk) -> None:
+    no = desk.opened().case_no
+    assert desk.core.value("SELECT item_version FROM case_record WHERE case_no = :no", no=no) == 2
+    suspended = service_item(ITEM, 3, "suspended")
+    desk.core.catalogue(suspended, to=3)
+    assert refused(lambda: desk.opened()).code == "item_not_in_force"
+    expired = service_item(ITEM, 4, cancelled_on="2026-03-02")
+    desk.core.catalogue(expired, to=4)
+    assert refused(lambda: desk.opened()).code == "item_not_in_force"
+    assert refused(lambda: desk.opened(replace(FORM, item_code="1" * 31))).code == "unknown_item"
+    accept.accept(desk.hall, desk.clerk(), no, desk.seen(no), WHOLE)  # by its own version, 10 working days
+    assert desk.core.due(no)["promised_due"] == "2026-03-16"
+
+
+@pytest.mark.req("S0-13", "S3-25")
+def test_a_clerk_acts_on_the_own_cases_with_the_own_rights_alone(desk: Desk) -> None:
+    assert refused(lambda: desk.opened(role="other")).code == "wrong_place"
+    no = desk.opened(role="village").case_no
+    seen = desk.seen(no)
+    for role, code in (("other", "unknown_case"), ("approver", "not_allowed"), ("auditor", "not_allowed")):
+        found = refused(lambda role=role: accept.accept(desk.hall, desk.clerk_as(role), no, seen, WHOLE))
+        assert found.code == code, role
+    assert (
+        refused(lambda: unmasking.unmask(desk.hall, desk.clerk("supervisor"), no, "核对")).code
+        == "not_allowed"
+    )
+    with desk.core.hub.store.read() as connection:
+        for role, sees in (("clerk", 1), ("village", 1), ("approver", 1), ("health", 0), ("other", 0)):
+            assert lists.counts(connection, desk.clerk_as(role))["accept"] == sees, role
+            found = lists.search(connection, desk.clerk_as(role), b"k", Wanted(case_no=no))
+            assert len(found.rows) == sees, role
+    accept.accept(
+        desk.hall, desk.clerk("village"), no, seen, WHOLE
+    )  # received in the village, accepted there
+
+
+def test_an_act_out_of_order_is_refused_in_words(desk: Desk) -> None:
+    no = desk.accepted()
+    found = refused(lambda: accept.accept(desk.hall, desk.clerk(), no, desk.seen(no), WHOLE))
+    assert (found.code, found.said) == ("state_forbids", "办件现在是“已受理”，不能这样办理")
+    assert refused(lambda: desk.concluded(no)).code == "state_forbids"
+    assert refused(lambda: desk.collected(no)).code == "state_forbids"
+    assert refused(lambda: desk.requested(no)).code == "no_fee_due"
+
+
+def test_of_two_clerks_the_second_hears_who_was_first_and_when(desk: Desk) -> None:
+    no = desk.opened().case_no
+    seen = desk.seen(no)
+    answers: list[Any] = []
+
+    def act(role: str) -> None:
+        try:
+            answers.append(accept.accept(desk.hall, desk.clerk(role), no, seen, WHOLE))
+        except HallRefused as fault:
+            answers.append(fault)
+
+    clerks = [threading.Thread(target=act, args=(role,)) for role in ("clerk", "clerk2")]
+    for one in clerks:
+        one.start()
+    for one in clerks:
+        one.join(30)
+    lost = [one for one in answers if isinstance(one, HallRefused)]
+    assert len(answers) == 2 and [one.code for one in lost] == ["overtaken"]
+    assert "先办理了这个办件，现在是“已受理”" in lost[0].said and "03-02 09:30:00" in lost[0].said
+    assert lost[0].said.startswith(("窗口甲", "窗口乙"))
+    assert desk.core.value("SELECT count(*) FROM hall_notice WHERE kind = 'acceptance'") == 1
+
+
+def test_a_form_sent_twice_opens_one_case(desk: Desk) -> None:
+    first = apply.apply(desk.hall, desk.clerk(), FORM, WHOLE, once="form-1")
+    again = apply.apply(desk.hall, desk.clerk(), FORM, WHOLE, once="form-1")
+    assert again == first and desk.core.value("SELECT count(*) FROM case_record") == 1
+    second = apply.apply(desk.hall, desk.clerk(), FORM, WHOLE, once="form-2")
+    assert int(second.case_no[21:27]) == int(first.case_no[21:27]) + 1
+
+
+def test_a_claim_names_who_has_it_and_can_be_given_back(desk: Desk) -> None:
+    no = desk.opened().case_no
+    claim.take(desk.hall, desk.clerk(), no)
+    assert "窗口甲" in refused(lambda: claim.take(desk.hall, desk.clerk("clerk2"), no)).said
+    with desk.core.hub.store.read() as connection:
+        assert lists.todo(connection, desk.clerk(), "accept").rows[0].claimed_by == "窗口甲"
+    claim.release(desk.hall, desk.clerk(), no)
+    claim.take(desk.hall, desk.clerk("clerk2"), no)
+
+
+@pytest.mark.req("S3-23", "S3-26", "S3-28")
+def test_an_online_application_is_pre_reviewed_then_received_with_the_card(desk: Desk) -> None:
+    desk.partner("library", "certificates")
+    desk.core.party("front", sends=("case.applied.v1",))
+    story = Story(case_number(1), ITEM)
+    desk.core.ok("front", "case.applied.v1", story.applied(channel="online", materials=[]))
+    assert desk.stage(story.no) == ("submitted", "prereview")
+    found = refused(
+        lambda: prereview.pre_review(
+            desk.hall, desk.clerk(), story.no, desk.seen(story.no), Review("supplement")
+        )
+    )
+    assert [one.field for one in found.faults] == ["said"]
+    prereview.pre_review(desk.hall, desk.clerk(), story.no, desk.seen(story.no), Review("passed"))
+    assert desk.stage(story.no) == ("pre_accepted", "receive")
+    card = IdCard(NAME, ID_NUMBER, valid_to=START.date() + timedelta(days=1))
+    reader = Reader(card)
+    assert receiving.by_card(reader, START.date())["document_no"] == ID_NUMBER
+    assert refused(lambda: receiving.by_card(reader, START.date() + timedelta(days=2))).code == "card_expired"
+    assert refused(lambda: receiving.by_card(Reader(None), START.date())).code == "no_card"
+    receiving.receive(desk.hall, desk.clerk(), story.no, desk.seen(story.no), (), "card")
+    assert desk.stage(story.no) == ("pre_accepted", "accept")
+    asked = json.loads(desk.core.outbox("type = 'certificate.searched.v1'")[0]["payload"])
+    assert asked["holder"]["name"] == NAME and asked["purpose"] == "办理食品经营许可核验申请材料"
+    answer = {"request_id": asked["request_id"], "case_no": story.no, "certificates": [
+        {"identifier": CERTIFICATE, "name": "营业执照", "number": "91441402MA4X", "holder_name": NAME,
+         "valid_from": "2024-01-01", "state": "valid"}]}  # fmt: skip
+    desk.answers("library", "certificate.found.v1", answer)
+    row = desk.core.rows("SELECT * FROM hall_material WHERE no = 2")[0]
+    assert (row["status"], row["received_as"], row["certificate"]) == (
+        "received", "certificate_library", CERTIFICATE,
+    )  # fmt: skip
+
+
+CERTIFICATE = "1.2.156.3005.2.114414020072081005001.114414020072081005.0000000017.001.S"
+
+
+class Reader:
+    """A card reader with this card on it."""
+
+    def __init__(self, card: IdCard | None) -> None:
+        self.card = card
+
+    def read(self) -> IdCard | None:
+        return self.card
+
+
+@pytest.mark.req("S0-56", "S0-57")
+def test_lists_count_page_filter_and_mask(desk: Desk) -> None:
+    numbers = []
+    for at in range(5):
+        desk.core.clock.on(60)
+        numbers.append(desk.opened(PLAIN if at % 2 else FORM).case_no)
+    desk.core.clock.on(60)
+    accept.accept(desk.hall, desk.clerk(), numbers[0], desk.seen(numbers[0]), WHOLE)
+    key = desk.core.hub.pseudonym_key
+    with desk.core.hub.store.read() as connection:
+        counted = lists.counts(connection, desk.clerk())
+        assert counted == dict.fromkeys(lists.COUNTER, 0) | {"accept": 4}
+        first = lists.todo(connection, desk.clerk(), "accept", size=3)
+        rest = lists.todo(connection, desk.clerk(), "accept", after=first.next, size=3)
+        assert [row.case_no for row in (*first.rows, *rest.rows)] == numbers[1:] and rest.next == ""
+        masked = f"4414{'*' * 10}{ID_NUMBER[-4:]}"
+        assert {(row.applicant, row.document) for row in first.rows} == {("测***", masked)}
+        done = lists.done(connection, desk.clerk(), key)
+        assert [row.case_no for row in done.rows] == [numbers[0], *numbers[:0:-1]]
+        assert done.rows[0].told() == "已受理" and done.rows[0].supervised(START.date()) == "正常"
+        assert done.rows[0].supervised(today(START.timestamp()) + timedelta(days=15)) == "超期"
+        assert lists.done(connection, desk.clerk("clerk2"), key).rows == ()
+        by_person = lists.search(connection, desk.clerk(), key, Wanted(person=ID_NUMBER, item="户外"))
+        assert [row.case_no for row in by_person.rows] == [numbers[3], numbers[1]]
+        assert (
+            lists.search(connection, desk.clerk(), key, Wanted(person=NAME, state="accepted")).rows[0].stage
+            == "approve"
+        )
+        assert lists.search(connection, desk.clerk(), key, Wanted(person="测试")).rows == ()
+        assert lists.search(connection, desk.clerk(), key, Wanted(since="2026-03-03")).rows == ()
+        book = CalamineWorkbook.from_filelike(BytesIO(export.sheet(done.rows, START.date())))
+    cells = book.get_sheet_by_index(0).to_python()
+    assert cells[0][0] == "办件编号" and [line[0] for line in cells[1:]] == [row.case_no for row in done.rows]
+    assert export.guarded("=HYPERLINK(1)") == "'=HYPERLINK(1)" and export.guarded("@x") == "'@x"
+
+
+@pytest.mark.req("R-05")
+def test_the_banner_counts_what_is_due(desk: Desk) -> None:
+    desk.accepted(PLAIN)  # due 16 March
+    found = []
+    for days in (11, 12, 14, 15):
+        desk.core.clock.to(START + timedelta(days=days))
+        with desk.core.hub.store.read() as connection:
+            one = lists.pressing(desk.hall, connection, desk.clerk())
+            found.append((one.soon, one.today, one.over))
+    assert found == [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+
+
+@pytest.mark.req("S3-49")
+def test_progress_by_number_and_password_and_no_more(desk: Desk) -> None:
+    opened = desk.opened(PLAIN)
+    told = progress.of(desk.hall, f" {opened.case_no.lower()}", opened.query_password, "10.0.0.1")
+    assert (told.state, told.item_name, [mark.what for mark in told.marks]) == (
+        "已申请",
+        "户外广告备案",
+        ["申请"],
+    )
+    wrong = "000000" if opened.query_password != "000000" else "000001"
+    unknown = case_number(999)
+    said = {refused(lambda: progress.of(desk.hall, opened.case_no, wrong, "10.0.0.2")).said}
+    said.add(refused(lambda: progress.of(desk.hall, unknown, wrong, "10.0.0.2")).said)
+    said.add(refused(lambda: progress.of(desk.hall, opened.case_no, "", "10.0.0.2")).said)
+    assert said == {"办件编号或查询密码不正确"}
+    for _ in range(4):
+        refused(lambda: progress.of(desk.hall, opened.case_no, wrong, "10.0.0.3"))
+    assert refused(lambda: progress.of(desk.hall, opened.case_no, wrong, "10.0.0.3")).code == "wrong"
+    for number in (opened.case_no, unknown):
+        asked = partial(progress.of, desk.hall, number, wrong, "10.0.0.3")
+        assert "too_many" in {refused(asked).code for _ in range(6)}
+    assert (
+        refused(lambda: progress.of(desk.hall, opened.case_no, opened.query_password, "10.0.0.3")).code
+        == "too_many"
+    )
+    assert progress.of(desk.hall, opened.case_no, opened.query_password, "10.0.0.4").case_no == opened.case_no
+    desk.core.clock.on(progress.WINDOW)
+    assert progress.of(desk.hall, opened.case_no, opened.query_password, "10.0.0.3").case_no == opened.case_no
+
+
+@pytest.mark.req("S3-93")
+def test_reading_a_person_unmasked_leaves_its_line_in_the_ledger(desk: Desk) -> None:
+    no = desk.opened().case_no
+    assert refused(lambda: unmasking.unmask(desk.hall, desk.clerk(), no, "")).faults[0].field == "reason"
+    person = unmasking.unmask(desk.hall, desk.clerk(), no, "核对证件")
+    assert (person.name, person.document_no, person.mobile) == (NAME, ID_NUMBER, MOBILE)
+    acts = [
+        row
+        for row in desk.core.rows("SELECT body FROM act")
+        if b"\\u6838" in row["body"] or "核对证件".encode() in row["body"]
+    ]
+    assert len(acts) == 1
+    desk.core.verified()
+
+
+def test_a_notice_is_printed_on_demand_counted_and_the_same_bytes(desk: Desk) -> None:
+    no = desk.opened().case_no
+    doc = accept.accept(desk.hall, desk.clerk(), no, desk.seen(no), WHOLE).doc_no
+    made: list[int] = []
+
+    def render(paper: Any, copy: int) -> tuple[bytes, str]:
+        made.append(copy)
+        return f"{paper.doc_no} {copy}".encode(), "d" * 64
+
+    first = notices.printed(desk.hall, desk.clerk(), doc, render)
+    notices.printed(desk.hall, desk.clerk(), doc, render)
+    assert notices.shown(desk.hall, desk.clerk(), doc, render) == first and made == [1, 2, 1]
+    row = desk.core.rows("SELECT copies, pdf_sha256 FROM hall_notice WHERE doc_no = :no", no=doc)[0]
+    assert row == {"copies": 2, "pdf_sha256": "d" * 64}
+    assert (
+        refused(lambda: notices.printed(desk.hall, desk.clerk("other"), doc, render)).code == "unknown_case"
+    )
+    numbers = [
+        row["doc_no"]
+        for row in desk.core.rows("SELECT doc_no FROM hall_notice ORDER BY issued_at, kind DESC")
+    ]
+    assert numbers == ["（441402）收字〔2026〕000001号", "（441402）受字〔2026〕000001号"]
+
+
+def test_files_are_kept_by_digest_never_changed_and_sent_on(desk: Desk, tmp_path: Any) -> None:
+    no = desk.opened().case_no
+    folder = tmp_path / "files"
+    for body in (b"%PDF-1.7 one", b"%PDF-1.7 two"):
+        last = files.attach(desk.hall, desk.clerk(), folder, no, "营业执照", "../照 片.pdf", body)
+    assert (last.version, last.name, last.media_type) == (2, "照 片.pdf", "application/pdf")
+    found, body = files.fetch(desk.hall, desk.clerk(), folder, last.id)
+    assert body == b"%PDF-1.7 two" and found.sha256 == last.sha256
+    sent = desk.core.rows("SELECT canonical FROM document WHERE type = 'case.attached.v1' ORDER BY entry")
+    assert [json.loads(row["canonical"])["version"] for row in sent] == [1, 2]
+    for bad, code in (
+        (b"", "empty"),
+        (b"MZ\x90", "bad_kind"),
+        (b"%PDF-" + b"x" * files.LARGEST, "too_large"),
+    ):
+        fault = refused(
+            lambda bad=bad: files.attach(desk.hall, desk.clerk(), folder, no, "营业执照", "a.pdf", bad)
+        )
+        assert fault.faults[0].code == code
+    virus = Found("Eicar")
+    fault = refused(
+        lambda: files.attach(desk.hall, desk.clerk(), folder, no, "照", "a.pdf", b"%PDF-x", virus)
+    )
+    assert fault.faults[0].code == "infected"
+    (folder / last.sha256[:2] / last.sha256).write_bytes(b"%PDF-1.7 changed")
+    assert refused(lambda: files.fetch(desk.hall, desk.clerk(), folder, last.id)).code == "file_damaged"
+
+
+class Found:
+    """A scanner that finds this in everything."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def found_in(self, body: bytes) -> str | None:
+        return self.name
