@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -37,22 +38,23 @@ def build_pages(
     *,
     prefix: str = "/hall",
     features: Iterable[Pages] | None = None,
+    folders: Sequence[Path] = (),
     scanner: Scanner | None = None,
     others: Sequence[OtherTodos] = (),
     sign_on: Sequence[tuple[str, str]] = (),
     extras: Mapping[str, Any] | None = None,
     reported: Callable[[str], None] | None = None,
 ) -> FastAPI:
-    """Every page of every feature, to be mounted at `prefix`. `sign_on`: name and path of other ways to sign
-    in; `extras`: what else a site wires in for pages of its own; `reported` is told each violation of the
-    content policy."""
+    """Every page of every feature, to be mounted at `prefix`. `folders`: of further templates; `sign_on`:
+    name and path of other ways to sign in; `extras`: what else a site wires in for pages of its own;
+    `reported` is told each violation of the content policy."""
     declared = list(features) if features is not None else shipped()
     pages = [page for feature in declared for page in feature.declared]
     board = live.Board(hall, [counter for feature in declared for counter in feature.counters])
     kit = Kit(
         hall=hall,
         vault=Vault(hall.hub.pseudonym_key),
-        templates=templating.environment(),
+        templates=templating.environment(folders),
         assets=assets.load(),
         menu=Menu(pages),
         prefix=prefix,

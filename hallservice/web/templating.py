@@ -1,6 +1,6 @@
 """Templates: autoescaped, strict about names, compiled once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,10 +12,10 @@ BEIJING = timezone(timedelta(hours=8))
 FOLDER = Path(__file__).parent / "templates"
 
 
-def environment() -> Environment:
-    """One for the whole process."""
+def environment(more: Sequence[Path] = ()) -> Environment:
+    """One for the whole process; `more` folders are looked into after our own."""
     made = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader([FOLDER, *more]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,12 +1,14 @@
 """A browser without scripts, and the pages on a free port of this machine."""
 
 import contextlib
+import html
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,13 +17,18 @@ from fastapi import FastAPI
 
 from hallservice.hall import Hall
 from hallservice.web.app import build_pages
+from hallservice.web.registry import shipped
+from tests.hallservice.web import samplepages
 from tests.hallservice.world import LOGINS, PASSWORD
+
+FOLDER = Path(__file__).parent / "templates"
 
 
 def mounted(hall: Hall, **over: Any) -> FastAPI:
     """The pages where a hub has them."""
     outer = FastAPI(openapi_url=None)
-    outer.mount("/hall", build_pages(hall, **over))
+    features = [*shipped(), samplepages.pages]
+    outer.mount("/hall", build_pages(hall, features=features, folders=[FOLDER], **over))
     return outer
 
 
@@ -36,6 +43,13 @@ class Place:
         """Somebody new."""
         self.came.append(Visitor(self.base))
         return self.came[-1]
+
+    def visitor_with(self, other: "Visitor") -> "Visitor":
+        """Another line of the same browser."""
+        made = self.visitor()
+        for cookie in other.http.cookies.jar:
+            made.http.cookies.set(cookie.name, cookie.value or "", domain=cookie.domain, path=cookie.path)
+        return made
 
 
 @contextlib.contextmanager
@@ -90,13 +104,20 @@ class Visitor:
         assert shown.status_code == 200, (shown.status_code, shown.headers.get("location"))
         return hidden(shown.text, action)
 
-    def sign_in(self, login: str) -> "Visitor":
-        answer = self.post("/hall/sign-in", "/hall/sign-in", {"login": LOGINS[login], "password": PASSWORD})
+    def signing_in(self, page: str, login: str) -> str:
+        """Through the sign-in page at that address; where it leads to."""
+        typed = {"login": LOGINS[login], "password": PASSWORD}
+        answer = self.post(page, "/hall/sign-in", typed)
         assert answer.status_code == 303, answer.text
+        return answer.headers["location"]
+
+    def sign_in(self, login: str) -> "Visitor":
+        self.signing_in("/hall/sign-in", login)
         return self
 
 
 def hidden(text: str, action: str) -> dict[str, str]:
     found = re.search(rf'<form[^>]*action="{re.escape(action)}".*?</form>', text, re.DOTALL)
     assert found, f"no form for {action}"
-    return dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', found.group()))
+    fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', found.group())
+    return {name: html.unescape(value) for name, value in fields}
