@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -27,6 +28,7 @@ class HallSettings:
     public_url: str = "http://127.0.0.1:8750/hall"
     idle_minutes: int = 30
     session_hours: int = 10
+    files: Path = Path("var/files")  # where uploads lie, by their digest
     accounts: AccountPolicy = field(default_factory=AccountPolicy)
 
 

@@ -16,7 +16,7 @@ PATH = "/hall"
 
 def open_hall(settings: Settings, hub: Hub) -> Hall:
     """The hall of these settings."""
-    return Hall(hub, HallSettings(public_url=settings.public_url + PATH))
+    return Hall(hub, HallSettings(public_url=settings.public_url + PATH, files=settings.state / "files"))
 
 
 def mount(app: FastAPI, hall: Hall) -> None:

@@ -3,10 +3,9 @@
 import base64
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
@@ -19,33 +18,18 @@ from hallservice.counter.tables import hall_file
 from hallservice.hall import Hall
 from hallservice.ids import new_id
 from hallservice.people.clerk import Clerk
-from hallservice.refusals import FormRefused, HallRefused
+from hallservice.refusals import HallRefused
+from hallservice.uploads import Checked
 from ledger.prepared import run
 
 LARGEST = 2_900_000  # bytes: base64 of it fits a message
 FUNCTION = "counter.apply"
-# How a file begins -> its media type; the name it came with is believed in nothing.
-MARKS: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF-", "application/pdf"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"II*\x00", "image/tiff"),
-    (b"MM\x00*", "image/tiff"),
-)
-OFD = "application/ofd"
 _ONE = select(hall_file).where(hall_file.c.id == bindparam("of"))
 _OF = (
     select(hall_file)
     .where(hall_file.c.case_no == bindparam("of"))
     .order_by(hall_file.c.material, hall_file.c.name, hall_file.c.version)
 )
-_NAME = re.compile(r"[^\w.\-（）()\u4e00-\u9fff ]+")
-
-
-class Scanner(Protocol):
-    """Looks for malware; the name of what was found, None for a clean file."""
-
-    def found_in(self, body: bytes) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +48,21 @@ class File:
     at: float
 
 
-def kind_of(body: bytes) -> str | None:
-    """The media type by content; None for what the counter does not take."""
-    for mark, kind in MARKS:
-        if body.startswith(mark):
-            return kind
-    return OFD if body.startswith(b"PK\x03\x04") and b"OFD.xml" in body[:100_000] + body[-100_000:] else None
-
-
-def attach(
-    hall: Hall,
-    clerk: Clerk,
-    folder: Path,
-    case_no: str,
-    material: str,
-    name: str,
-    body: bytes,
-    scanner: Scanner | None = None,
-) -> File:
+def attach(hall: Hall, clerk: Clerk, folder: Path, case_no: str, material: str, file: Checked) -> File:
     """Keep a file handed in for a material and send it on; the same name again is its next version.
 
-    FormRefused empty, too_large, bad_kind, infected."""
-    media = _checked(body, scanner)
+    FormRefused too_large."""
     check = Check()
     said = check.text("material", material, "材料名称", 200)
+    if len(file.body) > LARGEST:
+        check.fault("file", "too_large", f"文件不能超过 {LARGEST / 1_000_000} MB，请降低扫描精度后再传")
     check.done()
-    clean = _NAME.sub("_", name.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]).strip(" .")[-180:] or "scan"
-    digest = put(folder, body)
+    digest = put(folder, file.body)
 
     def act(work: Work) -> File:
         look(work.connection, clerk, case_no, FUNCTION)
-        row = _row(work, clerk, case_no, said, clean, media, body, digest)
-        payload = _message(work, case_no, row, body)
+        row = _row(work, clerk, case_no, said, file, digest)
+        payload = _message(work, case_no, row, file.body)
         tell(hall, work, clerk, CaseAttached.model_validate(payload))
         work.connection.execute(insert(hall_file), row)
         return File(**row)
@@ -103,35 +70,21 @@ def attach(
     return hall.write(act)
 
 
-def _checked(body: bytes, scanner: Scanner | None) -> str:
-    check = Check()
-    media = kind_of(body)
-    if not body:
-        check.fault("file", "empty", "文件是空的，请重新选择")
-    elif len(body) > LARGEST:
-        check.fault("file", "too_large", f"文件不能超过 {LARGEST // 1_000_000} MB，请降低扫描精度后再传")
-    elif media is None:
-        check.fault("file", "bad_kind", "只能上传 PDF、OFD、PNG、JPEG、TIFF 文件（按内容识别）")
-    elif scanner is not None and (found := scanner.found_in(body)):
-        check.fault("file", "infected", f"文件含有病毒（{found}），没有保存")
-    if media is None or check.faults:
-        raise FormRefused(check.faults)
-    return media
-
-
-def _row(
-    work: Work, clerk: Clerk, case_no: str, material: str, name: str, media: str, body: bytes, digest: str
-) -> dict[str, Any]:
-    same = (hall_file.c.case_no == case_no) & (hall_file.c.material == material) & (hall_file.c.name == name)
+def _row(work: Work, clerk: Clerk, case_no: str, material: str, file: Checked, digest: str) -> dict[str, Any]:
+    same = (
+        (hall_file.c.case_no == case_no)
+        & (hall_file.c.material == material)
+        & (hall_file.c.name == file.name)
+    )
     last = work.connection.execute(select(func.max(hall_file.c.version)).where(same)).scalar() or 0
     return {
         "id": new_id(work.now),
         "case_no": case_no,
         "material": material,
-        "name": name,
+        "name": file.name,
         "version": last + 1,
-        "media_type": media,
-        "size": len(body),
+        "media_type": file.kind.media_type,
+        "size": len(file.body),
         "sha256": digest,
         "by": clerk.name,
         "at": work.now,

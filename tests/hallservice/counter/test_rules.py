@@ -20,6 +20,7 @@ from hallservice.counter.lists import Wanted
 from hallservice.counter.prereview import Review
 from hallservice.counter.receive import IdCard
 from hallservice.refusals import FormRefused, HallRefused
+from hallservice.uploads import check
 from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, START, Story, case_number, service_item
 from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk
 
@@ -302,35 +303,18 @@ def test_files_are_kept_by_digest_never_changed_and_sent_on(desk: Desk, tmp_path
     no = desk.opened().case_no
     folder = tmp_path / "files"
     for body in (b"%PDF-1.7 one", b"%PDF-1.7 two"):
-        last = files.attach(desk.hall, desk.clerk(), folder, no, "营业执照", "../照 片.pdf", body)
+        checked = check("file", "../照 片.pdf", body)
+        last = files.attach(desk.hall, desk.clerk(), folder, no, "营业执照", checked)
     assert (last.version, last.name, last.media_type) == (2, "照 片.pdf", "application/pdf")
     found, body = files.fetch(desk.hall, desk.clerk(), folder, last.id)
     assert body == b"%PDF-1.7 two" and found.sha256 == last.sha256
     sent = desk.core.rows("SELECT canonical FROM document WHERE type = 'case.attached.v1' ORDER BY entry")
     assert [json.loads(row["canonical"])["version"] for row in sent] == [1, 2]
-    for bad, code in (
-        (b"", "empty"),
-        (b"MZ\x90", "bad_kind"),
-        (b"%PDF-" + b"x" * files.LARGEST, "too_large"),
-    ):
-        fault = refused(
-            lambda bad=bad: files.attach(desk.hall, desk.clerk(), folder, no, "营业执照", "a.pdf", bad)
-        )
-        assert fault.faults[0].code == code
-    virus = Found("Eicar")
-    fault = refused(
-        lambda: files.attach(desk.hall, desk.clerk(), folder, no, "照", "a.pdf", b"%PDF-x", virus)
+    large = check("file", "a.pdf", b"%PDF-" + b"x" * files.LARGEST)
+    fault = refused(lambda: files.attach(desk.hall, desk.clerk(), folder, no, "营业执照", large))
+    assert [(one.field, one.code) for one in fault.faults] == [("file", "too_large")]
+    assert (
+        refused(lambda: files.fetch(desk.hall, desk.clerk("other"), folder, last.id)).code == "unknown_case"
     )
-    assert fault.faults[0].code == "infected"
     (folder / last.sha256[:2] / last.sha256).write_bytes(b"%PDF-1.7 changed")
     assert refused(lambda: files.fetch(desk.hall, desk.clerk(), folder, last.id)).code == "file_damaged"
-
-
-class Found:
-    """A scanner that finds this in everything."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def found_in(self, body: bytes) -> str | None:
-        return self.name
