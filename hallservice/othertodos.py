@@ -74,11 +74,12 @@ class HttpTodos:
                 httpx2.Client(timeout=self.seconds, trust_env=False) as client,
                 client.stream("GET", self.address, params={"staff_no": staff_no}, headers=headers) as answer,
             ):
-                return self._read(answer)
+                return self.read(answer)
         except (httpx2.HTTPError, httpx2.InvalidURL) as fault:
             raise OtherTodosAway(type(fault).__name__) from fault
 
-    def _read(self, answer: httpx2.Response) -> OtherList:
+    def read(self, answer: httpx2.Response) -> OtherList:
+        """What it told; OtherTodosAway when that is not as agreed."""
         body, end = b"", time.monotonic() + self.seconds
         for part in answer.iter_bytes():
             body += part
