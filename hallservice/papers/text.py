@@ -40,8 +40,16 @@ def paragraphs(text: str) -> str:
     return "\n".join(printable(line) for line in lines)
 
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(one_line)]
-Short = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(one_line)]
+def filled(text: str) -> str:
+    """Refuses empty where nothing but blanks would be printed."""
+    if not text.strip():
+        raise ValueRefused("empty", "blanks are no text")
+    return text
+
+
+_SAID = AfterValidator(filled)
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(one_line), _SAID]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(one_line), _SAID]
 Maybe = Annotated[str, StringConstraints(max_length=300), AfterValidator(one_line)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(paragraphs)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(paragraphs), _SAID]
 MaybeText = Annotated[str, StringConstraints(max_length=4000), AfterValidator(paragraphs)]

@@ -9,6 +9,8 @@ from queue import Queue
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exchange.errors import HubError, Misconfigured, Refused, TryLater
 from hallservice.papers.fonts import FontSettings, font_set
@@ -37,6 +39,7 @@ RARE = "䶮㛃𠅤𬬭𡐓𰻝𪚥"  # URO's end, extensions A, B, E, B, G, B
         ({"applicant": "a\nb"}, "line_break", "applicant"),
         ({"applicant": "a" + "\u0301" * 5}, "too_many_marks", "applicant"),
         ({"applicant": ""}, "empty", "applicant"),
+        ({"applicant": " \u3000"}, "empty", "applicant"),
         ({"applicant": "某" * 301}, "too_long", "applicant"),
         ({"materials": []}, "empty", "materials"),
         ({"materials": [{"name": "好"}] * 1001}, "too_many", "materials"),
@@ -86,6 +89,17 @@ def test_markup_is_printed_as_it_is(papers: Papers) -> None:
     )
     text = witnesses.solid(witnesses.text_of(papers.render(paper).pdf))
     assert text.count(witnesses.solid(MARKUP)) >= 5  # head, addressee, sentence, reason, signature
+
+
+@settings(max_examples=25)
+@given(text=st.text(min_size=1, max_size=200))
+def test_any_text_is_printed_or_refused_by_field(papers: Papers, text: str) -> None:
+    try:
+        paper = paper_from(sample("refusal", reason=text))
+    except Refused as fault:
+        assert fault.where == "reason"
+        return
+    assert papers.render(paper).pdf.startswith(b"%PDF-1.7")
 
 
 def test_nothing_leaves_the_page(papers: Papers) -> None:
