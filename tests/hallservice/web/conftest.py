@@ -1,11 +1,19 @@
 """The pages of one hall, served."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import pytest
+from playwright.sync_api import Browser
 
 from hallservice.hall import Hall
-from tests.hallservice.web.webrig import Place, mounted, served
+from hallservice.people.clerk import Clerk
+from hallservice.web.registry import Page
+from tests.exchange.core.rig import Core, copy_of
+from tests.hallservice.web.browsing import Guest, chromium
+from tests.hallservice.web.prepared import MAKERS
+from tests.hallservice.web.webrig import Place, Visitor, mounted, served
+from tests.hallservice.world import LOGINS, clerk_of_role, hall_of
 
 
 @pytest.fixture
@@ -13,3 +21,60 @@ def place(hall: Hall) -> Iterator[Place]:
     """All pages of the hall of this test, and those of samplepages."""
     with served(mounted(hall)) as found:
         yield found
+
+
+@dataclass
+class Walked:
+    """One hall for all pages, its people by name, and what the content policy kept from running."""
+
+    place: Place
+    hall: Hall
+    clerks: dict[str, Clerk]
+    violations: list[str]
+    made: dict[str, str] = field(default_factory=dict)
+    signed: dict[str, Visitor] = field(default_factory=dict)
+
+    def visitor(self, role: str) -> Visitor:
+        """That member of staff with a browser without scripts."""
+        if role not in self.signed:
+            self.signed[role] = self.place.visitor().sign_in(role)
+        return self.signed[role]
+
+    def values(self, page: Page) -> dict[str, str]:
+        """What the page's example stands for."""
+        for given in page.example.values():
+            name = given[1:]
+            if given.startswith("@") and name not in self.made and name in MAKERS:
+                self.made[name] = MAKERS[name](self.hall)
+        return self.made
+
+
+@pytest.fixture(scope="session")
+def walked(hall_pattern: Core, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
+    """A hall that is only looked at."""
+    core = copy_of(hall_pattern, tmp_path_factory.mktemp("walked"))
+    hall, violations = hall_of(core), list[str]()
+    with served(mounted(hall, reported=violations.append)) as place:
+        yield Walked(place, hall, {name: clerk_of_role(hall, name) for name in LOGINS}, violations)
+    core.hub.store.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, started once."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def guests(browser: Browser, walked: Walked) -> Callable[[str], Guest]:
+    """A browser for each role, signed in once; "" is nobody."""
+    known: dict[str, Guest] = {}
+
+    def guest(role: str) -> Guest:
+        if role not in known:
+            made = Guest(browser, walked.place.base)
+            known[role] = made.sign_in(role) if role else made
+        return known[role]
+
+    return guest
