@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from canonical.messages import PAYLOADS
+from exchange.contextnames import uses
 from exchange.errors import Misconfigured
 from exchange.manifest import (
     AmqpCall,
@@ -28,8 +29,9 @@ from exchange.manifest import (
     SoapService,
     Token,
 )
-from exchange.mapping.compile import compile_mapping, parse_toml
+from exchange.mapping.compile import compile_mapping, parse_toml, read_mapping
 from exchange.mapping.run import WireMapping
+from exchange.receipts import REFUSALS
 from exchange.transports.tablelayout import Script, check_door, check_ours, read_script
 
 __all__ = [
@@ -106,6 +108,7 @@ def load_adapter(folder: Traversable) -> Adapter:
         mappings = dict(_mappings(folder))
         check_finished(manifest)
         _check(manifest, mappings)
+        _check_names(folder, manifest)
         script = _script(folder, manifest)
     except Misconfigured as fault:
         where = fault.where if fault.where and ".toml" in fault.where else f"adapter.toml: {fault.where}"
@@ -169,6 +172,22 @@ def _check(manifest: Manifest, mappings: Mapping[str, WireMapping]) -> None:
             raise Misconfigured("no_service", "the manifest has no [soap] service", call.name)
         if call.answered_by and call.answered_by not in {one.name for one in manifest.inbound}:
             raise Misconfigured("unknown_inbound", f"nothing inbound is called {call.answered_by}", call.name)
+
+
+def _check_names(folder: Traversable, manifest: Manifest) -> None:
+    """Every name that is filled in has somebody who fills it; every code answered is one of the hub's."""
+
+    def read(part: str) -> str:
+        return (folder / part).read_text(encoding="utf-8")
+
+    for use in uses(manifest, lambda name: read_mapping(read(f"{name}.mapping.toml"), read)):
+        if use.wrong:
+            raise Misconfigured("unknown_name", f"nothing fills {{{use.name}}}", use.where)
+    for entry in manifest.inbound:
+        codes = entry.answer.codes.keys() if entry.answer else set[str]()
+        if unknown := sorted(codes - REFUSALS - {"*"}):
+            where = f"{entry.name}.answer.codes"
+            raise Misconfigured("unknown_code", f"the hub refuses nothing with {unknown[0]}", where)
 
 
 def _check_mapping(name: str, type_: str | None, mappings: Mapping[str, WireMapping], where: str) -> None:

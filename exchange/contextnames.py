@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Final
 
 from canonical.messages import PAYLOADS
-from exchange.manifest import Call, Inbound, Manifest
+from exchange.manifest import Answer, Call, Inbound, Manifest
 from exchange.mapping.spec import EachSpec, MappingSpec
 
 ALWAYS: Final = frozenset(
@@ -26,13 +26,8 @@ FACTS: Final = frozenset(
     }
 )  # fmt: skip
 """Of the case, and of the certificate a message is about."""
-ASKED: Final = frozenset(
-    {
-        "amount", "certificate_identifier", "code", "fee_code", "item_version", "list_id", "list_version",
-        "notice_no", "reason", "request_id", "said_batch_id", "to_version", "total",
-    }
-)  # fmt: skip
-"""What is asked about in a call that carries no message."""
+ANSWERED: Final = frozenset({"message_id", "code", "hub_code", "path", "detail"})
+"""In what a door answers."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +60,9 @@ def _read_by(door: Inbound) -> set[str]:
 
 
 def said_names(type_: str | None) -> frozenset[str]:
-    """`said_NAME` of a message of this type; what may be asked about where there is none."""
+    """`said_NAME` of a message of this type; nothing where there is none."""
     if type_ is None:
-        return ASKED
+        return frozenset()
     fields = PAYLOADS[type_].model_fields if type_ in PAYLOADS else {}
     counts = {f"said_{name}_count" for name in fields}
     return frozenset({f"said_{name}" for name in fields} | counts | {"file_md5"})
@@ -93,12 +88,29 @@ def uses(manifest: Manifest, read: Callable[[str], MappingSpec | None]) -> Itera
     for door in manifest.inbound:
         for document in door.documents:
             yield from _of_mapping(document.mapping, own, read)
+        if door.answer is not None:
+            yield from _of_answer(door.name, door.answer, own)
+
+
+def _of_answer(name: str, answer: Answer, own: frozenset[str]) -> Iterator[Use]:
+    """Bodies know what was answered, addresses what the message came by."""
+    yield from _templates(f"{name}.answer", _texts([answer.ok, answer.refused]), ANSWERED)
+    told = (answer.exchange or "", answer.routing_key or "")
+    yield from _templates(f"{name}.answer", told, own)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in parts:
+        yield from _texts(one)
 
 
 def _of_call(
     manifest: Manifest, call: Call, own: frozenset[str], read: Callable[[str], MappingSpec | None]
 ) -> Iterator[Use]:
-    types = {document.type for document in call.documents} or {None}
+    types, own = {document.type for document in call.documents}, own.union(call.asks)
     known = own.union(*map(said_names, types))
     yield from _templates(call.name, _written(manifest, call), known)
     for document in call.documents:

@@ -32,6 +32,16 @@ HTTP_STATUS = {
     "busy": 503,
 }
 UNPROCESSABLE = 422
+BUSINESS = frozenset(
+    {
+        "unknown_type", "unknown_field", "missing_field", "unknown_code", "bad_value", "bad_cipher",
+        "unknown_item", "item_not_in_force", "unknown_case", "state_forbids", "decision_contradicts",
+        "bad_calendar", "unknown_message", "not_pulled",
+    }
+)  # fmt: skip
+"""Refusals of HTTP 422."""
+REFUSALS = frozenset(HTTP_STATUS) - {"ok", "held", "not_found"} | BUSINESS
+"""Every code a message may be refused with (docs/wire.md §8; `stale` is told as `replay`)."""
 
 
 def http_status(code: str) -> int:

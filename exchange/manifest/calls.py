@@ -115,7 +115,8 @@ class Call(Section):
     `answered_by` names the inbound document that brings the answer later (AMQP receipts). `first` names
     calls that must have given their `remote` identifiers for the case before this one is made: they are
     made when they have not, under an id that never changes ({once_id}), each identifier committed before
-    the next call, so a resume never registers twice.
+    the next call, so a resume never registers twice. `asks`: what whoever makes a call without a message may
+    give it.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Call(Section):
     reply: Reply | None = None
     answered_by: str | None = None
     first: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
     remote: tuple[Remote, ...] = ()
 
     @model_validator(mode="after")

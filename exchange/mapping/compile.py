@@ -34,6 +34,11 @@ def compile_mapping(name: str, text: str, read: Reader | None = None) -> WireMap
         raise Misconfigured(fault.code, fault.detail, where) from None
 
 
+def read_mapping(text: str, read: Reader) -> MappingSpec:
+    """As written, with its fragments; Misconfigured."""
+    return with_fragments(parse_toml(MappingSpec, text), read)
+
+
 def parse_toml(kind: type[Kind], text: str) -> Kind:
     """A frozen value of a TOML text; Misconfigured names the first wrong key."""
     try:

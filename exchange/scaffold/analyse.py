@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from exchange.adapterfolder import load_adapter
@@ -25,6 +26,7 @@ from exchange.scaffold.sampled import (
 )
 
 MANIFEST, CONTRACT, NOTES = "adapter.toml", "contract/contract.md", "notes.md"
+ASKS = "one of the hub's names (docs/adapters.md), or name it in `asks` of the call"
 _TODO = re.compile(r"\bTODO\b:?\s*([^\"'\n]*)")
 
 
@@ -130,5 +132,6 @@ def _loading(folder: Path) -> list[Point]:
     try:
         load_adapter(folder)
     except Misconfigured as fault:
-        return [broken_point(MANIFEST, fault)]
+        point = broken_point(MANIFEST, fault)
+        return [replace(point, suggestion=ASKS) if fault.code == "unknown_name" else point]
     return []

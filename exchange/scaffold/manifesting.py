@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from exchange.contextnames import ALWAYS, FACTS
 from exchange.scaffold import writing
 from exchange.scaffold.contract import Body, Contract, Operation, snake
 from exchange.scaffold.drafting import verdict_of
+from exchange.scaffold.guess import context_name
 
 SHARED_ANSWER = "answer"
 Messages = Mapping[str, str | None]
@@ -38,13 +40,21 @@ def _call(one: Operation, messages: Messages) -> Iterator[str]:
     yield "[[outbound]]"
     yield f"name = {writing.value(one.name)}"
     yield from (f"{kind} = {writing.value(value)}" for kind, value in one.call.items())
-    body = request_of(one)
+    body, answer = request_of(one), answer_of(one)
+    if asked := _asked([part for part in (body, answer) if part is not None], messages):
+        yield f"asks = {writing.value(asked)}  # its caller gives these"
     if body is not None:
         yield f"documents = [{writing.value(_document(body, messages))}]"
-    answer = answer_of(one)
     if answer is not None:
         yield f"reply = {writing.value(_document(answer, messages))}"
         yield f"outcome = {writing.value(_outcome(answer))}  # TODO: what each code means (errors)"
+
+
+def _asked(bodies: Iterable[Body], messages: Messages) -> list[str]:
+    """What drafts without a message fill that the hub itself knows nothing of."""
+    leaves = (leaf for body in bodies if messages.get(body.name) is None for leaf in body.scope.leaves)
+    found = {context_name(leaf.name) for leaf in leaves} - ALWAYS - FACTS - {"document"}
+    return sorted(name for name in found if name is not None)
 
 
 def request_of(one: Operation) -> Body | None:
