@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select, update
 
 from canonical.codes import code_list
 from canonical.regions import regions
@@ -12,8 +12,9 @@ from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.people import tables as people
 from hallservice.people.clerk import Clerk
-from hallservice.people.filtering import under, within
+from hallservice.people.filtering import within
 from hallservice.refusals import HallRefused
+from hallservice.supervision.roster import ROLES
 from hallservice.supervision.tables import call, card, clock
 from hallservice.supervision.words import COLOURS, FINDING
 
@@ -24,7 +25,8 @@ MOST_BANNER = 20
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What to show; empty means all. `state`: open (not concluded yet), ended, mine (to be acknowledged)."""
+    """What to show; empty means all. `state`: open (the gravest card of each matter that is not concluded),
+    ended, mine (to be acknowledged). `org`: part of the department's name."""
 
     colour: str = ""
     region: str = ""
@@ -90,24 +92,47 @@ _CONCLUDED = clock.c.concluded
 _SAME = and_(clock.c.case_no == card.c.case_no, clock.c.clock == card.c.clock)
 
 
-def cards(connection: Connection, clerk: Clerk, wanted: Filter, page: int = 1) -> tuple[list[Card], int]:
-    """A page of what the clerk may see, newest first, and how many there are."""
+_RANKS = {colour: n for n, colour in enumerate((*COLOURS, FINDING))}
+
+
+def _gravity(colour: ColumnElement[str]) -> ColumnElement[int]:
+    """0 the gravest."""
+    return case(_RANKS, value=colour)
+
+
+SORTS: Mapping[str, Any] = {
+    "raised": card.c.raised_at,
+    "due": card.c.due,
+    "colour": _gravity(card.c.colour),
+    "case": card.c.case_no,
+    "item": card.c.item_name,
+}
+
+
+def cards(
+    connection: Connection, clerk: Clerk, wanted: Filter, *, offset: int = 0, size: int = PAGE, sort: str = ""
+) -> tuple[list[Card], int]:
+    """A page of what the clerk may see and how many there are; `sort`: a name of SORTS, `-` before it
+    turns the order around; newest first without."""
     where = _where(clerk, wanted)
-    newest = _joined().where(where).order_by(card.c.raised_at.desc(), card.c.id.desc())
-    rows = _rows(connection, newest.limit(PAGE).offset(PAGE * (max(page, 1) - 1)))
-    total = select(func.count()).select_from(card).outerjoin(clock, _SAME).where(where)
+    column = SORTS.get(sort.lstrip("-"), card.c.raised_at)
+    order = column.desc() if sort.startswith("-") or not sort else column.asc()
+    rows = _rows(
+        connection, _joined().where(where).order_by(order, card.c.id.desc()).limit(size).offset(offset)
+    )
+    total = _joined(func.count()).where(where)
     told = _told(connection, [row.id for row in rows])
     found = [_card(row, told) for row in rows]
     return found, connection.execute(total).scalar_one()
 
 
 def card_of(connection: Connection, clerk: Clerk, ident: str) -> tuple[Card, list[Call]]:
-    """One card and whom it was told to; HallRefused unknown_card, also for what the clerk may not see."""
+    """One card and whom it was told to; HallRefused not_found, also for what the clerk may not see."""
     mine = select(call.c.card).where(call.c.user == clerk.user)
     seen = or_(within(card.c.org_path, clerk, VIEW), card.c.id.in_(mine))
     found = _rows(connection, _joined().where(card.c.id == ident, seen))
     if not found:
-        raise HallRefused("unknown_card", "没有这张牌，或者不在您的查看范围内", ident)
+        raise HallRefused("not_found", "没有这张牌，或者不在您的查看范围内", ident)
     told = _told(connection, [ident])
     return _card(found[0], told), calls(connection, ident)
 
@@ -120,7 +145,8 @@ def calls(connection: Connection, ident: str) -> list[Call]:
         call.c.delivered_at, call.c.acknowledged_at, call.c.next_at,
     )  # fmt: skip
     query = select(*columns).outerjoin(people.user, people.user.c.id == call.c.user)
-    return [Call(*row) for row in _rows(connection, query.where(call.c.card == ident).order_by(call.c.id))]
+    found = [Call(*row) for row in _rows(connection, query.where(call.c.card == ident))]
+    return sorted(found, key=lambda one: (ROLES.index(one.role), one.name))
 
 
 def of_case(connection: Connection, case_no: str) -> list[Any]:
@@ -134,8 +160,7 @@ def of_case(connection: Connection, case_no: str) -> list[Any]:
 
 def colours_of(connection: Connection, cases: Sequence[str]) -> dict[str, str]:
     """Case -> the gravest colour of a matter still open, for lists of cases."""
-    rank = case({colour: n for n, colour in enumerate(COLOURS)}, value=card.c.colour)
-    query = select(card.c.case_no, func.min(rank)).join(clock, _SAME)
+    query = select(card.c.case_no, func.min(_gravity(card.c.colour))).join(clock, _SAME)
     mine = card.c.case_no.in_(cases) & (card.c.colour != FINDING) & _CONCLUDED.is_(None)
     names = list(COLOURS)
     rows = connection.execute(query.where(mine, card.c.due == clock.c.due).group_by(card.c.case_no))
@@ -162,10 +187,9 @@ def _acknowledge(hall: Hall, work: Work, clerk: Clerk, ident: str) -> None:
 
 def banner(connection: Connection, clerk: Clerk) -> list[Any]:
     """What this person was told and has neither acknowledged nor ended, gravest first: above the worklist."""
-    grave = {colour: n for n, colour in enumerate((*COLOURS, FINDING))}
-    rank = case(grave, value=card.c.colour)
     mine = (call.c.user == clerk.user) & (call.c.state != "acknowledged") & _CONCLUDED.is_(None)
-    columns = (card.c.id, card.c.case_no, card.c.clock, card.c.due, card.c.signal, card.c.colour)
+    rank = _gravity(card.c.colour).label("rank")  # sorted by, so it has to be selected too
+    columns = (card.c.id, card.c.case_no, card.c.clock, card.c.due, card.c.signal, card.c.colour, rank)
     query = select(*columns).distinct().join(call, call.c.card == card.c.id).join(clock, _SAME)
     current = mine & (card.c.due == clock.c.due)
     found = query.where(current).order_by(rank, card.c.due, card.c.id).limit(MOST_BANNER)
@@ -173,7 +197,7 @@ def banner(connection: Connection, clerk: Clerk) -> list[Any]:
 
 
 def by_area(connection: Connection, clerk: Clerk) -> list[Count]:
-    """Cards of matters still open, by county."""
+    """Matters still open by their gravest card and county."""
     area = func.substr(card.c.region, 1, 6)
     names = {code[:6]: one.name for code, one in regions().items() if one.level in ("3", "4")}
     return _counts(connection, clerk, area, lambda key: names.get(key, key))
@@ -188,7 +212,7 @@ def by_category(connection: Connection, clerk: Clerk) -> list[Count]:
 
 
 def by_colour(connection: Connection, clerk: Clerk) -> dict[str, int]:
-    """How many cards of each colour, of matters still open."""
+    """How many matters still open have which card as their gravest."""
     query = select(card.c.colour, func.count()).join(clock, _SAME).where(_open(clerk))
     return {row[0]: row[1] for row in connection.execute(query.group_by(card.c.colour))}
 
@@ -202,9 +226,21 @@ def _counts(connection: Connection, clerk: Clerk, key: Any, name: Any) -> list[C
 
 
 def _open(clerk: Clerk) -> ColumnElement[bool]:
-    """Of the due date that counts now, not concluded, where the clerk may look."""
+    """One card of each matter, where the clerk may look."""
+    return and_(within(card.c.org_path, clerk, VIEW), _gravest())
+
+
+def _gravest() -> ColumnElement[bool]:
+    """Not concluded, of the due date that counts now, and nothing graver was raised for it."""
+    other = card.alias()
+    graver = exists().where(
+        other.c.case_no == card.c.case_no,
+        other.c.clock == card.c.clock,
+        other.c.due == card.c.due,
+        _gravity(other.c.colour) < _gravity(card.c.colour),
+    )
     current = (card.c.due == clock.c.due) & _CONCLUDED.is_(None) & (card.c.colour != FINDING)
-    return and_(within(card.c.org_path, clerk, VIEW), current)
+    return and_(current, ~graver)
 
 
 def _where(clerk: Clerk, wanted: Filter) -> ColumnElement[bool]:
@@ -215,7 +251,7 @@ def _where(clerk: Clerk, wanted: Filter) -> ColumnElement[bool]:
     if wanted.region:
         found.append(card.c.region.startswith(wanted.region.rstrip("0") or "0", autoescape=True))
     if wanted.org:
-        found.append(under(card.c.org_path, wanted.org) if wanted.org.endswith("/") else true())
+        found.append(people.org.c.name.contains(wanted.org, autoescape=True))
     if wanted.item:
         text = wanted.item.strip()
         found.append(card.c.item_name.contains(text, autoescape=True) | (card.c.item_code == text))
@@ -225,11 +261,11 @@ def _where(clerk: Clerk, wanted: Filter) -> ColumnElement[bool]:
 
 
 def _state(clerk: Clerk, state: str) -> list[ColumnElement[bool]]:
-    open_ = _CONCLUDED.is_(None) & (card.c.due == clock.c.due)
+    over = _CONCLUDED.is_not(None) | (card.c.due != clock.c.due)
     waiting = select(call.c.card).where(call.c.user == clerk.user, call.c.acknowledged_at.is_(None))
     known: dict[str, ColumnElement[bool]] = {
-        "open": open_,
-        "ended": ~open_,
+        "open": _gravest(),
+        "ended": over,
         "mine": card.c.id.in_(waiting),
     }
     return [known[state]] if state in known else []
@@ -244,10 +280,10 @@ def _rows(connection: Connection, query: Select[Any]) -> list[Any]:
     return list(connection.execute(query))
 
 
-def _joined() -> Select[Any]:
+def _joined(*columns: Any) -> Select[Any]:
     """Cards with their clock and the name of the department."""
-    of_org = people.org.c.uscc == card.c.org
-    return select(*_columns()).select_from(card).outerjoin(clock, _SAME).outerjoin(people.org, of_org)
+    of_org, chosen = people.org.c.uscc == card.c.org, columns or _columns()
+    return select(*chosen).select_from(card).outerjoin(clock, _SAME).outerjoin(people.org, of_org)
 
 
 def _columns() -> list[Any]:

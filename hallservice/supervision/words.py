@@ -2,10 +2,13 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from markupsafe import Markup
 
 from canonical.signals import ClockName, Signal
 from canonical.timelimit import Limit, Unit
@@ -84,3 +87,20 @@ def several(colour: str) -> str:
 @cache
 def _sms() -> Mapping[str, Any]:
     return tomllib.loads((files("hallservice.supervision") / "sms.toml").read_text("utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A card's colour on a screen: a shape and the word beside the colour, for print and the colour-blind."""
+
+    colour: str
+    words: str = ""
+
+    def __html__(self) -> str:
+        if self.colour not in COLOURS:
+            return Markup('<span class="badge plain">{}</span>').format(self.words)
+        words = self.words or COLOURS[self.colour]
+        return Markup('<span class="card {}">{}</span>').format(self.colour, words)
+
+    def __str__(self) -> str:
+        return self.words or COLOURS.get(self.colour, "")
