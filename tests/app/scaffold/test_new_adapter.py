@@ -304,7 +304,8 @@ def test_a_hub_serves_the_adapters_of_its_site(
     by_hand(folder, "adapter.toml", {"TODO: where the answer says yes or no": "CODE"})
     by_hand(folder, "adapter.toml", {r'documents = \[\{ mapping = "create_notice" \}\]':
             'documents = [{ type = "fee.requested.v1", mapping = "create_notice" }]',
-            r'(?m)^(?=documents = .*"create_refund")': 'asks = ["notice_no", "amount", "reason"]\n'})  # fmt: skip
+            r'(?m)^(?=documents = .*"create_refund")':
+            'asks = ["notice_no", "amount", "reason"]\n'})  # fmt: skip
     settings.state.mkdir(parents=True)
     (settings.state / "tongban.toml").write_text(f'adapters = "{folder.parent}"\n', "utf-8")
     key = party_keys.rsa()
