@@ -41,6 +41,7 @@ class Partner:
     amqp: str | None = None
     cipher: bytes | None = None  # the key agreed for encrypted bodies
     scale: float = 1.0  # its repeat times are the contract's multiplied by this
+    slack: float = 1.2  # seconds a repeat may be late beside its contract time
     clock: str | None = None  # where its clock can be set
 
     def by_kid(self, kid: str) -> Certificate | None:

@@ -6,10 +6,10 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
 from exchange.errors import HubError
 from exchange.manifest import Inbound
@@ -30,6 +30,8 @@ class Heard:
     body: bytes
     at: float  # Unix seconds
     answered: str
+    door: str = ""  # under which scripts are kept
+    ident: bytes = b""  # equal in repeats of one document
 
     @property
     def seal(self) -> str | None:
@@ -46,10 +48,64 @@ class Heard:
 
 @dataclass(frozen=True)
 class Answer:
-    """How to answer: `how` is ok, http500, http503, silence, unsealed, bad_seal or refused."""
+    """How to answer: `how` is ok, http500, http503, silence, unsealed, bad_seal, busy or refused."""
 
     how: str = "ok"
     body: bytes = b"{}"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An answer as it goes out."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Face(Protocol):
+    """How one path of the hub tells its doors and documents apart, and how it answers."""
+
+    def door(self, heard: Heard) -> str:
+        """The door a request is for."""
+
+    def ident(self, heard: Heard) -> bytes:
+        """What is equal in repeats of one document."""
+
+    def answer(self, heard: Heard, answer: Answer) -> Sent:
+        """The answer to a request."""
+
+
+@dataclass(frozen=True)
+class SealedJson:
+    """REST under detached JWS: a door is a path, a repeat has the same bytes."""
+
+    key: SigningKey
+
+    def door(self, heard: Heard) -> str:
+        """The path without its query."""
+        return heard.path.partition("?")[0]
+
+    def ident(self, heard: Heard) -> bytes:
+        """The bytes."""
+        return heard.body
+
+    def answer(self, heard: Heard, answer: Answer) -> Sent:
+        """Sealed for the request, but where the answer is to be wrong."""
+        status = {"http500": 500, "http503": 503, "refused": 400}.get(answer.how, 200)
+        body = b"Internal Server Error" if answer.how == "http500" else answer.body
+        headers = {"Content-Type": "application/json"}
+        if answer.how in ("ok", "bad_seal", "refused"):
+            signed = body + b" " if answer.how == "bad_seal" else body
+            headers[jws.HEADER_NAME] = self._seal(signed, status, heard)
+        return Sent(status, headers, body)
+
+    def _seal(self, body: bytes, status: int, heard: Heard) -> str:
+        nonce = jws.claimed_nonce(heard.seal) or ""
+        now = datetime.now(UTC)
+        return jws.sign_answer(
+            body, self.key, status=status, req=nonce, now=now, nonce=f"kit{time.time_ns():020d}"
+        )
 
 
 Script = Callable[["Heard", int], Answer]
@@ -66,11 +122,13 @@ class Listener:
     heard: list[Heard] = field(default_factory=list)
     scripts: dict[str, Script] = field(default_factory=dict)
     doors: dict[str, bytes] = field(default_factory=dict)  # by path, the good answer without a script
+    faces: dict[str, Face] = field(default_factory=dict)  # by path, those that are not sealed JSON
     default: bytes = b"{}"
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
-        self._seen: dict[str, int] = {}
+        self._seen: dict[tuple[str, bytes], int] = {}
+        self._json = SealedJson(self.key)
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -99,10 +157,12 @@ class Listener:
         size = min(int(handler.headers.get("Content-Length") or 0), LARGEST)
         body = handler.rfile.read(size)
         headers = {name.lower(): value for name, value in handler.headers.items()}
-        heard = Heard(handler.command, handler.path, headers, body, time.time(), "")
+        came = Heard(handler.command, handler.path, headers, body, time.time(), "")
+        face: Face = self.faces.get(came.path.partition("?")[0], self._json)
+        heard = replace(came, door=face.door(came), ident=face.ident(came))
         answer = self._decide(heard)
-        self._keep(Heard(heard.method, heard.path, headers, body, heard.at, answer.how))
-        self._answer(handler, heard, answer)
+        self._keep(replace(heard, answered=answer.how))
+        _answered(handler, None if answer.how == "silence" else face.answer(heard, answer))
 
     def wait(self, wanted: Callable[[list[Heard]], Any], seconds: float) -> Any:
         """The first true value of `wanted` over what was heard, or its last value when time is up."""
@@ -122,40 +182,29 @@ class Listener:
         self._thread.join(2)
 
     def _decide(self, heard: Heard) -> Answer:
-        key = f"{heard.path} {heard.body!r}"
+        key = (heard.door, heard.ident)
         with self._changed:
             before = self._seen.get(key, 0)
             self._seen[key] = before + 1
-        path = heard.path.partition("?")[0]
-        script = self.scripts.get(path)
-        return script(heard, before) if script else Answer(body=self.doors.get(path, self.default))
+        script = self.scripts.get(heard.door)
+        return script(heard, before) if script else Answer(body=self.doors.get(heard.door, self.default))
 
     def _keep(self, heard: Heard) -> None:
         with self._changed:
             self.heard.append(heard)
             self._changed.notify_all()
 
-    def _answer(self, handler: BaseHTTPRequestHandler, heard: Heard, answer: Answer) -> None:
-        if answer.how == "silence":
-            handler.close_connection = True
-            return
-        status = {"http500": 500, "http503": 503, "refused": 400}.get(answer.how, 200)
-        body = b"Internal Server Error" if answer.how == "http500" else answer.body
-        handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body)))
-        if answer.how in ("ok", "bad_seal", "refused"):
-            signed = body + b" " if answer.how == "bad_seal" else body
-            handler.send_header(jws.HEADER_NAME, self._seal(signed, status, heard))
-        handler.end_headers()
-        handler.wfile.write(body)
 
-    def _seal(self, body: bytes, status: int, heard: Heard) -> str:
-        nonce = jws.claimed_nonce(heard.seal) or ""
-        now = datetime.now(UTC)
-        return jws.sign_answer(
-            body, self.key, status=status, req=nonce, now=now, nonce=f"kit{time.time_ns():020d}"
-        )
+def _answered(handler: BaseHTTPRequestHandler, sent: Sent | None) -> None:
+    """Writes the answer; None: the line is cut."""
+    if sent is None:
+        handler.close_connection = True
+        return
+    handler.send_response(sent.status)
+    for name, value in {**sent.headers, "Content-Length": str(len(sent.body))}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(sent.body)
 
 
 def accepting(entry: Inbound) -> bytes:

@@ -24,17 +24,16 @@ from mocks.conformance.properties import property_checks
 from mocks.conformance.queueline import QueueLine
 from mocks.conformance.restline import RestLine
 from mocks.conformance.sealchecks import seal_checks
+from mocks.conformance.soaphub import soap_hub
 from mocks.conformance.soapline import SoapLine
 from mocks.conformance.specimen import Specimens
 from mocks.conformance.tablechecks import table_checks
 from mocks.conformance.tablefeedback import row_checks
 from mocks.conformance.tableline import TableLine
 
-PARTS = (
-    content_checks, property_checks,
-    seal_checks, idempotency_checks, callback_checks, feedback_checks, hostile_checks,
-    hostile_xml_checks, table_checks, row_checks,
-    clock_checks,
+PARTS = (  # callbacks before what leaves many others behind
+    callback_checks, content_checks, property_checks, seal_checks, idempotency_checks, feedback_checks,
+    hostile_checks, hostile_xml_checks, table_checks, row_checks, clock_checks,
 )  # fmt: skip
 
 
@@ -47,6 +46,8 @@ def open_bench(
     bench = Bench(adapter, facts, keys, partner, Specimens(adapter, facts, draw), draw, listener)
     if listener is not None:
         listener.doors |= {one.rest.path: accepting(one) for one in adapter.inbound if one.rest is not None}
+        if (hub := soap_hub(adapter, keys.rsa)) is not None:
+            listener.faces[hub.served.path] = hub
     if connect:
         bench.lines = lines(bench)
     return bench

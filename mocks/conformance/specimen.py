@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import random
 import re
@@ -93,7 +95,7 @@ class Specimens:
         given = {key: value for key, value in held.get("context", {}).items() if key not in OWN}
         own = {"message_id": str(uuid.UUID(int=self.random.getrandbits(128), version=4))}
         own["call_id"] = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-        own |= {f"said_{key}": value for key, value in (content or {}).items() if isinstance(value, str)}
+        own |= _said(content or {})
         told = _told({**given, **(content or {})}, document)
         context = given | own | told | {"case_no": case} | dict(base)
         return Specimen(call, document, self.adapter.mappings[name], payload, context)
@@ -133,6 +135,15 @@ def dated(value: Any, today: date) -> Any:
     """`{today}`, `{today-30}` or `{today+1}` as that day; anything else as it is."""
     found = DAY.fullmatch(value) if isinstance(value, str) else None
     return (today + timedelta(days=int(found[1] or 0))).isoformat() if found else value
+
+
+def _said(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Single values of the message, lengths of its lists, and what older systems ask of a file."""
+    said = {f"said_{key}": value for key, value in content.items() if isinstance(value, str | int)}
+    said |= {f"said_{key}_count": len(value) for key, value in content.items() if isinstance(value, list)}
+    if isinstance(file := content.get("content"), str) and "digest" in content:
+        said["file_md5"] = hashlib.md5(base64.b64decode(file), usedforsecurity=False).hexdigest()
+    return said
 
 
 def _told(content: Mapping[str, Any], document: Document) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class Mock:
     wrap: Callable[["Mock"], str] | None = None  # what it is told the hub's address is
     queue: str = "queue.db"  # the queue file of the kit's side
     scale: float = 0.02  # its repeat times, by the contract's
+    own: dict[str, Any] = field(default_factory=dict)  # further keys of its configuration
     database: str = ""  # the front-end database of a partner that has one; none: a file of its own
     keys: Keys = field(init=False)
     listener: Listener = field(init=False)
@@ -76,7 +77,7 @@ class Mock:
             "queue_path": "queue.db", "seed": 7,
             "hub_url": self.wrap(self) if self.wrap else self.listener.url,
             "repeat_seconds": [gap * self.scale for gap in (1, 5, 30)],
-        } | OWN[self.module]  # fmt: skip
+        } | OWN[self.module] | self.own  # fmt: skip
         if self.module == "department_d":
             self.database = values["database_url"] = self.database or f"sqlite:///{self.folder}/front.db"
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
@@ -110,9 +111,9 @@ class Mock:
         }
         return Partner(**(values | more))  # type: ignore[arg-type]
 
-    def bench(self, url: str = "", *, connect: bool = True) -> Bench:
+    def bench(self, url: str = "", *, connect: bool = True, **more: Any) -> Bench:
         seed = secrets.randbits(48)
-        partner = self.partner(url)
+        partner = self.partner(url, **more)
         return open_bench(self.adapter, self.keys, partner, self.listener, seed, connect=connect)
 
     def report(
@@ -122,8 +123,8 @@ class Mock:
         timeout: float | None = None,
         tries: int | None = None,
     ) -> Report:
-        """A run of the kit, of these checks only or of all."""
-        bench = self.bench(url, connect=False)
+        """A run of the kit, of these checks or of all; with `tries` one that is to find a defect soon."""
+        bench = self.bench(url, connect=False, **({"slack": 0.5} if tries else {}))
         if timeout is not None:
             limits = bench.adapter.limits.model_copy(update={"timeout": timeout})
             bench.adapter = bench.adapter.model_copy(update={"limits": limits})

@@ -241,7 +241,7 @@ def _asked(args: argparse.Namespace) -> Partner | None:
         args.amqp,
         _cipher(args.cipher),
         args.time_scale,
-        args.clock,
+        clock=args.clock,
     )
 
 
