@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 
 from canonical.codes import code_list
 from canonical.regions import regions
@@ -14,9 +14,10 @@ from hallservice.people import tables as people
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import within
 from hallservice.refusals import HallRefused
+from hallservice.supervision.colouring import CURRENT, SAME, gravity
 from hallservice.supervision.roster import ROLES
 from hallservice.supervision.tables import call, card, clock
-from hallservice.supervision.words import COLOURS, FINDING
+from hallservice.supervision.words import FINDING
 
 VIEW = "supervision.view"
 PAGE = 50
@@ -89,21 +90,12 @@ class Count:
 
 
 _CONCLUDED = clock.c.concluded
-_SAME = and_(clock.c.case_no == card.c.case_no, clock.c.clock == card.c.clock)
-
-
-_RANKS = {colour: n for n, colour in enumerate((*COLOURS, FINDING))}
-
-
-def _gravity(colour: ColumnElement[str]) -> ColumnElement[int]:
-    """0 the gravest."""
-    return case(_RANKS, value=colour)
 
 
 SORTS: Mapping[str, Any] = {
     "raised": card.c.raised_at,
     "due": card.c.due,
-    "colour": _gravity(card.c.colour),
+    "colour": gravity(card.c.colour),
     "case": card.c.case_no,
     "item": card.c.item_name,
 }
@@ -158,15 +150,6 @@ def of_case(connection: Connection, case_no: str) -> list[Any]:
     )
 
 
-def colours_of(connection: Connection, cases: Sequence[str]) -> dict[str, str]:
-    """Case -> the gravest colour of a matter still open, for lists of cases."""
-    query = select(card.c.case_no, func.min(_gravity(card.c.colour))).join(clock, _SAME)
-    mine = card.c.case_no.in_(cases) & (card.c.colour != FINDING) & _CONCLUDED.is_(None)
-    names = list(COLOURS)
-    rows = connection.execute(query.where(mine, card.c.due == clock.c.due).group_by(card.c.case_no))
-    return {case_no: names[at] for case_no, at in rows}
-
-
 def acknowledge(hall: Hall, clerk: Clerk, ident: str) -> None:
     """By one it was told to; HallRefused not_receiver, acknowledged (done before changes nothing)."""
     hall.write(lambda work: _acknowledge(hall, work, clerk, ident))
@@ -188,9 +171,9 @@ def _acknowledge(hall: Hall, work: Work, clerk: Clerk, ident: str) -> None:
 def banner(connection: Connection, clerk: Clerk) -> list[Any]:
     """What this person was told and has neither acknowledged nor ended, gravest first: above the worklist."""
     mine = (call.c.user == clerk.user) & (call.c.state != "acknowledged") & _CONCLUDED.is_(None)
-    rank = _gravity(card.c.colour).label("rank")  # sorted by, so it has to be selected too
+    rank = gravity(card.c.colour).label("rank")  # sorted by, so it has to be selected too
     columns = (card.c.id, card.c.case_no, card.c.clock, card.c.due, card.c.signal, card.c.colour, rank)
-    query = select(*columns).distinct().join(call, call.c.card == card.c.id).join(clock, _SAME)
+    query = select(*columns).distinct().join(call, call.c.card == card.c.id).join(clock, SAME)
     current = mine & (card.c.due == clock.c.due)
     found = query.where(current).order_by(rank, card.c.due, card.c.id).limit(MOST_BANNER)
     return list(connection.execute(found))
@@ -213,12 +196,12 @@ def by_category(connection: Connection, clerk: Clerk) -> list[Count]:
 
 def by_colour(connection: Connection, clerk: Clerk) -> dict[str, int]:
     """How many matters still open have which card as their gravest."""
-    query = select(card.c.colour, func.count()).join(clock, _SAME).where(_open(clerk))
+    query = select(card.c.colour, func.count()).join(clock, SAME).where(_open(clerk))
     return {row[0]: row[1] for row in connection.execute(query.group_by(card.c.colour))}
 
 
 def _counts(connection: Connection, clerk: Clerk, key: Any, name: Any) -> list[Count]:
-    query = select(key, card.c.colour, func.count()).join(clock, _SAME).where(_open(clerk))
+    query = select(key, card.c.colour, func.count()).join(clock, SAME).where(_open(clerk))
     found: dict[str, dict[str, int]] = {}
     for area, colour, number in connection.execute(query.group_by(key, card.c.colour).order_by(key)):
         found.setdefault(area, {})[colour] = number
@@ -237,10 +220,9 @@ def _gravest() -> ColumnElement[bool]:
         other.c.case_no == card.c.case_no,
         other.c.clock == card.c.clock,
         other.c.due == card.c.due,
-        _gravity(other.c.colour) < _gravity(card.c.colour),
+        gravity(other.c.colour) < gravity(card.c.colour),
     )
-    current = (card.c.due == clock.c.due) & _CONCLUDED.is_(None) & (card.c.colour != FINDING)
-    return and_(current, ~graver)
+    return and_(CURRENT, ~graver)
 
 
 def _where(clerk: Clerk, wanted: Filter) -> ColumnElement[bool]:
@@ -283,7 +265,7 @@ def _rows(connection: Connection, query: Select[Any]) -> list[Any]:
 def _joined(*columns: Any) -> Select[Any]:
     """Cards with their clock and the name of the department."""
     of_org, chosen = people.org.c.uscc == card.c.org, columns or _columns()
-    return select(*chosen).select_from(card).outerjoin(clock, _SAME).outerjoin(people.org, of_org)
+    return select(*chosen).select_from(card).outerjoin(clock, SAME).outerjoin(people.org, of_org)
 
 
 def _columns() -> list[Any]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from canonical.instants import SHANGHAI
 from exchange.errors import HubError
 from hallservice.hall import Hall
-from hallservice.supervision import scanning, sending
+from hallservice.supervision import scanning, sending, steps
 from hallservice.supervision.scanning import scan
 
 log = structlog.get_logger()
@@ -36,6 +36,7 @@ def keeper(hall: Hall, stop: threading.Event, tick: float = TICK) -> None:
 def look(hall: Hall, done: date | None) -> date | None:
     """One round: a scan where the day is new or something is due, then messages; the day scanned last."""
     today = working_date(hall.hub.store.clock())
+    steps.follow(hall, today, every=False)
     if done != today or hall.read(lambda connection: scanning.is_due(connection, today)):
         report = scan(hall, today)
         log.info("supervised", day=today.isoformat(), looked=report.looked, raised=dict(report.raised))

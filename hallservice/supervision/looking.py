@@ -8,6 +8,7 @@ from exchange import calendars
 from exchange.hub import Hub
 from exchange.store.work import Work
 from hallservice.supervision import store
+from hallservice.supervision.colouring import colour_tasks
 from hallservice.supervision.limits import Course, Facts, Reckoner, Told
 from hallservice.supervision.raising import Raised, case_row, raised
 from hallservice.supervision.thresholds import Rulebook, rulebook
@@ -43,7 +44,9 @@ class Look:
             store.keep(
                 self.work.connection, case_no, region, facts, course, self.today, known=row is not None
             )
-        return raised(self.hub, self.work, case, owed)
+        made = raised(self.hub, self.work, case, owed)
+        colour_tasks(self.work, [case_no])
+        return made
 
     def at_rows(self, rows: Sequence[Any]) -> list[Raised]:
         """The clocks of many cases, as they stand; what was found is written and raised."""
@@ -58,11 +61,13 @@ class Look:
             if self._differs(row, course):
                 seen.append((row, course))
         store.looked_at(self.work.connection, seen, self.today)
-        return [
-            made
+        made = [
+            one
             for case_no, of_case in owed.items()
-            for made in raised(self.hub, self.work, case_row(self.work, case_no), of_case)
+            for one in raised(self.hub, self.work, case_row(self.work, case_no), of_case)
         ]
+        colour_tasks(self.work, list(owed))
+        return made
 
     def _told(self, facts: Facts, looked: str, region: str, known: store.Raised) -> list[Told]:
         rules = self.rules.of(region)

@@ -1,6 +1,6 @@
 """Raising what is owed: a line in the ledger, a row that is never deleted, and who has to be told."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from exchange.hub import Hub
 from exchange.records import add_finding, pseudonym
 from exchange.store.tables import case_record
 from exchange.store.work import Work
-from hallservice.flows.tables import task
 from hallservice.ids import new_id
 from hallservice.supervision import roster
 from hallservice.supervision.limits import Told
@@ -64,7 +63,6 @@ def raised(hub: Hub, work: Work, case: Mapping[str, Any], told: Mapping[str, Seq
             made.append(_raise(hub, work, case, place, clock, one))
             overtaken = number < len(signals) and one.signal is not Signal.RED
             _call(work, case, made[-1], people, overtaken=overtaken)
-    _colour_tasks(work, case["case_no"], made)
     return made
 
 
@@ -127,11 +125,3 @@ def _state(made: Raised, overtaken: bool) -> str:
     if made.colour == FINDING:
         return "listed"
     return "moot" if overtaken else "waiting"
-
-
-def _colour_tasks(work: Work, case_no: str, made: Iterable[Raised]) -> None:
-    """What is to be done shows the card of its case."""
-    colours = [one.colour for one in made if one.colour != FINDING]
-    if colours:
-        mine = update(task).where(task.c.case_no == case_no)
-        work.connection.execute(mine.values(colour=colours[-1]))

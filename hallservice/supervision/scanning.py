@@ -19,7 +19,7 @@ from exchange import acts, calendars
 from exchange.records import pseudonym
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.supervision import defaults, steps, store
+from hallservice.supervision import defaults, stepdefaults, steps, store
 from hallservice.supervision.clocks import MAIN
 from hallservice.supervision.limits import Reckoner
 from hallservice.supervision.looking import Look
@@ -45,10 +45,10 @@ def scan(hall: Hall, today: date) -> Report:
     """Everything that is owed up to `today` and was not told yet."""
     raised: Counter[str] = Counter()
     whole = hall.read(_is_stale)
-    hall.write(lambda work: steps.follow(work, today, every=whole))
+    steps.follow(hall, today, every=whole)
     seen = _whole(hall, today, raised) if whole else 0
     seen += _due(hall, today, raised)
-    fired = defaults.fire(hall, today)
+    fired = defaults.fire(hall, today) + stepdefaults.fire(hall, today)
     if whole:
         hall.write(lambda work: _remember(work, today))
     return Report(seen, whole, raised, fired)

@@ -1,7 +1,7 @@
 """Clocks of steps (C15): made from what is to be done now, as the flows room keeps it."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, literal, select
@@ -12,7 +12,9 @@ from canonical.timelimit import Limit
 from exchange.store.tables import case_record
 from exchange.store.work import Work
 from hallservice.flows.tables import task
+from hallservice.hall import Hall
 from hallservice.supervision import clocks, store
+from hallservice.supervision.colouring import colour_tasks, uncoloured
 from hallservice.supervision.limits import Course, Facts
 from hallservice.supervision.tables import clock
 
@@ -21,25 +23,35 @@ BATCH = 500
 RECENT = 3 * 86_400.0  # seconds
 
 
-def follow(work: Work, today: date, *, every: bool) -> int:
-    """Starts, moves and ends the clocks of steps as the tasks stand; how many. They are looked at next.
+def follow(hall: Hall, today: date, *, every: bool) -> int:
+    """Starts, moves and ends the clocks of steps as the tasks stand, and colours new tasks; how many.
 
-    Without `every`, suspensions are compared only of cases that changed in the last days.
+    The clocks are looked at next. Without `every`, suspensions are compared only of cases that changed in the
+    last days. Nothing is written where nothing changed.
     """
-    changed = 0
-    for row in _ended(work.connection):
+    since = 0.0 if every else hall.hub.store.clock() - RECENT
+    if not hall.read(lambda connection: _waits(connection, since)):
+        return 0
+    return hall.write(lambda work: _follow(work, today, since))
+
+
+def _waits(connection: Connection, since: float) -> bool:
+    return bool(_ended(connection) or _begun(connection, since) or uncoloured(connection))
+
+
+def _follow(work: Work, today: date, since: float) -> int:
+    """The clocks of steps that ended or began; a new one is to be looked at today, as if not yet."""
+    ended, begun = _ended(work.connection), _begun(work.connection, since)
+    for row in ended:
         facts = store.facts_of(row).ended(today)
         store.keep(work.connection, row.case_no, row.region, facts, Course(), today, known=True)
-        changed += 1
-    for row in _begun(work.connection, 0.0 if every else work.now - RECENT):
-        facts = _facts(row)
-        course = Course(days=(today,))  # to be looked at today, as if not yet
-        before = date.fromordinal(today.toordinal() - 1)
-        store.keep(
-            work.connection, row.case_no, row.region, facts, course, before, known=row.known is not None
-        )
-        changed += 1
-    return changed
+    before = today - timedelta(days=1)
+    for row in begun:
+        known = row.known is not None
+        course = Course(days=(today,))
+        store.keep(work.connection, row.case_no, row.region, _facts(row), course, before, known=known)
+    colour_tasks(work, uncoloured(work.connection))
+    return len(ended) + len(begun)
 
 
 def _steps() -> Any:
@@ -57,7 +69,7 @@ def _steps() -> Any:
     )
 
 
-def _ended(connection: Connection) -> Iterable[Any]:
+def _ended(connection: Connection) -> Sequence[Any]:
     steps = _steps()
     same = and_(steps.c.case_no == clock.c.case_no, steps.c.clock == clock.c.clock)
     open_ = clock.c.concluded.is_(None) & clock.c.clock.startswith(PREFIX)
@@ -65,7 +77,7 @@ def _ended(connection: Connection) -> Iterable[Any]:
     return connection.execute(query.limit(BATCH)).all()
 
 
-def _begun(connection: Connection, since: float) -> Iterable[Any]:
+def _begun(connection: Connection, since: float) -> Sequence[Any]:
     """Steps that have no clock, or one with another limit, another day 0 or other suspensions."""
     steps, c = _steps(), case_record.c
     same = and_(steps.c.case_no == clock.c.case_no, steps.c.clock == clock.c.clock)

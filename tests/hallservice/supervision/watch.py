@@ -1,13 +1,13 @@
 """A hub whose hall watches the time: supervision's reactions, a department with its five roles, a diary."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import insert
 
-from exchange.reactions import STANDARD, Reactions
+from exchange.reactions import STANDARD, Reaction, Reactions
 from hallservice.hall import Hall
 from hallservice.people import tables as people
 from hallservice.people.accounts import UserRow, add
@@ -26,13 +26,18 @@ MOBILES = {
 
 def watched(core: Core) -> Hall:
     """The hall over a hub with supervision's reactions beside the standard ones."""
+    with_reactions(core, reactions.REACTIONS)
+    return hall_of(core)
+
+
+def with_reactions(core: Core, *tables: Mapping[str, tuple[Reaction, ...]]) -> None:
+    """The standard reactions and these, each once."""
     table = {kind: list(known) for kind, known in STANDARD.table.items()}
-    for kind, more in reactions.REACTIONS.items():
+    for kind, more in (pair for one in tables for pair in one.items()):
         known = table.setdefault(kind, [])
         known += [one for one in more if one not in known]
     merged = Reactions({kind: tuple(known) for kind, known in table.items()})
     core.hub = replace(core.hub, reactions=merged)
-    return hall_of(core)
 
 
 def staffed(hall: Hall, without: Iterable[str] = ()) -> None:

@@ -1,0 +1,42 @@
+"""The colour of what is to be done: that of the gravest card of its case that still counts."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
+
+from exchange.store.work import Work
+from hallservice.flows.tables import task
+from hallservice.supervision.tables import card, clock
+from hallservice.supervision.words import COLOURS, FINDING
+
+RANKS = {colour: rank for rank, colour in enumerate((*COLOURS, FINDING))}
+SAME = and_(clock.c.case_no == card.c.case_no, clock.c.clock == card.c.clock)
+CURRENT = and_(clock.c.concluded.is_(None), card.c.due == clock.c.due, card.c.colour != FINDING)
+
+
+def gravity(colour: ColumnElement[str]) -> ColumnElement[int]:
+    """0 the gravest."""
+    return case(RANKS, value=colour)
+
+
+def colours_of(connection: Connection, cases: Sequence[str]) -> dict[str, str]:
+    """Case -> the gravest colour of a limit that is not over and whose due date has not moved since."""
+    query = select(card.c.case_no, func.min(gravity(card.c.colour))).join(clock, SAME)
+    rows = connection.execute(query.where(card.c.case_no.in_(cases), CURRENT).group_by(card.c.case_no))
+    return {case_no: list(RANKS)[rank] for case_no, rank in rows}
+
+
+def colour_tasks(work: Work, cases: Sequence[str]) -> None:
+    """Write it where it is another."""
+    found = colours_of(work.connection, cases)
+    for case_no in cases:
+        colour = found.get(case_no, "")
+        mine = (task.c.case_no == case_no) & (task.c.colour != colour)
+        work.connection.execute(update(task).where(mine).values(colour=colour))
+
+
+def uncoloured(connection: Connection) -> list[str]:
+    """Cases with a new task that does not show their card yet."""
+    query = select(task.c.case_no).distinct().join(card, card.c.case_no == task.c.case_no)
+    joined = query.join(clock, SAME).where(task.c.colour == "", CURRENT)
+    return list(connection.execute(joined.limit(500)).scalars())
