@@ -11,7 +11,7 @@ import anyio
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from hallservice.refusals import HallRefused
 from hallservice.web.registry import FORM_FIELDS, Page
@@ -133,13 +133,15 @@ async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None
 async def _multipart(request: Request, page: Page) -> Form:
     parser = MultiPartParser(
         request.headers,
-        _bounded(request, page.largest),
+        _closing(_bounded(request, page.largest)),
         max_files=page.files,
         max_fields=FORM_FIELDS,
         max_part_size=VALUE,
     )
     try:
         parsed = await parser.parse()
+    except _Ended as ended:
+        raise ended.refusal from ended
     except (MultiPartException, FormParserError, UnicodeDecodeError, KeyError) as fault:
         raise bad() from fault
     pairs = [(name, value) for name, value in parsed.multi_items() if isinstance(value, str)]
@@ -147,7 +149,27 @@ async def _multipart(request: Request, page: Page) -> Form:
     for name, value in parsed.multi_items():
         if isinstance(value, UploadFile) and (value.filename or value.size):
             files.setdefault(name[:NAME], []).append(_upload(value))
+        elif isinstance(value, UploadFile):  # a field in which no file was chosen
+            value.file.close()
     return Form(_gathered(pairs), files)
+
+
+class _Ended(MultiPartException):
+    """The stream ended early; the parser closes its files for errors of this class only."""
+
+    def __init__(self, refusal: HallRefused) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+async def _closing(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        async for part in stream:
+            yield part
+    except HallRefused as refusal:
+        raise _Ended(refusal) from refusal
+    except ClientDisconnect as cut:
+        raise _Ended(bad()) from cut
 
 
 def _upload(sent: UploadFile) -> Upload:

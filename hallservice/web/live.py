@@ -61,6 +61,11 @@ class Board:
         self._listeners: set[Listener] = set()
         self._ticker: asyncio.Task[None] | None = None
 
+    @property
+    def streams(self) -> int:
+        """How many are open."""
+        return len(self._listeners)
+
     def count(self, clerk: Clerk, name: str) -> int | None:
         """One number, not older than a second."""
         return self.numbers(clerk).get(name)

@@ -98,6 +98,14 @@ class Guest:
         self.page.wait_for_selector(".own")
         return self
 
+    def access(self, key: str) -> None:
+        """Alt and an accesskey. The tool's own keyboard sends no text with Alt, by which a browser finds it."""
+        line = self.context.new_cdp_session(self.page)
+        said = {"modifiers": 1, "key": key, "windowsVirtualKeyCode": ord(key.upper())}
+        line.send("Input.dispatchKeyEvent", {**said, "type": "keyDown", "text": key, "unmodifiedText": key})
+        line.send("Input.dispatchKeyEvent", {**said, "type": "keyUp"})
+        line.detach()
+
     def open(self, path: str) -> int:
         """The page's status."""
         answer = self.page.goto(self.base + path)

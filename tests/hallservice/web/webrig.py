@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from hallservice.hall import Hall
 from hallservice.web.app import build_pages
+from hallservice.web.live import Board
 from hallservice.web.registry import shipped
 from tests.hallservice.web import samplepages
 from tests.hallservice.world import LOGINS, PASSWORD
@@ -28,7 +29,8 @@ def mounted(hall: Hall, **over: Any) -> FastAPI:
     """The pages where a hub has them."""
     outer = FastAPI(openapi_url=None)
     features = [*shipped(), samplepages.pages]
-    outer.mount("/hall", build_pages(hall, features=features, folders=[FOLDER], **over))
+    outer.state.pages = build_pages(hall, features=features, folders=[FOLDER], **over)
+    outer.mount("/hall", outer.state.pages)
     return outer
 
 
@@ -37,6 +39,7 @@ class Place:
     """Where the pages are, and who came."""
 
     base: str
+    board: Board  # of live counts
     came: list["Visitor"] = field(default_factory=list)
 
     def visitor(self) -> "Visitor":
@@ -61,7 +64,7 @@ def served(app: FastAPI) -> Iterator[Place]:
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     until(lambda: server.started)
-    place = Place(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    place = Place(f"http://127.0.0.1:{listener.getsockname()[1]}", app.state.pages.state.kit.board)
     try:
         yield place
     finally:
