@@ -50,6 +50,7 @@ OWN: dict[str, dict[str, Any]] = {
     "department_c": {"uscc": ORG, "department_name": "示范局", "special_every": 1, "refuse_every": 0,
                      "cipher_key": CIPHER, "step_seconds": 0.05},
 }  # fmt: skip
+NEVER_CALL = frozenset({"department_a", "catalogue"})
 ADAPTER = {"catalogue": "provincial_catalogue"}
 
 
@@ -63,6 +64,7 @@ class Mock:
     queue: str = "queue.db"  # the queue file of the kit's side
     scale: float = 0.02  # its repeat times, by the contract's
     own: dict[str, Any] = field(default_factory=dict)  # further keys of its configuration
+    broker: str = ""  # a RabbitMQ; none: the database queue
     database: str = ""  # the front-end database of a partner that has one; none: a file of its own
     keys: Keys = field(init=False)
     listener: Listener = field(init=False)
@@ -73,11 +75,12 @@ class Mock:
         values = {
             "name": self.module, "port": 0, "state": "state", "key": "keys/key.pem",
             "certificate": "keys/cert.pem", "hub_ec_certificate": "hub-ec.pem",
-            "hub_rsa_certificate": "hub-rsa.pem", "secret": SECRET, "account": ACCOUNT, "amqp_url": "",
-            "queue_path": "queue.db", "seed": 7,
+            "hub_rsa_certificate": "hub-rsa.pem", "secret": SECRET, "account": ACCOUNT,
+            "amqp_url": self.broker, "queue_path": "queue.db", "seed": 7,
             "hub_url": self.wrap(self) if self.wrap else self.listener.url,
-            "repeat_seconds": [gap * self.scale for gap in (1, 5, 30)],
         } | OWN[self.module] | self.own  # fmt: skip
+        if self.module not in NEVER_CALL:
+            values["repeat_seconds"] = [gap * self.scale for gap in (1, 5, 30)]
         if self.module == "department_d":
             self.database = values["database_url"] = self.database or f"sqlite:///{self.folder}/front.db"
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
@@ -105,6 +108,7 @@ class Mock:
             "org": ORG,
             "values": {"region": "441400000000"},
             "queue": self.folder / self.queue,
+            "amqp": self.broker or None,
             "cipher": bytes.fromhex(CIPHER),
             "scale": self.scale,
             "clock": f"{self.url}/admin/clock",
