@@ -12,7 +12,7 @@ from canonical.values import MobileNumber
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import grants, organisations, passwords, rights
+from hallservice.people import administrators, organisations, passwords, rights
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.fields import line, wrong
@@ -213,7 +213,7 @@ def amend(hall: Hall, work: Work, by: Clerk, old: Row[Any], row: UserRow) -> lis
     work.connection.execute(update(t.user).where(t.user.c.id == old.id).values(values))
     ended = left_place(work, by, old, place.path) if row.org != old.org else []
     if ended:
-        grants.expect_administrator(work)
+        administrators.expect_one_left(work)
     rights.touched(work.connection)
     hall.record(work, by, "hall.user_changed", old.id, {"row": _said(row), "ended": ended})
     return ended

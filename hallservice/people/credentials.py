@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import accounts, attempts, grants, leaving, passwords, rights, sessions
+from hallservice.people import accounts, administrators, attempts, leaving, passwords, rights, sessions
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.sessions import Signed
@@ -68,7 +68,7 @@ def _history(connection: Connection, row: Row[Any], most: int) -> list[str]:
     before = connection.execute(
         ask.order_by(t.password_old.c.at.desc(), t.password_old.c.id.desc())
     ).scalars()
-    return [*([row.password] if row.password else []), *before][:most]
+    return list(dict.fromkeys([*([row.password] if row.password else []), *before]))[:most]
 
 
 def _changed(hall: Hall, work: Work, signed: Signed, seen: Row[Any], kept: str) -> None:
@@ -141,7 +141,7 @@ def end_account(hall: Hall, work: Work, by: Clerk, user: str, status: str, reaso
     _status(work, user, status)
     ended = leaving.left_for_good(work, by, user) if status == "left" else []
     sessions.close_all(hall, work, by, user, status)
-    grants.expect_administrator(work)
+    administrators.expect_one_left(work)
     rights.touched(work.connection)
     hall.record(work, by, f"hall.user_{status}", user, {"reason": reason, "ended": ended})
 

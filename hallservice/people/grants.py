@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import leaving, organisations, rights, roles, separation
+from hallservice.people import administrators, leaving, organisations, rights, roles, separation
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import holds
@@ -56,8 +56,16 @@ def given(hall: Hall, work: Work, clerk: Clerk, wish: Wish) -> str:
     id_ = keep(work, wish, clerk.user)
     separation.expect_no_auditor_writes(work, allowed.people)
     rights.touched(work.connection)
-    hall.record(work, clerk, "hall.granted", id_, asdict(wish))
+    hall.record(work, clerk, "hall.granted", id_, said(wish))
     return id_
+
+
+def said(wish: Wish) -> dict[str, Any]:
+    """As the ledger commits to it: whole seconds."""
+    times = {
+        name: None if at is None else int(at) for name, at in (("begins", wish.begins), ("ends", wish.ends))
+    }
+    return asdict(wish) | times
 
 
 def keep(work: Work, wish: Wish, by: str | None) -> str:
@@ -156,14 +164,14 @@ def revoke(hall: Hall, clerk: Clerk, grant: str, reason: str, *, cascade: bool =
         unbegun = {one.grant for one in after.rights if one.begins > work.now}
         ended += [id_ for id_ in fresh if cascade or id_ in unbegun]
         leaving.revoke_rows(work, clerk, ended[1:], "上级授权已收回")
-        expect_administrator(work)
+        administrators.expect_one_left(work)
         rights.touched(work.connection)
-        said = {
+        told = {
             "reason": reason[:200],
             "with": ended[1:],
             "review": [id_ for id_ in fresh if id_ not in ended],
         }
-        hall.record(work, clerk, "hall.revoked", row.id, said)
+        hall.record(work, clerk, "hall.revoked", row.id, told)
         return ended
 
     return hall.write(act)
@@ -183,25 +191,6 @@ def _expect_revocable(work: Work, clerk: Clerk, grant: str) -> Row[Any]:
     return row
 
 
-def expect_administrator(work: Work) -> None:
-    """HallRefused last_administrator unless somebody may still grant, and pass that on, at a top."""
-    tops = work.connection.execute(
-        select(t.org.c.path).where(t.org.c.parent.is_(None), t.org.c.active)
-    ).scalars()
-    held = options(work.connection, work.now).held
-    for path in tops:
-        for (user, function), behind in held.items():
-            if function == GRANT and holds([one.path for one in behind], path) and _grants(work, user, path):
-                return
-    raise HallRefused("last_administrator", "至少要保留一名最高管理员")
-
-
-def _grants(work: Work, user: str, path: str) -> bool:
-    status = work.connection.execute(select(t.user.c.status).where(t.user.c.id == user)).scalar()
-    held = rights.of_user(work.connection, user, work.now).scopes.get(GRANT, ())
-    return status == "active" and holds(held, path)
-
-
 def confirm(hall: Hall, clerk: Clerk, grant: str) -> None:
     """Stand behind a grant under review: it is the clerk's own from now on."""
 
@@ -217,5 +206,29 @@ def confirm(hall: Hall, clerk: Clerk, grant: str) -> None:
         work.connection.execute(update(t.grant).where(t.grant.c.id == grant).values(values))
         rights.touched(work.connection)
         hall.record(work, clerk, "hall.grant_confirmed", grant, {"before": row.granted_by})
+
+    hall.write(act)
+
+
+def hand_over(hall: Hall, clerk: Clerk, successor: str) -> None:
+    """What the set-up gave to the clerk goes to another person, who from now on stands behind everything the
+    clerk gave. Only so can the first administrator ever leave."""
+
+    def act(work: Work) -> None:
+        g = t.grant.c
+        mine = (g.user == clerk.user) & g.revoked_at.is_(None)
+        rows = work.connection.execute(select(t.grant).where(mine, g.granted_by.is_(None))).all()
+        if not rows:
+            raise HallRefused("not_first", "只有最高管理员可以移交")
+        people = receivers(work.connection, clerk, "user", successor)
+        for row in rows:
+            keep(work, Wish(row.role, "user", successor, row.org, row.may_use, row.may_pass), None)
+        leaving.revoke_rows(work, clerk, [row.id for row in rows], "移交")
+        for table, column in ((t.grant, g.granted_by), (t.role_function, t.role_function.c.added_by)):
+            work.connection.execute(update(table).where(column == clerk.user).values({column: successor}))
+        separation.expect_no_auditor_writes(work, people)
+        administrators.expect_one_left(work)
+        rights.touched(work.connection)
+        hall.record(work, clerk, "hall.handed_over", successor, {"grants": [row.id for row in rows]})
 
     hall.write(act)

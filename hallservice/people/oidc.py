@@ -4,7 +4,7 @@ import base64
 import json
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
@@ -17,7 +17,7 @@ from exchange.errors import TryLater
 from exchange.transports.rest import Answer as HttpAnswer
 from exchange.transports.rest import RestClient
 from hallservice.people.port import Answer, Identity, Trip, refused
-from hallservice.people.sso import Clock, challenge
+from hallservice.people.sso import challenge
 
 ALGORITHMS = ("ES256", "ES384", "RS256", "PS256")  # never none, never a shared secret
 KEPT = 3600.0  # seconds the provider's own description is trusted
@@ -44,7 +44,7 @@ class Oidc:
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)
-    clock: Clock
+    clock: Callable[[], float]
     directory: str = ""
     scope: str = "openid profile"
     real_name: str = "real_name"

@@ -17,6 +17,7 @@ from hallservice.people.orgforms import OrgRow, read
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
 MOST_PATH = 255
+IN_USE = "还有在用的下级机构或在职人员，不能停用"
 RELATIONS = {"subordinate": "业务上级", "parallel": "并列"}
 
 
@@ -38,6 +39,7 @@ class Org:
     party: str | None
     active: bool
     place: int
+    source: str
 
     @property
     def depth(self) -> int:
@@ -146,6 +148,17 @@ def upsert(hall: Hall, work: Work, by: Clerk, rows: Sequence[OrgRow]) -> list[Or
     return [known[row.code] for row in rows]
 
 
+def close(hall: Hall, work: Work, by: Clerk, code: str) -> None:
+    """Not in use any more; FormRefused in_use while people or organisations in use are there."""
+    old = get(work.connection, code)
+    if old.active and _alive(work.connection, old):
+        raise FormRefused([FieldFault("active", "in_use", IN_USE)])
+    values = {"active": False, "changed_at": work.now}
+    work.connection.execute(update(t.org).where(t.org.c.code == code).values(values))
+    rights.touched(work.connection)
+    hall.record(work, by, "hall.organisation_closed", code, {})
+
+
 def _known(connection: Connection, codes: Iterable[str]) -> dict[str, Org]:
     wanted, found = sorted(set(codes)), dict[str, Org]()
     for start in range(0, len(wanted), 500):
@@ -169,7 +182,7 @@ def _impossible(
         if taken is not None and taken.code != row.code:
             yield FieldFault("uscc", "taken", f"{where}统一社会信用代码已由“{taken.name}”使用")
     if old and old.active and not row.active and _alive(connection, old):
-        yield FieldFault("active", "in_use", f"{where}还有在用的下级机构或在职人员，不能停用")
+        yield FieldFault("active", "in_use", f"{where}{IN_USE}")
 
 
 def _alive(connection: Connection, old: Org) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import organisations, rights, separation
+from hallservice.people import administrators, organisations, rights, separation
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.fields import line
@@ -110,6 +110,7 @@ def _defined(
     else:
         work.connection.execute(update(t.role).where(t.role.c.id == id_).values(values))
     _hold(work, clerk, id_, added, before - set(wanted))
+    administrators.expect_one_left(work)
     separation.expect_no_auditor_writes(work, users_of(work.connection, id_, work.now))
     rights.touched(work.connection)
     hall.record(

@@ -3,11 +3,10 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
@@ -19,6 +18,7 @@ from hallservice.people.system import SYSTEM
 from hallservice.refusals import HallRefused
 
 TRIP = 600.0  # seconds a person may take at the provider
+MOST_TRIPS = 20_000  # under way at a time: a flood fills no disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ def begin(hall: Hall, provider: IdentityProvider, callback: str, browser: str, b
 
     def act(work: Work) -> None:
         work.connection.execute(delete(t.sign_on).where(t.sign_on.c.expires <= work.now))
+        if work.connection.execute(select(func.count()).select_from(t.sign_on)).scalar_one() >= MOST_TRIPS:
+            raise refused("busy", "同时登录的人太多")
         work.connection.execute(insert(t.sign_on), row | {"expires": work.now + TRIP})
 
     hall.write(act)
@@ -137,6 +139,3 @@ def signed_out(hall: Hall, provider: str, ticket: str) -> int:
     """The provider says that its session ended: those made with it end here too. How many did."""
     mine = (t.session.c.provider == provider) & (t.session.c.ticket == digest(ticket))
     return hall.write(lambda work: sessions.end(hall, work, SYSTEM, mine, "signed out at the provider"))
-
-
-Clock = Callable[[], float]
