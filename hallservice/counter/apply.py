@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from canonical.messages import CaseApplied
 from canonical.values import RegionCode
 from exchange import items
 from exchange.errors import Refused
+from exchange.store.tables import item
 from exchange.store.work import Work
 from hallservice import wording
 from hallservice.counter import catalogue, materials, numbers, receive
@@ -68,6 +69,14 @@ def apply(
     agent = _agent(hall, asked, check)
     check.done()
     return hall.write(lambda work: _opened(hall, work, clerk, asked, payload, agent, handed_in, once))
+
+
+def version_of(connection: Connection, code: str) -> int:
+    """The version of an item a form may be opened for; HallRefused unknown_item."""
+    found = connection.execute(select(item.c.version).where(item.c.code == code, item.c.current)).scalar()
+    if found is None:
+        raise HallRefused("unknown_item", wording.SAID["unknown_item"], "item_code")
+    return int(found)
 
 
 def _payload(asked: Application, check: Check) -> dict[str, Any]:

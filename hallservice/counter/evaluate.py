@@ -17,7 +17,6 @@ from hallservice.refusals import HallRefused
 
 FUNCTION = "counter.deliver"
 TAGS = ("服务热情", "办事快捷", "一次办好", "解释清楚", "等待太久", "材料繁琐", "态度生硬", "多次跑动")
-AFTER = ("not_accepted", "concluded", "delivered", "archived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def _checked(rating: Rating, channel: str) -> dict[str, Any]:
 
 
 def _payload(work: Work, here: Standing, said: dict[str, Any]) -> CaseEvaluated:
-    if here.state not in AFTER:
+    if here.state not in progress.RATABLE:
         raise HallRefused("too_early", "办件还没有办结，办结后才能评价")
     if here.case["facts"]["evaluated"]:
         raise HallRefused("already_evaluated", "这个办件已经评价过了，每个办件评价一次")

@@ -6,8 +6,8 @@ A formula is one of
   {"kind": "per_unit", "price": "2.50", "unit": "件", "least": "10.00", "most": "99.00"}
   {"kind": "tiered", "unit": "元", "tiers": [{"upto": "100", "rate": "0.01"}, {"rate": "0.02"}]}
 
-The tiers are progressive: each rate counts for the part of the quantity in its tier; `base` is added where the
-tier is reached. Amounts are rounded half up, once, at the end.
+The tiers are progressive: each rate counts for the part of the quantity in its tier; `base` is added
+where the tier is reached. Amounts are rounded half up, once, at the end.
 """
 
 from collections.abc import Mapping, Sequence

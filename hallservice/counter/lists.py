@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Select, and_, func, or_, select, tuple_
 from canonical.amounts import BEIJING
 from exchange.clocks import today
 from hallservice import wording
-from hallservice.counter.projection import hashed
 from hallservice.counter.standing import visible
 from hallservice.counter.tables import hall_case, hall_claim, hall_handled
 from hallservice.hall import Hall
@@ -92,7 +91,7 @@ class Wanted:
     """Filters as typed; days are ISO."""
 
     case_no: str = ""
-    person: str = ""  # full name or number of the applicant
+    who: str = ""  # the applicant, by name or number (projection.hashed)
     item: str = ""
     state: str = ""
     stage: str = ""
@@ -111,6 +110,12 @@ def counts(connection: Connection, clerk: Clerk, function: str = "case.view") ->
     return {stage: found.get(stage, 0) for stage in COUNTER}
 
 
+def count(connection: Connection, clerk: Clerk, stage: str) -> int:
+    """How many wait at one stage."""
+    query = select(func.count()).where(C.stage == stage, visible(clerk, "case.view"))
+    return int(connection.execute(query).scalar_one())
+
+
 def todo(
     connection: Connection,
     clerk: Clerk,
@@ -125,7 +130,7 @@ def todo(
     query = (
         select(*SHOWN, hall_claim.c.clerk.label("claimed_by"))
         .join(hall_claim, hall_claim.c.case_no == C.case_no, isouter=True)
-        .where(C.stage == stage, visible(clerk, "case.view"), *_filters(wanted, b""))
+        .where(C.stage == stage, visible(clerk, "case.view"), *_filters(wanted))
         .order_by(C.opened_at, C.case_no)
     )
     if after:
@@ -136,7 +141,6 @@ def todo(
 def done(
     connection: Connection,
     clerk: Clerk,
-    key: bytes,
     wanted: Wanted = Wanted(),
     after: str = "",
     size: int = 20,
@@ -146,7 +150,7 @@ def done(
     query = (
         select(*SHOWN, at.label("handled_at"))
         .join(hall_handled, hall_handled.c.case_no == C.case_no)
-        .where(hall_handled.c.staff_no == clerk.staff_no, visible(clerk, "case.view"), *_filters(wanted, key))
+        .where(hall_handled.c.staff_no == clerk.staff_no, visible(clerk, "case.view"), *_filters(wanted))
         .order_by(at.desc(), C.case_no.desc())
     )
     if after:
@@ -154,13 +158,11 @@ def done(
     return _page(connection, query, size)
 
 
-def search(
-    connection: Connection, clerk: Clerk, key: bytes, wanted: Wanted, after: str = "", size: int = 20
-) -> Page:
-    """Every case the clerk may see, the newest first; `key` is that of pseudonyms."""
+def search(connection: Connection, clerk: Clerk, wanted: Wanted, after: str = "", size: int = 20) -> Page:
+    """Every case the clerk may see, the newest first."""
     query = (
         select(*SHOWN)
-        .where(visible(clerk, "case.view"), *_filters(wanted, key))
+        .where(visible(clerk, "case.view"), *_filters(wanted))
         .order_by(C.opened_at.desc(), C.case_no.desc())
     )
     if after:
@@ -168,13 +170,12 @@ def search(
     return _page(connection, query, size)
 
 
-def _filters(wanted: Wanted, key: bytes) -> list[Any]:
+def _filters(wanted: Wanted) -> list[Any]:
     found: list[Any] = []
     if wanted.case_no:
         found.append(C.case_no == wanted.case_no.strip().upper())
-    if wanted.person and key:
-        digest = hashed(key, wanted.person)
-        found.append(or_(C.name_hash == digest, C.document_hash == digest))
+    if wanted.who:
+        found.append(or_(C.name_hash == wanted.who, C.document_hash == wanted.who))
     if wanted.item:
         found.append(
             or_(C.item_name.contains(wanted.item.strip(), autoescape=True), C.item_code == wanted.item)

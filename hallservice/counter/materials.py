@@ -65,14 +65,13 @@ class Seen:
 
 def of(connection: Connection, case_no: str) -> tuple[Material, ...]:
     """In the order of the item."""
-    return tuple(_material(row) for row in run(connection, _OF, {"of": case_no}))
+    return tuple(_shown(row._asdict()) for row in run(connection, _OF, {"of": case_no}))
 
 
-def _material(row: Any) -> Material:
-    said = row._asdict()
-    del said["case_no"]
-    said |= {"points": tuple(row.points), "checked": tuple(row.checked), "problem": row.problem or ""}
-    said |= {"certificate": row.certificate or "", "certificate_name": row.certificate_name or ""}
+def _shown(row: Mapping[str, Any]) -> Material:
+    said = {name: value for name, value in row.items() if name != "case_no"}
+    said |= {name: tuple(said[name]) for name in ("points", "checked")}
+    said |= {name: said[name] or "" for name in ("problem", "certificate", "certificate_name")}
     return Material(**said)
 
 
@@ -93,6 +92,12 @@ def lay_out(
     rows += [_extra(case_no, len(rows) + at, one) for at, one in enumerate(more, 1)]
     if rows:
         work.connection.execute(insert(hall_material), rows)
+
+
+def asked_by(item: Mapping[str, Any]) -> tuple[Material, ...]:
+    """What an item asks for, before there is a case."""
+    asked = sorted(item.get("materials", ()), key=lambda one: one["order"])
+    return tuple(_shown(_row("", no, one, ())) for no, one in enumerate(asked, 1))
 
 
 def _row(case_no: str, no: int, one: Mapping[str, Any], got: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

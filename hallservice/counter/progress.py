@@ -34,6 +34,7 @@ _STEPS = (
     .order_by(document.c.entry)
 )
 NOTHING = b"------"
+RATABLE = ("not_accepted", "concluded", "delivered", "archived")
 TOLD: Mapping[str, str] = {
     "case.applied.v1": "申请", "case.pre_reviewed.v1": "预审", "case.accepted.v1": "受理",
     "case.step.v1": "审批", "case.special_started.v1": "特别程序开始",
@@ -65,6 +66,7 @@ class Progress:
     promised_due: str
     fee_due: bool
     evaluated: bool
+    ratable: bool
     marks: tuple[Mark, ...]
 
 
@@ -81,6 +83,7 @@ def of(hall: Hall, case_no: str, password: str, client: str) -> Progress:
         here.case["promised_due"] or "",
         bool(here.case["facts"]["fee_due"]) and here.row["stage"] == "fee",
         bool(here.case["facts"]["evaluated"]),
+        here.state in RATABLE,
         marks,
     )
 

@@ -7,7 +7,7 @@ applicant; everything else comes through the document camera.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sqlalchemy import bindparam, insert, select
 
@@ -63,6 +63,7 @@ class Opened:
     receipt_no: str
 
 
+@runtime_checkable
 class CardReader(Protocol):
     """A reader at the window."""
 

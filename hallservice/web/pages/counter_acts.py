@@ -1,0 +1,168 @@
+"""Forms of the counter from pre-review to acceptance."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from hallservice.counter import accept, files, prereview, receive, supplement
+from hallservice.counter.prereview import Review
+from hallservice.counter.standing import Standing
+from hallservice.refusals import FieldFault, FormRefused, HallRefused
+from hallservice.web.context import Context
+from hallservice.web.forms import Form
+from hallservice.web.pages.counter_case import CASE, FILE_COLUMNS, file_cells
+from hallservice.web.pages.counter_parts import (
+    MATERIAL_COLUMNS,
+    back,
+    expected,
+    facts,
+    looked,
+    material_cells,
+    options,
+    seen_version,
+    the_case,
+)
+from hallservice.web.registry import Pages
+
+pages = Pages()
+ACCEPT, APPLY = "counter.accept", "counter.apply"
+
+
+@pages.get("/cases/{case_no}/prereview", function=ACCEPT, title="预审", example=CASE)
+def prereview_form(ctx: Context) -> Response:
+    return ctx.render("counter/prereview.html", **_prereview(ctx, the_case(ctx, ACCEPT)))
+
+
+def _prereview(ctx: Context, here: Standing) -> dict[str, Any]:
+    found = ctx.hall.read(lambda connection: files.of_case(connection, here.no))
+    return {
+        "row": here.row,
+        "facts": facts(here),
+        "columns": MATERIAL_COLUMNS,
+        "cells": material_cells(expected(ctx, here)),
+        "file_columns": FILE_COLUMNS,
+        "files": file_cells(ctx, found),
+    }
+
+
+@pages.post("/cases/{case_no}/prereview", function=ACCEPT, title="预审")
+def prereviewed(ctx: Context) -> Response:
+    asked = Review(ctx.form.one("result"), ctx.form.one("said"))
+    try:
+        prereview.pre_review(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form), asked)
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/prereview.html", **_prereview(ctx, the_case(ctx, ACCEPT)))
+    return back(ctx, "预审结论已提交，申请人会收到短信。")
+
+
+@pages.get("/cases/{case_no}/receive", function=APPLY, title="接件", example=CASE)
+def receive_form(ctx: Context) -> Response:
+    return ctx.render("counter/receive.html", **_receive(ctx, the_case(ctx, APPLY)))
+
+
+def _receive(ctx: Context, here: Standing) -> dict[str, Any]:
+    return {
+        "row": here.row,
+        "facts": facts(here),
+        "shown": expected(ctx, here),
+        "path": "/receive",
+        "verb": "接件",
+        "identify": True,
+    }
+
+
+@pages.post("/cases/{case_no}/receive", function=APPLY, title="接件")
+def received(ctx: Context) -> Response:
+    case_no, form = ctx.path["case_no"], ctx.form
+    try:
+        receive.receive(
+            ctx.hall, ctx.clerk, case_no, seen_version(form), looked(form), form.one("identified", "seen")
+        )
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/receive.html", **_receive(ctx, the_case(ctx, APPLY)))
+    return back(ctx, "已接件，请打印收件回执交申请人。")
+
+
+@pages.get("/cases/{case_no}/accept", function=ACCEPT, title="受理", example=CASE)
+def accept_form(ctx: Context) -> Response:
+    return ctx.render("counter/accept.html", **_accept(ctx, the_case(ctx, ACCEPT)))
+
+
+def _accept(ctx: Context, here: Standing) -> dict[str, Any]:
+    return {
+        "row": here.row,
+        "facts": facts(here),
+        "shown": expected(ctx, here),
+        "deliveries": options("delivery_mode"),
+    }
+
+
+@pages.post("/cases/{case_no}/accept", function=ACCEPT, title="受理")
+def accepted(ctx: Context) -> Response:
+    acts = {"accept": _accepted, "supplement": _wanted, "refuse": _refused}
+    try:
+        act = acts.get(ctx.form.one("do"))
+        if act is None:
+            raise HallRefused("bad_request", "请选择受理、通知补正或不予受理")
+        return back(ctx, act(ctx, seen_version(ctx.form)))
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/accept.html", **_accept(ctx, the_case(ctx, ACCEPT)))
+
+
+def _accepted(ctx: Context, seen: int) -> str:
+    done = accept.accept(
+        ctx.hall, ctx.clerk, ctx.path["case_no"], seen, looked(ctx.form), ctx.form.one("delivery")
+    )
+    return f"已受理，承诺办结日期 {done.promised_due or '待定'}。请打印受理通知书 {done.doc_no}。"
+
+
+def _wanted(ctx: Context, seen: int) -> str:
+    form = ctx.form
+    problems = {
+        int(name.removeprefix("problem-")): form.one(name)
+        for name in form
+        if name.startswith("problem-") and name.removeprefix("problem-").isdecimal() and form.one(name)
+    }
+    more = [(form.one("more-1"), form.one("more-1-problem"))]
+    extra = [pair for pair in more if any(pair)]
+    try:
+        done = supplement.notify(
+            ctx.hall, ctx.clerk, ctx.path["case_no"], seen, problems, extra, form.one("supplement_reason")
+        )
+    except FormRefused as refusal:
+        raise _renamed(refusal, form) from refusal
+    return f"已通知补正。请打印补齐补正通知书 {done.doc_no}。"
+
+
+def _renamed(refusal: FormRefused, form: Form) -> FormRefused:
+    """The faults at this page's own fields."""
+    names = {"reason": "supplement_reason", "materials": "problem-1" if "problem-1" in form else "more-1"}
+    return FormRefused(
+        [FieldFault(names.get(one.field, one.field), one.code, one.said) for one in refusal.faults]
+    )
+
+
+def _refused(ctx: Context, seen: int) -> str:
+    done = accept.refuse(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, ctx.form.one("reason"))
+    return f"已登记不予受理。请打印不予受理通知书 {done.doc_no}。"
+
+
+@pages.get("/cases/{case_no}/supplemented", function=ACCEPT, title="补正续办", example=CASE)
+def supplemented_form(ctx: Context) -> Response:
+    return ctx.render("counter/receive.html", **_supplemented(ctx, the_case(ctx, ACCEPT)))
+
+
+def _supplemented(ctx: Context, here: Standing) -> dict[str, Any]:
+    same = {"path": "/supplemented", "verb": "补正材料已收", "identify": False}
+    return _receive(ctx, here) | same
+
+
+@pages.post("/cases/{case_no}/supplemented", function=ACCEPT, title="补正续办")
+def supplemented(ctx: Context) -> Response:
+    try:
+        supplement.supplemented(
+            ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form), looked(ctx.form)
+        )
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/receive.html", **_supplemented(ctx, the_case(ctx, ACCEPT)))
+    return ctx.redirect(f"/cases/{ctx.path['case_no']}/accept", "补正材料已收，请继续受理。")

@@ -1,0 +1,106 @@
+"""预约管理: the bookings of a day, the slots of the site, booking for somebody at the counter."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from exchange.clocks import today
+from hallservice.counter import appoint, catalogue
+from hallservice.counter.appoint import FUNCTION, Person, Rule
+from hallservice.counter.form import read
+from hallservice.refusals import HallRefused
+from hallservice.web.context import Context
+from hallservice.web.pages.counter_apply import COLUMNS, item_cells
+from hallservice.web.pages.counter_parts import options
+from hallservice.web.registry import Pages
+
+pages = Pages()
+HOME, BOOK = "/counter/appointments", "/counter/appointments/book"
+
+
+@pages.get(HOME, function=FUNCTION, title="预约管理", menu="窗口", order=40)
+def day(ctx: Context) -> Response:
+    return ctx.render("counter/appointments.html", **_day(ctx))
+
+
+def _day(ctx: Context) -> dict[str, Any]:
+    asked = ctx.one("day")[:10] or today(ctx.hall.hub.store.clock()).isoformat()
+    return {
+        "day": asked,
+        "booked": ctx.hall.read(lambda connection: appoint.of_day(connection, ctx.clerk, asked)),
+        "rules": ctx.hall.read(lambda connection: appoint.rules(connection, ctx.clerk)),
+        "states": appoint.STATES,
+    }
+
+
+@pages.post("/counter/appointments/rules", function=FUNCTION, title="预约管理")
+def configured(ctx: Context) -> Response:
+    try:
+        appoint.configure(ctx.hall, ctx.clerk, read(Rule, ctx.form))
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/appointments.html", **_day(ctx))
+    return ctx.redirect(HOME, "时段已新增。")
+
+
+@pages.post("/counter/appointments/act", function=FUNCTION, title="预约管理")
+def acted(ctx: Context) -> Response:
+    ident, verb = ctx.form.one("id"), ctx.form.one("do")
+    try:
+        if verb == "missed":
+            said = f"已登记未到 {appoint.mark_missed(ctx.hall, ctx.clerk)} 人。"
+        elif verb in ACTS:
+            act, said = ACTS[verb]
+            act(ctx.hall, ctx.clerk, ident)
+        else:
+            raise HallRefused("bad_request", "请从预约管理页面重新进入")
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/appointments.html", **_day(ctx))
+    return ctx.redirect(HOME, said)
+
+
+ACTS = {
+    "check_in": (appoint.check_in, "已签到。"),
+    "cancel": (appoint.cancel, "预约已取消。"),
+    "close": (appoint.close, "这个时段不再开放预约。"),
+}
+
+
+@pages.get(BOOK, function=FUNCTION, title="代约")
+def book_form(ctx: Context) -> Response:
+    return ctx.render("counter/book.html", **_book(ctx, ctx.one("item"), ctx.one("q")))
+
+
+def _book(ctx: Context, code: str, words: str) -> dict[str, Any]:
+    now = today(ctx.hall.hub.store.clock()).isoformat()
+    found = ctx.hall.read(
+        lambda connection: catalogue.search(connection, ctx.clerk, code or words[:100], now)
+    )
+    item = next((one for one in found if one.code == code), None)
+    free = appoint.slots(ctx.hall, ctx.clerk.path, code) if item else ()
+    slots = [
+        (f"{one.rule} {one.day} {one.begins}", f"{one.day} {one.begins}–{one.ends}（余 {one.left}）")
+        for one in free
+    ]
+    return {
+        "words": words,
+        "offered": bool(found) or bool(words),
+        "item": item,
+        "slots": slots,
+        "columns": COLUMNS,
+        "rows": [item_cells(ctx, one, BOOK) for one in found],
+        "documents": options("document_type"),
+    }
+
+
+@pages.post(BOOK, function=FUNCTION, title="代约")
+def booked(ctx: Context) -> Response:
+    form = ctx.form
+    code = form.one("item_code")
+    person = Person(*(form.one(name) for name in ("name", "document_type", "document_no", "mobile")))
+    rule, _, at = form.one("slot").partition(" ")
+    on, _, begins = at.partition(" ")
+    try:
+        made = appoint.book(ctx.hall, person, rule, on, begins, code)
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/book.html", **_book(ctx, code, ""))
+    return ctx.redirect(HOME, f"已预约 {made.day} {made.begins}，预约码 {made.code}，短信已发送。")

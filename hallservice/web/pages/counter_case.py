@@ -1,0 +1,255 @@
+"""One case: what it is, its materials, files, notices, fee and course; and what may be done next."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+from starlette.responses import Response
+
+from hallservice import wording
+from hallservice.counter import certify, charge, deliver, files, history, materials, notices, unmask
+from hallservice.counter.lists import local
+from hallservice.counter.standing import Standing
+from hallservice.counter.tables import hall_found
+from hallservice.counter.unmask import Person
+from hallservice.people.clerk import Clerk
+from hallservice.refusals import HallRefused
+from hallservice.web.context import Context
+from hallservice.web.lists import Column, Link
+from hallservice.web.pages.counter_parts import (
+    COLOURS,
+    MATERIAL_COLUMNS,
+    Facts,
+    back,
+    expected,
+    material_cells,
+    renderer,
+    the_case,
+)
+from hallservice.web.pages.counter_parts import facts as facts_of
+from hallservice.web.registry import Pages
+
+pages = Pages()
+VIEW = "case.view"
+CASE = {"case_no": "@case"}
+PDF = "application/pdf"
+FILE_COLUMNS = (
+    Column("材料"), Column("文件"), Column("版本", kind="num"), Column("大小（KB）", kind="num"),
+    Column("上传人"), Column("上传时间", kind="date"),
+)  # fmt: skip
+FOUND_COLUMNS = (
+    Column("证照"),
+    Column("编号"),
+    Column("状态"),
+    Column("有效期至", kind="date"),
+    Column("持有系统"),
+)
+HISTORY_COLUMNS = (
+    Column("时间", kind="date"), Column("环节"), Column("办理人"), Column("结果"), Column("意见或说明"),
+)  # fmt: skip
+# Stage -> what may be done there: function, path, words, key.
+ACTS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "prereview": (("counter.accept", "/prereview", "预审", "A"),),
+    "receive": (("counter.apply", "/receive", "接件", "A"), ("counter.accept", "/accept", "直接受理", "B")),
+    "accept": (("counter.accept", "/accept", "受理、补正、不予受理", "A"),),
+    "supplement": (("counter.accept", "/supplemented", "补正续办", "A"),),
+    "fee": (("counter.fee", "/fee", "核价与缴费", "A"),),
+    "certificate": (("counter.deliver", "/certificate", "制证与办结", "A"),),
+    "deliver": (
+        ("counter.deliver", "/deliver", "送达", "A"),
+        ("counter.deliver", "/evaluate", "评价", "V"),
+    ),
+    "done": (("counter.deliver", "/evaluate", "评价", "V"),),
+}
+
+
+@pages.get("/cases/{case_no}", function=VIEW, title="办件", example=CASE)
+def case(ctx: Context) -> Response:
+    return ctx.render("counter/case.html", **_values(ctx, the_case(ctx, VIEW)))
+
+
+@pages.post("/cases/{case_no}/unmask", function="case.unmask", title="办件", draft=False)
+def unmasked(ctx: Context) -> Response:
+    here = the_case(ctx, VIEW)
+    try:
+        person = unmask.unmask(ctx.hall, ctx.clerk, here.no, ctx.form.one("reason"))
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/case.html", **_values(ctx, here))
+    return ctx.render("counter/case.html", **_values(ctx, here, person))
+
+
+def _values(ctx: Context, here: Standing, person: Person | None = None) -> dict[str, Any]:
+    return {
+        "row": here.row,
+        "state": wording.state(here.state),
+        "stage": wording.stage(here.row["stage"]),
+        "colour": COLOURS.get(here.state, "info"),
+        "acts": _acts(ctx.clerk, here),
+        "facts": _facts(here, person),
+        "person": person,
+        "may_unmask": ctx.clerk.may("case.unmask"),
+        "may_print": any(
+            ctx.clerk.may(code) for code in ("counter.apply", "counter.accept", "counter.deliver")
+        ),
+        **_papers(ctx, here),
+        **ctx.hall.read(lambda connection: _beside(ctx, connection, here)),
+    }
+
+
+def _acts(clerk: Clerk, here: Standing) -> list[tuple[str, str, str]]:
+    found = [
+        (path, text, key) for code, path, text, key in ACTS.get(here.row["stage"], ()) if clerk.may(code)
+    ]
+    if here.case["acceptance"] and clerk.may("approval.handle"):
+        found.append(("/process", "审批办理", "H"))
+    return found
+
+
+def _facts(here: Standing, person: Person | None) -> Facts:
+    shown = facts_of(here)
+    if person is None:
+        return shown
+    full = {"申请人": person.name, "证件号码": person.document_no}
+    more = (("联系人", person.contact), ("手机号码", person.mobile))
+    return (*((name, full.get(name, value)) for name, value in shown), *more)
+
+
+def _papers(ctx: Context, here: Standing) -> dict[str, Any]:
+    shown = expected(ctx, here)
+    return {
+        "material_columns": MATERIAL_COLUMNS,
+        "material_cells": material_cells(shown),
+        "material_names": [(one.name, one.name) for one in shown] or [("其他材料", "其他材料")],
+        "may_attach": ctx.clerk.may(files.FUNCTION) and here.row["stage"] != "done",
+    }
+
+
+def _beside(ctx: Context, connection: Connection, here: Standing) -> dict[str, Any]:
+    fee, made = charge.latest(connection, here.no), certify.latest(connection, here.no)
+    sent = deliver.parcel(connection, here.no)
+    return {
+        "notices": [_notice(one) for one in notices.of_case(connection, here.no)],
+        "money": fee_facts(fee) if fee else (),
+        "certificate": certificate_facts(made) if made else (),
+        "parcel": parcel_facts(sent) if sent else (),
+        "file_columns": FILE_COLUMNS,
+        "files": file_cells(ctx, files.of_case(connection, here.no)),
+        "found_columns": FOUND_COLUMNS,
+        "found": _found(connection, here.no),
+        "history_columns": HISTORY_COLUMNS,
+        "history": [
+            (local(one.at), one.what, one.who, one.result, one.said)
+            for one in history.of_case(connection, here)
+        ],
+    }
+
+
+def _notice(one: notices.Notice) -> dict[str, Any]:
+    return {
+        "title": one.title,
+        "doc_no": one.doc_no,
+        "at": local(one.issued_at),
+        "by": one.issued_by,
+        "copies": one.copies,
+    }
+
+
+def fee_facts(fee: charge.Fee) -> Facts:
+    """One request for payment, as it stands."""
+    return (
+        ("应缴合计（元）", fee.total),
+        ("状态", charge.STATES[fee.state]),
+        ("减免（元）", f"{fee.reduction}（{fee.reduction_basis}）" if fee.reduction_basis else "无"),
+        ("缴款通知书号", fee.notice_no or "尚未取得"),
+        ("核价人", fee.verified_by),
+        ("缴费期限", fee.due_on),
+        ("银行流水号", fee.serial or "—"),
+        ("窗口确认人", fee.confirmed_by or "—"),
+    )
+
+
+def certificate_facts(made: certify.Certificate) -> Facts:
+    """One certificate asked for, as it stands."""
+    states = {"requested": "已申请，等待签发", "pending_seal": "待签章", "issued": "已签发"}
+    return (
+        ("证照名称", made.name),
+        ("状态", states.get(made.state, made.state)),
+        ("证照编号", made.number or "—"),
+        ("有效期", f"{made.valid_from} 至 {made.valid_to or '长期'}"),
+    )
+
+
+def parcel_facts(sent: deliver.Parcel) -> Facts:
+    """One parcel, as it was tracked last."""
+    return (("运单号", sent.waybill_no or "尚未取得"), ("状态", sent.told), ("位置", sent.place or "—"))
+
+
+def file_cells(ctx: Context, found: tuple[files.File, ...]) -> list[tuple[Any, ...]]:
+    """Files with a link to each."""
+    return [
+        (
+            one.material,
+            Link(ctx.url(f"/files/{one.id}"), one.name),
+            one.version,
+            max(one.size // 1024, 1),
+            one.by,
+            local(one.at),
+        )
+        for one in found
+    ]
+
+
+def _found(connection: Connection, case_no: str) -> list[tuple[Any, ...]]:
+    rows = connection.execute(select(hall_found).where(hall_found.c.case_no == case_no))
+    return [
+        (
+            row.name,
+            row.number_masked,
+            materials.label("certificate_state", row.state),
+            row.valid_to or "长期",
+            row.held_by or "电子证照库",
+        )
+        for row in rows
+    ]
+
+
+@pages.get("/cases/{case_no}/paper", function=VIEW, title="文书", example={**CASE, "?": "no=@paper"})
+def paper(ctx: Context) -> Response:
+    """The original to look at, marked by no copy."""
+    here = the_case(ctx, VIEW)
+    body = notices.shown(ctx.hall, ctx.clerk, ctx.one("no"), renderer(ctx))
+    return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
+
+
+@pages.post(
+    "/cases/{case_no}/print", function=("counter.apply", "counter.accept", "counter.deliver"), once=False
+)
+def printed(ctx: Context) -> Response:
+    """One copy more, as PDF for the printer."""
+    here = the_case(ctx, VIEW)
+    body = notices.printed(ctx.hall, ctx.clerk, ctx.form.one("no"), renderer(ctx))
+    return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
+
+
+@pages.post(
+    "/cases/{case_no}/files", function=files.FUNCTION, title="办件", files=5, largest=20 * 1024 * 1024
+)
+def attach(ctx: Context) -> Response:
+    here = the_case(ctx, files.FUNCTION)
+    try:
+        for one in ctx.accept("file", largest=files.LARGEST):
+            folder, material = ctx.hall.settings.files, ctx.form.one("material")
+            files.attach(ctx.hall, ctx.clerk, folder, here.no, material, one)
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/case.html", **_values(ctx, the_case(ctx, VIEW)))
+    return back(ctx, "附件已上传并发送。")
+
+
+@pages.get("/files/{id}", function=VIEW, title="附件", example={"id": "@file"})
+def file(ctx: Context) -> Response:
+    found, body = files.fetch(ctx.hall, ctx.clerk, ctx.hall.settings.files, ctx.path["id"])
+    return ctx.file(body, found.name, found.media_type)
+
+
+@pages.get("/cases/{case_no}/process", function="approval.handle", title="审批办理", example=CASE)
+def process(ctx: Context) -> Response:
+    return ctx.redirect(f"/approval/cases/{ctx.path['case_no']}")

@@ -1,0 +1,226 @@
+"""Forms of the counter after the decision: fee, certificate, conclusion, delivery, evaluation."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import Response
+
+from canonical.codes import code_list
+from canonical.regions import full_name, regions
+from canonical.values import RegionCode
+from hallservice.counter import certify, charge, deliver, evaluate
+from hallservice.counter.evaluate import TAGS, Rating
+from hallservice.counter.standing import Standing
+from hallservice.refusals import HallRefused
+from hallservice.web.context import Context
+from hallservice.web.lists import Column
+from hallservice.web.pages.counter_case import CASE, certificate_facts, fee_facts, parcel_facts
+from hallservice.web.pages.counter_parts import back, facts, options, seen_version, the_case
+from hallservice.web.registry import Pages
+
+pages = Pages()
+FEE, DELIVER = "counter.fee", "counter.deliver"
+FEE_COLUMNS = (
+    Column("编码"), Column("收费项目"), Column("标准"), Column("数量", kind="num"), Column("单位"),
+    Column("金额（元）", kind="num"),
+)  # fmt: skip
+LEVELS = [(entry.name, entry.label) for entry in code_list("satisfaction").entries]
+PAYABLE = ("decided",)
+
+
+@pages.get("/cases/{case_no}/fee", function=FEE, title="核价与缴费", example=CASE)
+def fee_form(ctx: Context) -> Response:
+    return ctx.render("counter/fee.html", **_fee(ctx, the_case(ctx, FEE)))
+
+
+def _fee(ctx: Context, here: Standing, computed: charge.Computed | None = None) -> dict[str, Any]:
+    fee = ctx.hall.read(lambda connection: charge.latest(connection, here.no))
+    case_facts = here.case["facts"]
+    due = here.state in PAYABLE and case_facts["granted"] and case_facts["fee_due"]
+    lines = fee.lines if fee else ()
+    return {
+        "row": here.row,
+        "facts": facts(here),
+        "fee": fee_facts(fee) if fee else (),
+        "fee_columns": FEE_COLUMNS,
+        "fee_rows": [tuple(line.get(key, "") for key in LINE) for line in lines],
+        "may_confirm": fee is not None and fee.state == "paid",
+        "may_ask": due and (fee is None or fee.state == "reversed"),
+        "standards": charge.standards(here),
+        "computed": computed,
+        "amounts": {line.code: line.amount for line in computed.lines} if computed else {},
+    }
+
+
+LINE = ("code", "name", "standard", "quantity", "unit", "amount")
+
+
+@pages.post("/cases/{case_no}/fee", function=FEE, title="核价与缴费")
+def fee_asked(ctx: Context) -> Response:
+    form, here = ctx.form, the_case(ctx, FEE)
+    quantities = {one.code: form.one(f"quantity-{one.code}") for one in charge.standards(here)}
+    asked = charge.Asked(quantities, form.one("reduction"), form.one("reduction_basis"), form.one("due_on"))
+    try:
+        if form.one("do") == "compute":
+            ctx.typed = form
+            return ctx.render(
+                "counter/fee.html", **_fee(ctx, here, charge.compute(charge.standards(here), asked))
+            )
+        number = charge.request(ctx.hall, ctx.clerk, here.no, seen_version(form), asked)
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, here))
+    return back(ctx, f"已核价并发出缴费通知。请打印缴费通知单 {number}。")
+
+
+@pages.post("/cases/{case_no}/fee/confirm", function=FEE, title="核价与缴费")
+def fee_confirmed(ctx: Context) -> Response:
+    try:
+        charge.confirm(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form))
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, the_case(ctx, FEE)))
+    return back(ctx, "已确认缴费。")
+
+
+@pages.get("/cases/{case_no}/certificate", function=DELIVER, title="制证与办结", example=CASE)
+def certificate_form(ctx: Context) -> Response:
+    return ctx.render("counter/certificate.html", **_certificate(ctx, the_case(ctx, DELIVER)))
+
+
+def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
+    made = ctx.hall.read(lambda connection: certify.latest(connection, here.no))
+    known = here.case["facts"]
+    decided = here.state == "decided" and not (known["granted"] and known["fee_due"])
+    return {
+        "row": here.row,
+        "facts": facts(here),
+        "certificate": certificate_facts(made) if made else (),
+        "name": here.item.get("result_name") or here.row["item_name"],
+        "may_ask": decided and known["granted"] and bool(here.item.get("certificate_type")) and made is None,
+        "may_conclude": here.state == "certified" or (decided and made is None),
+        "deliveries": options("delivery_mode"),
+    }
+
+
+def _done(
+    ctx: Context, template: str, values: Callable[[Context, Standing], Any], act: Callable[[], str]
+) -> Response:
+    """One act of a form; refused, the form again."""
+    try:
+        return back(ctx, act())
+    except HallRefused as refusal:
+        return ctx.fault(refusal, template, **values(ctx, the_case(ctx, DELIVER)))
+
+
+@pages.post("/cases/{case_no}/certificate", function=DELIVER, title="制证与办结")
+def certificate_asked(ctx: Context) -> Response:
+    form = ctx.form
+
+    def act() -> str:
+        asked = certify.Asked(form.one("name"), form.one("valid_from"), form.one("valid_to"))
+        certify.request(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), asked)
+        return "已向电子证照系统申请制证。"
+
+    return _done(ctx, "counter/certificate.html", _certificate, act)
+
+
+@pages.post("/cases/{case_no}/conclude", function=DELIVER, title="制证与办结")
+def concluded(ctx: Context) -> Response:
+    form = ctx.form
+
+    def act() -> str:
+        number = certify.conclude(
+            ctx.hall,
+            ctx.clerk,
+            ctx.path["case_no"],
+            seen_version(form),
+            form.one("text"),
+            form.one("delivery"),
+        )
+        return f"已办结，申请人会收到短信。请打印决定书 {number} 和办结通知书。"
+
+    return _done(ctx, "counter/certificate.html", _certificate, act)
+
+
+@pages.get("/cases/{case_no}/deliver", function=DELIVER, title="送达", example=CASE)
+def deliver_form(ctx: Context) -> Response:
+    return ctx.render("counter/deliver.html", **_deliver(ctx, the_case(ctx, DELIVER)))
+
+
+def _deliver(ctx: Context, here: Standing) -> dict[str, Any]:
+    sent = ctx.hall.read(lambda connection: deliver.parcel(connection, here.no))
+    return {
+        "row": here.row,
+        "facts": facts(here),
+        "parcel": parcel_facts(sent) if sent else (),
+        "may_send": sent is None or sent.status in ("returned", "lost"),
+        "documents": options("document_type"),
+        "deliveries": options("delivery_mode"),
+        "region": here.row["region"],
+        "regions": counties(),
+    }
+
+
+def counties() -> list[tuple[str, str]]:
+    """The counties of the city as choices."""
+    return [(code, full_name(RegionCode(code))) for code, one in regions().items() if one.level == "4"]
+
+
+@pages.post("/cases/{case_no}/deliver", function=DELIVER, title="送达")
+def delivered(ctx: Context) -> Response:
+    form = ctx.form
+
+    def act() -> str:
+        said = (form.one(name) for name in ("collector", "document_type", "document_no", "mode"))
+        asked = deliver.Collection(*said)
+        number = deliver.deliver(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), asked)
+        return f"已登记送达。请打印送达回执 {number} 由领取人签名，并请领取人评价。"
+
+    return _done(ctx, "counter/deliver.html", _deliver, act)
+
+
+@pages.post("/cases/{case_no}/send", function=DELIVER, title="送达")
+def sent(ctx: Context) -> Response:
+    form = ctx.form
+
+    def act() -> str:
+        names = ("receiver", "mobile", "region", "address", "sender_mobile", "sender_address")
+        asked = deliver.Address(*(form.one(name) for name in names))
+        deliver.send(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), asked)
+        return "已下单邮寄，快件签收后再登记送达。"
+
+    return _done(ctx, "counter/deliver.html", _deliver, act)
+
+
+@pages.get("/cases/{case_no}/evaluate", function=DELIVER, title="评价", example=CASE)
+def evaluate_form(ctx: Context) -> Response:
+    return ctx.render("counter/evaluate.html", **_evaluate(ctx, the_case(ctx, DELIVER)))
+
+
+def _evaluate(ctx: Context, here: Standing) -> dict[str, Any]:
+    return {"facts": facts(here), **rating_values(ctx, f"/cases/{here.no}/evaluate")}
+
+
+def rating_values(ctx: Context, path: str, case_no: str = "", password: str = "") -> dict[str, Any]:
+    """What the form of a rating needs."""
+    return {
+        "action": ctx.url(path),
+        "case_no": case_no,
+        "password": password,
+        "levels": LEVELS,
+        "tags": [(tag, tag) for tag in TAGS],
+    }
+
+
+def rating(ctx: Context) -> Rating:
+    """As typed."""
+    form = ctx.form
+    return Rating(form.one("satisfaction"), form.one("comment"), tuple(form.all("tags")))
+
+
+@pages.post("/cases/{case_no}/evaluate", function=DELIVER, title="评价")
+def evaluated(ctx: Context) -> Response:
+    def act() -> str:
+        evaluate.at_window(ctx.hall, ctx.clerk, ctx.path["case_no"], rating(ctx))
+        return "评价已提交，谢谢。"
+
+    return _done(ctx, "counter/evaluate.html", _evaluate, act)

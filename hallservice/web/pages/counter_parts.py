@@ -1,0 +1,124 @@
+"""What several pages of the counter share: the case's head, material rows, where one goes next."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from canonical.codes import code_list
+from hallservice import wording
+from hallservice.counter import materials
+from hallservice.counter.materials import Material, Seen
+from hallservice.counter.standing import Standing, look
+from hallservice.papers.kinds import Paper
+from hallservice.papers.service import Papers
+from hallservice.refusals import HallRefused
+from hallservice.web.context import Context
+from hallservice.web.forms import Form
+from hallservice.web.lists import Column
+
+Facts = tuple[tuple[str, object], ...]
+COLOURS: Mapping[str, str] = {
+    "accepted": "ok", "decided": "ok", "certified": "ok", "concluded": "ok", "delivered": "ok",
+    "archived": "plain", "not_accepted": "bad", "pre_refused": "bad", "supplementing": "warn",
+    "pre_supplement": "warn", "suspended": "warn", "awaiting_payment": "warn",
+}  # fmt: skip
+MATERIAL_COLUMNS = (
+    Column("材料"), Column("必要性"), Column("收取情况"), Column("形式"), Column("份数", kind="num"),
+    Column("要点核对", kind="num"), Column("电子证照"),
+)  # fmt: skip
+NO_PRINTING = "本站没有配置打印服务"
+
+
+def options(codes: str, first: str = "") -> list[tuple[str, str]]:
+    """A code list as choices."""
+    listed = [(entry.name, entry.label) for entry in code_list(codes).entries]
+    return [("", first), *listed] if first else listed
+
+
+def the_case(ctx: Context, function: str) -> Standing:
+    """The case of the address."""
+    return ctx.hall.read(lambda connection: look(connection, ctx.clerk, ctx.path["case_no"], function))
+
+
+def facts(here: Standing) -> Facts:
+    """The head of every screen about a case, masked."""
+    row = here.row
+    return (
+        ("办件编号", row["case_no"]),
+        ("事项", row["item_name"]),
+        ("申请人", row["applicant_masked"]),
+        ("证件号码", row["document_masked"]),
+        ("主管部门", here.department),
+        ("当前状态", wording.state(here.state)),
+        ("申请方式", materials.label("apply_channel", row["channel"])),
+        ("承诺办结日期", row["promised_due"] or "受理后确定"),
+    )
+
+
+def seen_version(form: Form) -> int:
+    """The version the form was made from; HallRefused bad_request."""
+    said = form.one("seen")
+    if not said.isdecimal() or len(said) > 15:
+        raise HallRefused("bad_request", "请从办件页面重新进入")
+    return int(said)
+
+
+def looked(form: Form, most: int = 200) -> tuple[Seen, ...]:
+    """The material rows of a form: `material-<no>`, `-as`, `-count`, `-point`."""
+    numbers = [name.removeprefix("material-") for name in form if name.startswith("material-")]
+    rows = sorted({int(no) for no in numbers if no.isdecimal() and len(no) < 5})[:most]
+    return tuple(
+        Seen(
+            no,
+            form.one(f"material-{no}"),
+            form.one(f"material-{no}-as"),
+            form.one(f"material-{no}-count", "1"),
+            tuple(int(at) for at in form.all(f"material-{no}-point") if at.isdecimal() and len(at) < 5),
+        )
+        for no in rows
+    )
+
+
+def material_cells(shown: Sequence[Material]) -> list[tuple[Any, ...]]:
+    """Rows of the case page's list."""
+    return [
+        (
+            one.name,
+            one.needed,
+            one.told,
+            materials.label("material_received_as", one.received_as) if one.status == "received" else "",
+            one.count or "",
+            f"{len(one.checked)}/{len(one.points)}" if one.points else "",
+            one.certificate_name,
+        )
+        for one in shown
+    ]
+
+
+def expected(ctx: Context, here: Standing) -> tuple[Material, ...]:
+    """The materials of a case; those of its item while nobody has taken them in."""
+    found = ctx.hall.read(lambda connection: materials.of(connection, here.no))
+    return found or materials.asked_by(here.item)
+
+
+def renderer(ctx: Context) -> Callable[[Paper, int], tuple[bytes, str]]:
+    """The site's printing; HallRefused no_printing."""
+    papers = ctx.kit.extras.get("papers")
+    if not isinstance(papers, Papers):
+        raise HallRefused("no_printing", NO_PRINTING)
+
+    def render(paper: Paper, copy: int) -> tuple[bytes, str]:
+        made = papers.render(paper, copy=copy)
+        return made.pdf, made.sha256
+
+    return render
+
+
+def case_url(case_no: str) -> str:
+    return f"/cases/{case_no}"
+
+
+def back(ctx: Context, said: str) -> Response:
+    """To the case's page, which then shows what may be done next."""
+    return ctx.redirect(case_url(ctx.path["case_no"]), said)
