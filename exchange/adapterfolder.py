@@ -17,6 +17,7 @@ from exchange.manifest import (
     AmqpCall,
     AmqpDoor,
     Answer,
+    Batch,
     Call,
     Document,
     Inbound,
@@ -108,6 +109,7 @@ def load_adapter(folder: Traversable) -> Adapter:
         mappings = dict(_mappings(folder))
         check_finished(manifest)
         _check(manifest, mappings)
+        _check_batches(manifest)
         _check_names(folder, manifest)
         script = _script(folder, manifest)
     except Misconfigured as fault:
@@ -172,6 +174,24 @@ def _check(manifest: Manifest, mappings: Mapping[str, WireMapping]) -> None:
             raise Misconfigured("no_service", "the manifest has no [soap] service", call.name)
         if call.answered_by and call.answered_by not in {one.name for one in manifest.inbound}:
             raise Misconfigured("unknown_inbound", f"nothing inbound is called {call.answered_by}", call.name)
+
+
+def _check_batches(manifest: Manifest) -> None:
+    if manifest.limits.per_call > 1 and not any(call.batch for call in manifest.outbound):
+        raise Misconfigured("no_batch", "no call takes several messages", "limits.per_call")
+    for call in manifest.outbound:
+        if call.batch is not None:
+            _check_batch(call, call.batch)
+
+
+def _check_batch(call: Call, batch: Batch) -> None:
+    """The canonical fields by which the messages of a call and what it answers are told apart."""
+    reply = PAYLOADS.get(call.reply.type or "") if call.reply else None
+    asked = [set(PAYLOADS[one.type].model_fields) for one in call.documents if one.type in PAYLOADS]
+    told = set(reply.model_fields) if reply else set[str]()
+    known = all({batch.by, batch.differ} <= one for one in asked) and {batch.apart, batch.counted} <= told
+    if not known or not asked:
+        raise Misconfigured("bad_batch", "no such canonical fields", f"{call.name}.batch")
 
 
 def _check_names(folder: Traversable, manifest: Manifest) -> None:

@@ -12,11 +12,11 @@ import structlog
 
 from exchange import items
 from exchange.delivery import Channel, Sent, pull
-from exchange.dispatch import record_pulled, take_pulled
 from exchange.errors import HubError, Refused
 from exchange.hub import Hub
 from exchange.manifest import Poll
 from exchange.mapping.run import value_at
+from exchange.replies import record_pulled, take_pulled
 
 log = structlog.get_logger()
 

@@ -4,22 +4,19 @@ commit with its ledger line."""
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Row
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from canonical.messages import Message
-from exchange import pipeline
-from exchange.cases import Held
-from exchange.delivery import Channel, Reply, Sent, deliver
-from exchange.envelope import heard
+from exchange.delivery import Channel, Sent, deliver, deliver_lot
 from exchange.errors import HubError, Refused, TryLater
 from exchange.hub import Hub
 from exchange.outbox import GIVE_UP
-from exchange.receipts import moment, moment14
+from exchange.receipts import moment14
 from exchange.records import Record, keep
+from exchange.replies import BEYOND, doubts, take_reply
 from exchange.routing import HOUSE
 from exchange.store.work import Work
 from exchange.transports.queues import Post, Queues
@@ -27,10 +24,21 @@ from exchange.transports.queues import Post, Queues
 log = structlog.get_logger()
 
 BACKOFF = (1.0, 5.0, 30.0, 300.0, 1800.0, 7200.0)  # seconds; the last one repeats
-BEYOND = "answer_not_as_agreed"
 IDLE = 1.0  # seconds between looks when no bell rings
 
 Attempt = Callable[[Row[Any]], Sent]
+Of = TypeVar("Of")
+Made = TypeVar("Made")
+
+
+class Together(Protocol):
+    """What takes several deliveries in one call."""
+
+    def fits(self, lot: Sequence[Row[Any]], row: Row[Any]) -> bool:
+        """Whether one more may go in a call with these."""
+
+    def make(self, lot: Sequence[Row[Any]]) -> Sequence[Sent | HubError]:
+        """What became of each; a HubError of all."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,13 @@ class Outcome:
 
 
 class Dispatcher:
-    """Deliveries of one party; `attempt` makes one."""
+    """Deliveries of one party; `attempt` makes one, `together` several in one call."""
 
-    def __init__(self, hub: Hub, party: str, attempt: Attempt, queues: Queues | None) -> None:
+    def __init__(
+        self, hub: Hub, party: str, attempt: Attempt, queues: Queues | None, together: Together | None = None
+    ) -> None:
         self._hub, self._party, self._attempt, self._queues = hub, party, attempt, queues
+        self._together = together
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Until `stopping()`: wait for the bell, then deliver everything that is ready."""
@@ -72,17 +83,37 @@ class Dispatcher:
         rows = self._hub.store.write(lambda work: self._hub.outbox.claim(work, self._party))
         failed: set[str] = set()
         pending: list[Outcome] = []
-        for row in rows:
-            outcome = self._try(row) if row.case_no not in failed else Outcome(row, None)
-            pending.append(outcome)
-            if not isinstance(outcome.end, Sent) or outcome.end.post is None:
+        for lot in self._lots(rows):
+            outcomes = self._tried(lot, failed)
+            pending += outcomes
+            if not all(map(_post, outcomes)):
                 failed |= self._settle(pending)
                 pending = []
         if pending:
             self._settle(pending)
         return len(rows)
 
-    def _try(self, row: Row[Any]) -> Outcome:
+    def _lots(self, rows: Sequence[Row[Any]]) -> list[list[Row[Any]]]:
+        """What goes in one call each, in the order of the claim."""
+        lots: list[list[Row[Any]]] = []
+        for row in rows:
+            if lots and self._together is not None and self._together.fits(lots[-1], row):
+                lots[-1].append(row)
+            else:
+                lots.append([row])
+        return lots
+
+    def _tried(self, lot: Sequence[Row[Any]], failed: set[str]) -> list[Outcome]:
+        """But for the cases of which an earlier delivery has to wait."""
+        waiting = [Outcome(row, None) for row in lot if row.case_no in failed]
+        ready = [row for row in lot if row.case_no not in failed]
+        if self._together is None or len(ready) < 2:
+            return waiting + [Outcome(row, self._try(self._attempt, row)) for row in ready]
+        ends = self._try(self._together.make, ready)
+        each = [ends] * len(ready) if isinstance(ends, HubError) else ends
+        return waiting + [Outcome(row, end) for row, end in zip(ready, each, strict=True)]
+
+    def _try(self, make: Callable[[Of], Made], what: Of) -> Made | HubError:
         """A few quick attempts against a hiccup; a longer pause is the outbox's business."""
         quick = Retrying(
             retry=retry_if_exception_type(TryLater),
@@ -91,12 +122,12 @@ class Dispatcher:
             reraise=True,
         )
         try:
-            return Outcome(row, quick(self._attempt, row))
+            return quick(make, what)
         except HubError as fault:
-            return Outcome(row, fault)
+            return fault
         except Exception as fault:  # a defect met by one delivery must not stop the others of this party
-            log.exception("delivery_defect", party=self._party, document=row.document)
-            return Outcome(row, TryLater("defect", type(fault).__name__))
+            log.exception("delivery_defect", party=self._party)
+            return TryLater("defect", type(fault).__name__)
 
     def _settle(self, outcomes: Sequence[Outcome]) -> set[str]:
         """One commit; the cases whose next delivery has to wait."""
@@ -137,7 +168,7 @@ def settle(hub: Hub, work: Work, party: str, outcome: Outcome) -> None:
     elif isinstance(end, Sent):
         _ended(hub, work, row, end)
         if end.reply is not None:
-            _take_reply(hub, work, party, row, end, end.reply)
+            take_reply(hub, work, party, row, end, end.reply)
     elif isinstance(end, TryLater) and row.attempts < GIVE_UP:
         pause = BACKOFF[min(row.attempts, len(BACKOFF)) - 1]
         hub.outbox.settle(work, row.id, "pending", end.code, retry_at=work.now + pause)
@@ -158,7 +189,7 @@ def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
     if state != "sent":
         found = (("procedure", f"delivery_{state}", f"{row.party} {sent.code}: {sent.detail or ''}"[:500]),)
     elif sent.reply is None:  # else it is told of the message the answer brought
-        found = _doubts(row.party, sent)
+        found = doubts(row.party, sent)
     kind = {"sent": "exchange.sent", "refused": "exchange.send_refused"}.get(state, "exchange.send_failed")
     return Record(
         kind,
@@ -183,111 +214,33 @@ def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:
     )
 
 
-def _doubts(party: str, sent: Sent) -> tuple[tuple[str, str, str], ...]:
-    """The finding of an answer that says more than its contract."""
-    return () if sent.doubt is None else (("content", BEYOND, f"{party} {sent.doubt}"[:500]),)
+@dataclass(frozen=True)
+class Lots:
+    """Deliveries the partner's contract takes together."""
+
+    channels: Callable[[str], Channel | None]
+
+    def fits(self, lot: Sequence[Row[Any]], row: Row[Any]) -> bool:
+        """Whether one more may go in a call with these."""
+        channel = self.channels(row.party) if row.document != HOUSE else None
+        batch = channel.adapter.call(row.document).batch if channel else None
+        if channel is None or batch is None or len(lot) >= channel.adapter.limits.per_call:
+            return False
+        said = row.payload.get(batch.differ)
+        return all(one.document == row.document and one.payload.get(batch.differ) != said for one in lot)
+
+    def make(self, lot: Sequence[Row[Any]]) -> Sequence[Sent | HubError]:
+        """What became of each."""
+        channel = self.channels(lot[0].party)
+        call = channel.adapter.call(lot[0].document) if channel else None
+        if channel is None or call is None or call.batch is None:
+            raise TryLater("unknown_party", "this party is not registered", lot[0].party)
+        return deliver_lot(channel, call, call.batch, [(row.type, row.payload, facts_of(row)) for row in lot])
 
 
-def _take_reply(hub: Hub, work: Work, party: str, row: Row[Any], sent: Sent, reply: Reply) -> None:
-    """A partner's synchronous answer is a message like any other; what the case cannot take is recorded as
-    refused."""
-    _take_answer(hub, work, _answer(work, party, row.message_id, reply), sent, row.case_no)
-
-
-def take_pulled(hub: Hub, party: str, sent: Sent, reply: Reply, ident: str) -> None:
-    """What a pull brought: the request and its answer, recorded and applied in one commit."""
-
-    def act(work: Work) -> None:
-        asked = _asked(hub, party, sent, ident, reply[0])
-        keep(hub, work, replace(asked, answer=None))  # the answer is the next record's own body
-        _take_answer(hub, work, _answer(work, party, ident, reply), sent, None)
-
-    hub.store.write(act)
-
-
-def _answer(work: Work, party: str, asked: str, reply: Reply) -> Message:
-    """The message an answer brought, named after what asked for it."""
-    kind, payload = reply
-    return Message(
-        message_id=f"re-{asked}",
-        type=kind,
-        sender=party,
-        sent_at=moment(work.now),
-        causation_id=asked,
-        payload=payload,
-    )
-
-
-def record_pulled(
-    hub: Hub, party: str, sent: Sent, ident: str, kind: str, then: Callable[[Work, int], None] | None = None
-) -> None:
-    """A pull whose answer is no message: a refusal, a list of codes, or what could not be read. `then` is
-    done in the same commit, with the entry."""
-    asked = _asked(hub, party, sent, ident, kind)
-    if sent.verdict != "ok":
-        found = (("procedure", "pull_refused", f"{party} {sent.code}: {sent.detail or ''}"[:500]),)
-        asked = replace(
-            asked,
-            kind="exchange.send_refused",
-            state="refused",
-            code=sent.code,
-            note=sent.detail,
-            findings=found,
-        )
-
-    def act(work: Work) -> None:
-        entry = keep(hub, work, asked)
-        if then is not None:
-            then(work, entry.seq)
-
-    hub.store.write(act)
-
-
-def _asked(hub: Hub, party: str, sent: Sent, ident: str, kind: str) -> Record:
-    return Record(
-        "exchange.sent",
-        ident,
-        hub.name,
-        party,
-        party,
-        "out",
-        sent.protocol,
-        f"{kind.removesuffix('.v1')}.query",
-        sent.body,
-        state="sent",
-        media_type=sent.media_type,
-        answer=sent.answer,
-    )
-
-
-def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: str | None) -> None:
-    understood = heard(message)
-    record = Record(
-        "exchange.received",
-        message.message_id,
-        message.sender,
-        hub.name,
-        message.sender,
-        "in",
-        sent.protocol,
-        message.type,
-        sent.answer or b"",
-        case_no=message.case_no or case_no,
-        code="ok" if sent.doubt is None else BEYOND,
-        media_type=sent.media_type,
-        canonical=understood.canonical,
-        note=sent.doubt,
-        findings=_doubts(message.sender, sent),
-    )
-    try:
-        with work.attempt():
-            moved = hub.cases.apply(work, message)
-            if isinstance(moved, Held):
-                raise Refused("state_forbids", "the answer came before its predecessor", "case_no")
-            entry = keep(hub, work, record.moved(moved))
-            pipeline.settle(hub, work, message, moved, entry, sent.broken)
-    except Refused as refusal:
-        keep(hub, work, replace(record.refused(refusal), findings=(("logic", refusal.code, refusal.detail),)))
+def facts_of(row: Row[Any]) -> dict[str, Any]:
+    """What is known of a delivery beside its message."""
+    return {**row.context, "message_id": row.message_id, "planned14": moment14(row.created_at)}
 
 
 class Dispatchers:
@@ -304,7 +257,8 @@ class Dispatchers:
         """Start a worker for each party that has none."""
         for party in self._hub.parties.all():
             if party.name not in self._threads and (party.adapter != HOUSE or party.address):
-                worker = Dispatcher(self._hub, party.name, self._attempt, self._queues)
+                lots = Lots(self._channels)
+                worker = Dispatcher(self._hub, party.name, self._attempt, self._queues, lots)
                 thread = threading.Thread(
                     target=worker.run, args=(self._stop.is_set,), name=f"to-{party.name}", daemon=True
                 )
@@ -326,5 +280,4 @@ class Dispatchers:
         if channel is None:
             raise TryLater("unknown_party", "this party is not registered", row.party)
         call = channel.adapter.call(row.document)
-        own = {"message_id": row.message_id, "planned14": moment14(row.created_at)}
-        return deliver(channel, call, row.type, row.payload, {**row.context, **own})
+        return deliver(channel, call, row.type, row.payload, facts_of(row))

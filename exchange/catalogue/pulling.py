@@ -14,9 +14,9 @@ from exchange import items
 from exchange.catalogue import dictionaries, feed, loads, reports
 from exchange.catalogue.loads import Load
 from exchange.delivery import Channel, Sent, pull
-from exchange.dispatch import record_pulled, take_pulled
 from exchange.errors import HubError, Refused
 from exchange.hub import Hub
+from exchange.replies import record_pulled, take_pulled
 from exchange.store.work import Work
 
 log = structlog.get_logger()

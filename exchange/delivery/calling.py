@@ -7,7 +7,7 @@ from typing import Any
 
 from canonical.messages import Payload
 from exchange.delivery.answers import HEADER, judged, result_of, tree_of
-from exchange.delivery.channel import Channel, Sent, fill
+from exchange.delivery.channel import Channel, Lot, Sent, fill
 from exchange.errors import Misconfigured, Refused, Tampered, TryLater
 from exchange.manifest import AmqpCall, Call, Document, RestCall, SoapCall, SoapService, TableCall
 from exchange.seals import jws
@@ -18,12 +18,18 @@ from exchange.transports.wrapped import wrap
 
 
 def exchange(
-    channel: Channel, call: Call, document: Document | None, payload: Payload | None, context: dict[str, Any]
+    channel: Channel,
+    call: Call,
+    document: Document | None,
+    payload: Payload | Lot | None,
+    context: dict[str, Any],
 ) -> tuple[Any, Sent]:
     """Say, seal, send and judge one call: the answer's wire tree (None when there is none yet) and what
     was exchanged."""
     if call.rest is not None:
         return _rest(channel, call, call.rest, document, payload, context)
+    if isinstance(payload, Lot):
+        raise Misconfigured("no_batch", "only a REST call takes several messages", call.name)
     if call.amqp is not None:
         return None, _amqp(channel, call.amqp, document, payload, context)
     if call.table is not None:
@@ -38,7 +44,7 @@ def _rest(
     call: Call,
     rest: RestCall,
     document: Document | None,
-    payload: Payload | None,
+    payload: Payload | Lot | None,
     context: dict[str, Any],
 ) -> tuple[Any, Sent]:
     body = _said(channel, document, payload, context) if document else b""
@@ -178,8 +184,12 @@ def _inner(
     return str(mapping.text(mapping.say(payload, context), declaration))
 
 
-def _said(channel: Channel, document: Document, payload: Payload | None, context: dict[str, Any]) -> bytes:
+def _said(
+    channel: Channel, document: Document, payload: Payload | Lot | None, context: dict[str, Any]
+) -> bytes:
     mapping = channel.adapter.mapping(document)
+    if isinstance(payload, Lot):
+        return mapping.write(mapping.together(payload.payloads, payload.wire, context))
     return mapping.write(mapping.say(payload, context))
 
 

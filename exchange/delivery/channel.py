@@ -30,6 +30,14 @@ Reply = tuple[str, Payload]
 
 
 @dataclass(frozen=True)
+class Lot:
+    """Several messages for one call, whose entries of the list `wire` stand in one document."""
+
+    payloads: tuple[Payload, ...]
+    wire: str
+
+
+@dataclass(frozen=True)
 class Sent:
     """What went out and what came back."""
 

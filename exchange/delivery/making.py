@@ -10,7 +10,7 @@ from typing import Any
 from canonical.messages import PAYLOADS, CaseAttached, Payload
 from exchange.delivery.answers import doubted, with_reply
 from exchange.delivery.calling import exchange
-from exchange.delivery.channel import Channel, Sent
+from exchange.delivery.channel import Channel, Lot, Sent
 from exchange.errors import Misconfigured, Refused, TryLater
 from exchange.manifest import Call, Document, Token
 from exchange.mapping.run import value_at
@@ -25,8 +25,8 @@ def deliver(
     document = call.document_for(kind, model)
     if document is None:
         raise Misconfigured("no_document", f"{call.name} sends no {kind}", channel.adapter.name)
-    facts = {**_said_by(model), **facts}
-    tree, sent, context = _made(channel, call, document, model, facts)
+    facts = {**said_by(model), **facts}
+    tree, sent, context = made(channel, call, document, model, facts)
     try:
         sent = doubted(channel, call, tree, with_reply(channel, call, tree, sent, context))
     except Refused as fault:  # it was done there: the same again, under the same id, brings the answer anew
@@ -39,7 +39,7 @@ def pull(channel: Channel, name: str, facts: Mapping[str, Any]) -> Sent:
     """Make a call that carries no message and brings one back; an answer that cannot be read at all is
     `refused` with its code."""
     call = channel.adapter.call(name)
-    tree, sent, context = _made(channel, call, call.documents[0] if call.documents else None, None, facts)
+    tree, sent, context = made(channel, call, call.documents[0] if call.documents else None, None, facts)
     try:
         heard = replace(with_reply(channel, call, tree, sent, context), tree=tree)
     except Refused as fault:
@@ -48,7 +48,7 @@ def pull(channel: Channel, name: str, facts: Mapping[str, Any]) -> Sent:
     return heard
 
 
-def _said_by(model: Payload) -> dict[str, str | int]:
+def said_by(model: Payload) -> dict[str, str | int]:
     """`said_NAME`: each single value of the message, for what an answer does not repeat; `said_NAME_count`:
     how long each of its lists is."""
     values = {f"said_{name}": getattr(model, name) for name in type(model).model_fields}
@@ -62,8 +62,12 @@ def _md5(model: CaseAttached) -> str:
     return hashlib.md5(b64decode(model.content), usedforsecurity=False).hexdigest()
 
 
-def _made(
-    channel: Channel, call: Call, document: Document | None, model: Payload | None, facts: Mapping[str, Any]
+def made(
+    channel: Channel,
+    call: Call,
+    document: Document | None,
+    model: Payload | Lot | None,
+    facts: Mapping[str, Any],
 ) -> tuple[Any, Sent, dict[str, Any]]:
     """After the registrations it builds on, with a valid token; a token the partner no longer takes is
     renewed once."""
@@ -109,7 +113,7 @@ def _registered(channel: Channel, call: Call, facts: Mapping[str, Any]) -> dict[
         before = channel.adapter.call(name)
         if any(named(one, facts) not in known for one in before.remote):
             own = {**facts, **known, "once_id": once_id(channel.party.name, case_no, name)}
-            tree, done, _ = _made(channel, before, before.documents[0], None, own)
+            tree, done, _ = made(channel, before, before.documents[0], None, own)
             _keep_remote(channel, before, own, tree, done)
             if done.verdict != "ok":
                 raise Refused(done.code, done.detail or "the partner does not register the case", name)

@@ -9,6 +9,7 @@ item_type (2 digits), region6, object, version, case_no, item_code, region, the 
 
 from exchange.manifest.calls import (
     AmqpCall,
+    Batch,
     Call,
     Outcome,
     Remote,
@@ -49,6 +50,7 @@ __all__ = [
     "AmqpCall",
     "AmqpDoor",
     "Answer",
+    "Batch",
     "Body",
     "Call",
     "Database",

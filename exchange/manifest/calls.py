@@ -109,6 +109,19 @@ class Reply(Section):
     values: Mapping[str, str] = {}
 
 
+class Batch(Section):
+    """Several messages in one REST call, at most `limits.per_call`: `wire` is the list of the document that
+    holds one entry of each, everything else of their documents is the same. No two of a call say the same
+    `differ` (canonical field). Of the answer each gets what concerns it: of the list `apart` the entries with
+    its own `by`, and 1 as `counted` where there is none, which must add up."""
+
+    wire: str
+    differ: str
+    by: str
+    apart: str
+    counted: str
+
+
 class Call(Section):
     """One thing the hub asks of the partner; exactly one of `rest`, `soap`, `amqp`, `table`.
 
@@ -131,12 +144,15 @@ class Call(Section):
     answered_by: str | None = None
     first: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
+    batch: Batch | None = None
     remote: tuple[Remote, ...] = ()
 
     @model_validator(mode="after")
     def _one_transport(self) -> Call:
         if sum(part is not None for part in (self.rest, self.soap, self.amqp, self.table)) != 1:
             raise ValueError("exactly one of rest, soap, amqp, table is needed")
+        if self.batch is not None and (self.rest is None or self.first or self.remote or self.answered_by):
+            raise ValueError("batch is for REST calls that register nothing and are answered at once")
         return self
 
     def document_for(self, type_: str, payload: Any) -> Document | None:

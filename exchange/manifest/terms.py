@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Verdict = Literal["ok", "refused", "try_later", "token", "poison"]
 """What to do with a partner's code: done; the content is refused (tell the case); send the same again
@@ -23,11 +23,12 @@ class Section(BaseModel):
 
 
 class Limits(Section):
-    """What the contract allows; sizes in bytes, times in seconds."""
+    """What the contract allows; sizes in bytes, times in seconds; `per_call`: messages in a call with a
+    `batch`."""
 
     max_bytes: int = 4 * 1024 * 1024
     timeout: float = 10.0
-    per_call: int = 1
+    per_call: int = Field(1, ge=1)
     unknown_after: int | None = None
 
 

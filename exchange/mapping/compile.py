@@ -75,6 +75,7 @@ def _compiled(name: str, spec: MappingSpec) -> WireMapping:
         built.handler, built.sayer, _given(model, spec), built.places,
         tuple(one.to for one in spec.each if one.row_wise), _blurs(spec),
         inner_documents(spec.inner, spec.form), _narrows(spec),
+        tuple((one.wire or "", one.digest.algorithm, one.digest.of) for one in spec.fields if one.digest),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from exchange.errors import Misconfigured
 from exchange.mapping import json, xml
 from exchange.mapping.complaints import complaints
 from exchange.mapping.conversions import Step
+from exchange.mapping.digests import hex_digest
 from exchange.mapping.fields import Path
 from exchange.mapping.hearing import Handler, Hearing
 from exchange.mapping.inner import InnerDocument
@@ -123,6 +124,7 @@ class WireMapping:
     blurs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     inner: tuple[InnerDocument, ...] = ()
     narrows: tuple[str, ...] = ()
+    digests: tuple[tuple[str, str, tuple[str, ...]], ...] = ()  # member, algorithm, parts
 
     @property
     def lossless(self) -> bool:
@@ -177,6 +179,20 @@ class WireMapping:
             raise DocumentRefused(run.errors)
         for one in reversed(self.inner):
             tree = one.closed(tree)
+        return tree
+
+    def together(
+        self, payloads: Sequence[Payload], listed: str, context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """One wire tree of several payloads, which say the same but for the entries of the list `listed`."""
+        trees = [self.say(one, context) for one in payloads]
+        own = {listed, *(name for name, _, _ in self.digests)}
+        rest = [{name: value for name, value in tree.items() if name not in own} for tree in trees]
+        if any(one != rest[0] for one in rest):
+            raise Misconfigured("no_batch", f"more than {listed} differs from message to message", self.name)
+        tree = {**trees[0], listed: [entry for one in trees for entry in one[listed]]}
+        for name, algorithm, parts in self.digests:
+            tree[name] = hex_digest(algorithm, parts, context or {}, tree)
         return tree
 
     def write(self, tree: Any) -> bytes:

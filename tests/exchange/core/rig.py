@@ -31,13 +31,14 @@ from exchange.app.opening import open_store
 from exchange.app.serving import build_hub
 from exchange.app.settings import Settings, load_settings
 from exchange.delivery import Sent
-from exchange.dispatch import Dispatcher, take_pulled
+from exchange.dispatch import Dispatcher
 from exchange.envelope import Envelope
 from exchange.hub import Hub
 from exchange.ledgervalues import value_of
 from exchange.pipeline import receive
 from exchange.receipts import Receipt
 from exchange.registry import PartyFacts, add_party
+from exchange.replies import take_pulled
 from exchange.seals import jws
 from exchange.seals.keys import SigningKey, load_signing_key
 from hallservice.tables import metadata

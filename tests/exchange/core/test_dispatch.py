@@ -9,8 +9,9 @@ from tenacity import wait_none
 
 from canonical.messages import PAYLOADS
 from exchange.delivery import Sent
-from exchange.dispatch import Dispatcher, take_pulled
+from exchange.dispatch import Dispatcher
 from exchange.errors import Misconfigured, Refused, TryLater
+from exchange.replies import take_pulled
 from exchange.transports.queues import Post
 from ledger.leaf import parse
 from tests.exchange.core.rig import PLAIN_ITEM, Core, Story, case_number, make_core, running, took, until

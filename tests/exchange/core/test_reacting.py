@@ -10,9 +10,9 @@ import pytest
 
 from canonical.messages import PAYLOADS
 from exchange.delivery import Sent
-from exchange.dispatch import take_pulled
 from exchange.overdue import note_unanswered, send_again
 from exchange.pipeline import accept_overdue
+from exchange.replies import take_pulled
 from tests.exchange.core.rig import (
     ITEM,
     MOBILE,

@@ -17,8 +17,9 @@ from canonical.values import RegionCode, make_case_number
 from exchange.app.serving import Channels
 from exchange.consuming import partner_bindings
 from exchange.delivery import Sent
-from exchange.dispatch import Dispatchers, take_pulled
+from exchange.dispatch import Dispatchers
 from exchange.housedelivery import HouseDelivery
+from exchange.replies import take_pulled
 from exchange.transports.dbqueue import DatabaseQueues
 from exchange.transports.rest import RestClient
 from tests.exchange.core.rig import PLAIN_ITEM, START, Core, Story, service_item, until

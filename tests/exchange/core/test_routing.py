@@ -9,8 +9,8 @@ import pytest
 
 from canonical.messages import PAYLOADS
 from exchange.delivery import Sent
-from exchange.dispatch import take_pulled
 from exchange.registry import remove_party
+from exchange.replies import take_pulled
 from tests.exchange.core.rig import (
     ID_NUMBER,
     ITEM,
