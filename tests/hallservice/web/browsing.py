@@ -99,7 +99,7 @@ class Guest:
         return self
 
     def access(self, key: str) -> None:
-        """Alt and an accesskey. The tool's own keyboard sends no text with Alt, by which a browser finds it."""
+        """Alt and an accesskey: the tool's own keyboard sends no text with Alt, by which browsers find it."""
         line = self.context.new_cdp_session(self.page)
         said = {"modifiers": 1, "key": key, "windowsVirtualKeyCode": ord(key.upper())}
         line.send("Input.dispatchKeyEvent", {**said, "type": "keyDown", "text": key, "unmodifiedText": key})

@@ -1,18 +1,21 @@
 """The pages of one hall, served."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
-from hallservice.web.registry import Page
+from hallservice.web.registry import Page, Pages, shipped
 from tests.exchange.core.rig import Core, copy_of
+from tests.hallservice.web import samplepages
 from tests.hallservice.web.browsing import Guest, chromium
 from tests.hallservice.web.prepared import MAKERS
-from tests.hallservice.web.webrig import Place, Visitor, mounted, served
+from tests.hallservice.web.webrig import FRAME, Place, Visitor, mounted, served
 from tests.hallservice.world import LOGINS, clerk_of_role, hall_of
 
 
@@ -49,14 +52,29 @@ class Walked:
         return self.made
 
 
-@pytest.fixture(scope="session")
-def walked(hall_pattern: Core, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
-    """A hall that is only looked at."""
-    core = copy_of(hall_pattern, tmp_path_factory.mktemp("walked"))
+@contextmanager
+def opened(pattern: Core, folder: Path, features: Iterable[Pages]) -> Iterator[Walked]:
+    """A hall of its own for these pages."""
+    core = copy_of(pattern, folder)
     hall, violations = hall_of(core), list[str]()
-    with served(mounted(hall, reported=violations.append)) as place:
+    with served(mounted(hall, features, reported=violations.append)) as place:
         yield Walked(place, hall, {name: clerk_of_role(hall, name) for name in LOGINS}, violations)
     core.hub.store.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def walked(hall_pattern: Core, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
+    """A hall with the pages of every feature, in which cases are only looked at."""
+    features = [*shipped(), samplepages.pages]
+    with opened(hall_pattern, tmp_path_factory.mktemp("walked"), features) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def framed(hall_pattern: Core, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
+    """A hall with the frame's own pages and the samples."""
+    with opened(hall_pattern, tmp_path_factory.mktemp("framed"), FRAME) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,9 @@ FOCUS = (
 
 
 @pytest.fixture
-def guest(browser: Browser, walked: Walked) -> Iterator[Guest]:
+def guest(browser: Browser, framed: Walked) -> Iterator[Guest]:
     """A browser nobody used."""
-    made = Guest(browser, walked.place.base)
+    made = Guest(browser, framed.place.base)
     yield made
     made.context.close()
 
@@ -71,10 +71,10 @@ def test_a_form_from_sign_in_to_its_answer_by_keyboard_alone(guest: Guest) -> No
     assert faults == []
 
 
-def test_everything_works_without_scripts(browser: Browser, walked: Walked) -> None:
-    guest = Guest(browser, walked.place.base, scripts=False).sign_in("clerk")
+def test_everything_works_without_scripts(browser: Browser, framed: Walked) -> None:
+    guest = Guest(browser, framed.place.base, scripts=False).sign_in("clerk")
     page = guest.page
-    page.goto(walked.place.base + FORM)
+    page.goto(framed.place.base + FORM)
     page.fill("#f-name", "无脚本乙")
     page.press("#f-name", "Enter")
     expect(page.locator(".said")).to_have_text("已登记：无脚本乙")
@@ -101,24 +101,24 @@ def test_a_filter_changes_the_list_and_the_address_and_nothing_else(guest: Guest
     expect(page.locator("caption")).to_contain_text("共 137 条")
 
 
-def test_eight_tabs_share_one_stream_and_pages_still_open(guest: Guest, walked: Walked) -> None:
+def test_eight_tabs_share_one_stream_and_pages_still_open(guest: Guest, framed: Walked) -> None:
     guest.sign_in("clerk")
     tabs = [guest.page, *(guest.tab() for _ in range(7))]
     for tab in tabs:
-        tab.goto(walked.place.base + "/hall/sample")
-    until(lambda: walked.place.board.streams == 1)
-    before = walked.place.board.count(walked.clerks["clerk"], "acts")
+        tab.goto(framed.place.base + "/hall/sample")
+    until(lambda: framed.place.board.streams == 1)
+    before = framed.place.board.count(framed.clerks["clerk"], "acts")
     assert before is not None
-    walked.visitor("clerk2").post(FORM, FORM, {"name": "丙"})
+    framed.visitor("clerk2").post(FORM, FORM, {"name": "丙"})
     for tab in tabs:
         expect(tab.locator("[data-count=acts]")).to_have_text(f"（{before + 1}）", timeout=30_000)
-    assert walked.place.board.streams == 1
+    assert framed.place.board.streams == 1
     ninth = guest.tab()
-    assert ninth.goto(walked.place.base + "/hall/") is not None
+    assert ninth.goto(framed.place.base + "/hall/") is not None
     for tab in tabs[:7]:  # and with them whichever of them had the stream
         tab.close()
     ninth.close()
-    walked.visitor("clerk2").post(FORM, FORM, {"name": "丁"})
+    framed.visitor("clerk2").post(FORM, FORM, {"name": "丁"})
     expect(tabs[7].locator("[data-count=acts]")).to_have_text(f"（{before + 2}）", timeout=30_000)
 
 

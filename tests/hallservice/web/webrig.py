@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,20 @@ from fastapi import FastAPI
 from hallservice.hall import Hall
 from hallservice.web.app import build_pages
 from hallservice.web.live import Board
-from hallservice.web.registry import shipped
+from hallservice.web.pages import entrance, home
+from hallservice.web.registry import Pages
 from tests.hallservice.web import samplepages
 from tests.hallservice.world import LOGINS, PASSWORD
 
 FOLDER = Path(__file__).parent / "templates"
 
 
-def mounted(hall: Hall, **over: Any) -> FastAPI:
-    """The pages where a hub has them."""
+FRAME = (entrance.pages, home.pages, samplepages.pages)
+
+
+def mounted(hall: Hall, features: Iterable[Pages] = FRAME, **over: Any) -> FastAPI:
+    """The frame's own pages and the samples, or those of the features, where a hub has them."""
     outer = FastAPI(openapi_url=None)
-    features = [*shipped(), samplepages.pages]
     outer.state.pages = build_pages(hall, features=features, folders=[FOLDER], **over)
     outer.mount("/hall", outer.state.pages)
     return outer
