@@ -13,7 +13,14 @@ from hallservice.counter.standing import PARTNERS, Standing, name_in
 from ledger.prepared import run
 
 _ROWS = (
-    select(document.c.type, document.c.at, document.c.body, document.c.party, document.c.canonical)
+    select(
+        document.c.entry,
+        document.c.type,
+        document.c.at,
+        document.c.body,
+        document.c.party,
+        document.c.canonical,
+    )
     .where(
         document.c.case_no == bindparam("of"),
         document.c.state == "accepted",
@@ -48,10 +55,11 @@ def of_case(connection: Connection, here: Standing) -> tuple[Step, ...]:
     """In the order things came, the taking-in of the papers among them."""
     titles = {**TOLD, **MORE}
     rows = [row for row in run(connection, _ROWS, {"of": here.no}) if row.type in titles]
-    steps = [_step(row, titles[row.type]) for row in rows]
+    steps = [(row.entry, _step(row, titles[row.type])) for row in rows]
     if here.receipt is not None:
-        steps.append(Step("接件", here.receipt["at"], here.receipt["clerk"], "", here.receipt["org_name"]))
-    return tuple(sorted(steps, key=lambda one: one.at))
+        got = here.receipt
+        steps.append((got["entry"], Step("接件", got["at"], got["clerk"], "", got["org_name"])))
+    return tuple(step for _, step in sorted(steps, key=lambda one: one[0]))
 
 
 def _step(row: Any, title: str) -> Step:

@@ -93,7 +93,7 @@ def _with_card(ctx: Context, reader: CardReader) -> Form:
     return Form({**ctx.form, **{name: [value] for name, value in card.items()}})
 
 
-@pages.get("/counter/resume", function="counter.accept", title="补正续办", menu="窗口", order=24)
+@pages.get("/counter/resume", function="counter.accept", title="补正续办", menu="窗口", order=12)
 def call_up(ctx: Context) -> Response:
     return ctx.render("counter/call_up.html")
 
