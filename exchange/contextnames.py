@@ -29,6 +29,9 @@ FACTS: Final = frozenset(
 ANSWERED: Final = frozenset({"message_id", "code", "hub_code", "path", "detail"})
 """In what a door answers."""
 
+MARKED: Final = frozenset({"now"})
+"""In what the reader of a table writes into a row."""
+
 
 @dataclass(frozen=True)
 class Use:
@@ -88,8 +91,20 @@ def uses(manifest: Manifest, read: Callable[[str], MappingSpec | None]) -> Itera
     for door in manifest.inbound:
         for document in door.documents:
             yield from _of_mapping(document.mapping, own, read)
-        if door.answer is not None:
-            yield from _of_answer(door.name, door.answer, own)
+        yield from _of_door(door, own)
+    if manifest.served is not None and manifest.served.account is not None:
+        yield from _templates("served.account", (manifest.served.account.value,), own)
+
+
+def _of_door(door: Inbound, own: frozenset[str]) -> Iterator[Use]:
+    """What a door is read from, what must stand beside its documents, and what it answers."""
+    if door.amqp is not None:
+        yield from _templates(door.name, (door.amqp.queue, *door.amqp.headers.values()), own)
+    if door.table is not None:
+        marks = [door.table.ok, door.table.refused, door.table.unknown_case]
+        yield from _templates(f"{door.name}.table", _texts([dict(one) for one in marks]), MARKED)
+    if door.answer is not None:
+        yield from _of_answer(door.name, door.answer, own)
 
 
 def _of_answer(name: str, answer: Answer, own: frozenset[str]) -> Iterator[Use]:

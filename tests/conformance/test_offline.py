@@ -57,6 +57,7 @@ def written(file: str, text: str) -> Callable[[Path], None]:
     return change
 
 
+HEADER = '.{object}", headers = { x-obj = "{objekt}"'
 FAULTS = [
     ("sms", replaced("adapter.toml", 'title = ', "titel = "), "MAN-loads"),
     ("sms", replaced("submit.mapping.toml", 'to = "mobile"', 'to = "phone"'), "MAN-loads"),
@@ -71,6 +72,11 @@ FAULTS = [
     ("sms", replaced("submit.mapping.toml", 'fill = "ext_code"', 'fill = "ext_cod"'), "MAN-filled"),
     ("department_a", replaced("adapter.toml", "{item_type}", "{itemtype}"), "MAN-filled"),
     ("department_b", replaced("adapter.toml", "{said_material}", "{said_materiel}"), "MAN-filled"),
+    ("department_a", replaced("adapter.toml", '.{object}", headers = { x-obj = "{object}"', HEADER), "MAN-filled"),
+    ("department_a", replaced("adapter.toml", "case.receipt.{org}", "case.receipt.{organ}"), "MAN-filled"),
+    ("department_b", replaced("adapter.toml", '"{hub_code}:{detail}"', '"{hub_code}:{why}"'), "MAN-filled"),
+    ("department_b", replaced("adapter.toml", '"{own_account}"', '"{their_account}"'), "MAN-filled"),
+    ("department_d", replaced("adapter.toml", '9, sync_at = "{now}"', '9, sync_at = "{time}"'), "MAN-filled"),
     ("sms", replaced("adapter.toml", "timeout = 10.0", "timeout = 100.0"), "MAN-timeout"),
     ("fees", replaced("contract/fees.wsdl", "</", "<"), "CTR-fees.wsdl"),
     ("fees", replaced("adapter.toml", 'operation = "QueryNotice"', 'operation = "Ask"'), "MAN-operations"),
