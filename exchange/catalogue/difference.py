@@ -2,19 +2,34 @@
 
 Effects: added, changed (newer version), corrected (other content, same version), reinstated (was withdrawn),
 withdrawn (told so), absent (a full list lacks it), unchanged, stale (older than what is in force),
-superseded (the same list says something newer), unknown (withdraws what is not in force), bad (unreadable).
+superseded (the same list says something newer), unknown (withdraws what is not in force), bad (unreadable),
+local (an item kept here, which no list of the province changes).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from exchange.catalogue.loads import Load
 from exchange.items import WITHDRAWN
 from exchange.store.tables import catalogue_row, item
 
+PROVINCE = ""  # origin of the items the province's list says
 PUTS = ("added", "changed", "corrected", "reinstated")
 GONE = ("withdrawn", "absent")
 _ROW = catalogue_row
@@ -69,7 +84,7 @@ def counts(connection: Connection, load: int) -> dict[str, int]:
 def objections(connection: Connection, load: Load, difference: Mapping[str, int], rules: Rules) -> str | None:
     """Why this difference needs a person's word, or None."""
     going = sum(difference.get(effect, 0) for effect in GONE)
-    had = in_force(connection)
+    had = in_force(connection, (item.c.origin == PROVINCE,))
     if going > max(rules.withdraw_floor, rules.withdraw_share * had):
         return f"{going} of {had} items in force would be withdrawn"
     bad = difference.get("bad", 0)
@@ -80,9 +95,9 @@ def objections(connection: Connection, load: Load, difference: Mapping[str, int]
     return None
 
 
-def in_force(connection: Connection) -> int:
-    """How many items the catalogue holds now."""
-    query = select(func.count()).select_from(item).where(item.c.current, item.c.state != WITHDRAWN)
+def in_force(connection: Connection, only: Sequence[ColumnElement[bool]] = ()) -> int:
+    """How many items the catalogue holds now, those kept here among them."""
+    query = select(func.count()).select_from(item).where(item.c.current, item.c.state != WITHDRAWN, *only)
     return connection.execute(query).scalar_one()
 
 
@@ -121,6 +136,7 @@ def _effect_of_puts(load: Load) -> Any:
     gone = item.c.state == WITHDRAWN
     back = and_(gone, _ROW.c.version >= item.c.version) if load.since else gone
     effect = case(
+        (item.c.origin != PROVINCE, "local"),
         (back, "reinstated"),
         (item.c.version > _ROW.c.version, "stale"),
         (item.c.version < _ROW.c.version, "changed"),
@@ -133,7 +149,8 @@ def _effect_of_puts(load: Load) -> Any:
 
 def _effect_of_gone(load: Load) -> Any:
     theirs = and_(item.c.code == _ROW.c.code, item.c.row_id == _ROW.c.row_id)
-    known = and_(theirs, item.c.current, item.c.state != WITHDRAWN, item.c.version <= _ROW.c.version)
+    known = and_(theirs, item.c.current, item.c.origin == PROVINCE)
+    known = and_(known, item.c.state != WITHDRAWN, item.c.version <= _ROW.c.version)
     return update(_ROW).where(_open(load, "gone"), known).values(effect="withdrawn")
 
 
@@ -143,6 +160,6 @@ def _absent(load: Load) -> Any:
     missing = select(
         literal(load.id), literal(0), literal("gone"), item.c.code, item.c.version, item.c.row_id,
         func.coalesce(item.c.digest, literal(b"")), literal(False), literal("absent"),
-    ).where(item.c.current, item.c.state != WITHDRAWN, ~told)  # fmt: skip
+    ).where(item.c.current, item.c.state != WITHDRAWN, item.c.origin == PROVINCE, ~told)  # fmt: skip
     columns = ("load", "page", "op", "code", "version", "row_id", "digest", "fresh", "effect")
     return insert(_ROW).from_select(columns, missing)

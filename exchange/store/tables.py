@@ -227,6 +227,7 @@ item = Table(
     Column("current", Boolean, nullable=False),
     Column("effective_on", String(10)),
     Column("cancelled_on", String(10)),
+    Column("origin", String(40), nullable=False, default="", server_default=""),  # '' the province, or hall
     Index("item_current", "code", "current"),
 )  # fmt: skip
 
