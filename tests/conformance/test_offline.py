@@ -57,7 +57,8 @@ def written(file: str, text: str) -> Callable[[Path], None]:
     return change
 
 
-HEADER = '.{object}", headers = { x-obj = "{objekt}"'
+BESIDE = '.{object}", headers = { x-obj = "{object}"'
+MISSPELT = '.{object}", headers = { x-obj = "{objekt}"'
 FAULTS = [
     ("sms", replaced("adapter.toml", 'title = ', "titel = "), "MAN-loads"),
     ("sms", replaced("submit.mapping.toml", 'to = "mobile"', 'to = "phone"'), "MAN-loads"),
@@ -72,7 +73,7 @@ FAULTS = [
     ("sms", replaced("submit.mapping.toml", 'fill = "ext_code"', 'fill = "ext_cod"'), "MAN-filled"),
     ("department_a", replaced("adapter.toml", "{item_type}", "{itemtype}"), "MAN-filled"),
     ("department_b", replaced("adapter.toml", "{said_material}", "{said_materiel}"), "MAN-filled"),
-    ("department_a", replaced("adapter.toml", '.{object}", headers = { x-obj = "{object}"', HEADER), "MAN-filled"),
+    ("department_a", replaced("adapter.toml", BESIDE, MISSPELT), "MAN-filled"),
     ("department_a", replaced("adapter.toml", "case.receipt.{org}", "case.receipt.{organ}"), "MAN-filled"),
     ("department_b", replaced("adapter.toml", '"{hub_code}:{detail}"', '"{hub_code}:{why}"'), "MAN-filled"),
     ("department_b", replaced("adapter.toml", '"{own_account}"', '"{their_account}"'), "MAN-filled"),
