@@ -146,7 +146,7 @@ def hub_lines(connection: Connection, party: str, rule: Rule) -> tuple[list[Line
     query = select(*_COLUMNS).where(wanted).order_by(document.c.entry)
     lines, receipts = [], 0
     for row in connection.execute(query):
-        if row.type == RECEIPT:
+        if row.type == RECEIPT and row.direction == "in":
             receipts += 1
         elif row.direction == "in" or row.type not in rule.asks:
             lines.append(_hub_line(row, rule, codes.get(row.message_id)))

@@ -143,6 +143,24 @@ def test_each_code_of_the_courier(now: Core, case: Story, partner: Any, code: st
     assert sent(now)["state"] == state
 
 
+@pytest.mark.parametrize(("code", "told"), [("2004", ["2004"]), ("2003", ["2003"]), ("9001", [])])
+def test_a_refusal_of_the_courier_is_told_to_who_asked(
+    now: Core, case: Story, partner: Any, code: str, told: list[str]
+) -> None:
+    """As a receipt for its own message; other houses hear nothing."""
+    for name in ("desk", "elsewhere"):
+        now.party(name, sends=OFFICE, takes=("exchange.receipted.v1",), address="http://127.0.0.1:9")
+    partner("logistics", lambda call: (200, {"resultCode": code, "resultMsg": "该县区不通邮"}))
+    asked = now.send("desk", "parcel.requested.v1", parcel(case, now))
+    sent(now)
+    found = [json.loads(row["payload"]) for row in now.outbox("type = 'exchange.receipted.v1'")]
+    assert [one["code"] for one in found] == told
+    for one in found:
+        assert (one["case_no"], one["detail"]) == (case.no, "该县区不通邮")
+        assert one["message_id"] == asked.facts["message_id"]
+    assert {row["party"] for row in now.outbox("type = 'exchange.receipted.v1'")} <= {"desk"}
+
+
 def test_tracks_come_twice_and_a_number_has_one_content(now: Core, case: Story, partner: Any) -> None:
     data = {"orderId": "parcel-17", "waybillNo": "EB441400017CN", "bookTime": "20261127170003", "freight": 1}
     partner("logistics", lambda call: (200, {**COURIER, "data": data}))
