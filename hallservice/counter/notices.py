@@ -130,9 +130,12 @@ def printed(hall: Hall, clerk: Clerk, doc_no: str, render: Render) -> bytes:
 
 
 def shown(hall: Hall, clerk: Clerk, doc_no: str, render: Render) -> bytes:
-    """The original to look at, without counting a copy."""
+    """The original to look at, without counting a copy; it names the applicant, so that looking is an act."""
     row = hall.read(lambda connection: _visible(connection, clerk, doc_no))
-    return render(_paper(row["data"]), 1)[0]
+    made = render(_paper(row["data"]), 1)[0]
+    what = {"kind": row["kind"]}
+    hall.write(lambda work: hall.record(work, clerk, "hall.paper_read", doc_no, what, row["case_no"]))
+    return made
 
 
 def _visible(connection: Connection, clerk: Clerk, doc_no: str) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """One case: what it is, its materials, files, notices, fee and course; and what may be done next."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
 from sqlalchemy import Connection, select
 from starlette.responses import Response
 
@@ -14,12 +16,13 @@ from hallservice.counter.unmask import Person
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
-from hallservice.web.lists import Column, Link
+from hallservice.web.lists import Column
 from hallservice.web.pages.counter_parts import (
     COLOURS,
     MATERIAL_COLUMNS,
     Facts,
     back,
+    case_url,
     expected,
     material_cells,
     renderer,
@@ -97,10 +100,12 @@ def _values(ctx: Context, here: Standing, person: Person | None = None) -> dict[
 
 def _acts(clerk: Clerk, here: Standing) -> list[tuple[str, str, str]]:
     found = [
-        (path, text, key) for code, path, text, key in ACTS.get(here.row["stage"], ()) if clerk.may(code)
+        (case_url(here.no) + path, text, key)
+        for code, path, text, key in ACTS.get(here.row["stage"], ())
+        if clerk.may(code)
     ]
     if here.case["acceptance"] and clerk.may("approval.handle"):
-        found.append(("/process", "审批办理", "H"))
+        found.append((f"/approval/cases/{here.no}", "审批办理", "H"))
     return found
 
 
@@ -188,7 +193,7 @@ def file_cells(ctx: Context, found: tuple[files.File, ...]) -> list[tuple[Any, .
     return [
         (
             one.material,
-            Link(ctx.url(f"/files/{one.id}"), one.name),
+            Opened(ctx, one),
             one.version,
             max(one.size // 1024, 1),
             one.by,
@@ -196,6 +201,27 @@ def file_cells(ctx: Context, found: tuple[files.File, ...]) -> list[tuple[Any, .
         )
         for one in found
     ]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A cell with a button that opens a file: reading one is an act, so it is posted."""
+
+    ctx: Context
+    one: files.File
+
+    def __html__(self) -> str:
+        action = self.ctx.url(f"/cases/{self.one.case_no}/file")
+        return FILE_FORM.format(action, self.ctx.guard(), self.one.id, self.one.name)
+
+    def __str__(self) -> str:
+        return self.one.name
+
+
+FILE_FORM = Markup(
+    '<form class="inline" method="post" action="{}">{}<input type="hidden" name="id" value="{}">'
+    '<button class="plain">{}</button></form>'
+)
 
 
 def _found(connection: Connection, case_no: str) -> list[tuple[Any, ...]]:
@@ -212,11 +238,11 @@ def _found(connection: Connection, case_no: str) -> list[tuple[Any, ...]]:
     ]
 
 
-@pages.get("/cases/{case_no}/paper", function=VIEW, title="文书", example={**CASE, "?": "no=@paper"})
+@pages.post("/cases/{case_no}/paper", function=VIEW, title="文书", once=False, draft=False)
 def paper(ctx: Context) -> Response:
-    """The original to look at, marked by no copy."""
+    """The original to look at: it names the applicant, so that looking is an act."""
     here = the_case(ctx, VIEW)
-    body = notices.shown(ctx.hall, ctx.clerk, ctx.one("no"), renderer(ctx))
+    body = notices.shown(ctx.hall, ctx.clerk, ctx.form.one("no"), renderer(ctx))
     return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
 
 
@@ -244,12 +270,7 @@ def attach(ctx: Context) -> Response:
     return back(ctx, "附件已上传并发送。")
 
 
-@pages.get("/files/{id}", function=VIEW, title="附件", example={"id": "@file"})
+@pages.post("/cases/{case_no}/file", function=VIEW, title="附件", once=False, draft=False)
 def file(ctx: Context) -> Response:
-    found, body = files.fetch(ctx.hall, ctx.clerk, ctx.hall.settings.files, ctx.path["id"])
+    found, body = files.fetch(ctx.hall, ctx.clerk, ctx.hall.settings.files, ctx.form.one("id"))
     return ctx.file(body, found.name, found.media_type)
-
-
-@pages.get("/cases/{case_no}/process", function="approval.handle", title="审批办理", example=CASE)
-def process(ctx: Context) -> Response:
-    return ctx.redirect(f"/approval/cases/{ctx.path['case_no']}")

@@ -5,6 +5,20 @@ Each function gets the hall all pages are walked in, is called once, and may cal
 
 from collections.abc import Callable, Mapping
 
+from hallservice.counter import accept, apply, standing
 from hallservice.hall import Hall
+from tests.hallservice.counter.counter import PLAIN
+from tests.hallservice.world import clerk_of_role
 
-MAKERS: Mapping[str, Callable[[Hall], str]] = {}
+
+def case(hall: Hall) -> str:
+    """A case that was accepted at the window."""
+    clerk = clerk_of_role(hall, "clerk")
+    no = apply.apply(hall, clerk, PLAIN).case_no
+    with hall.hub.store.read() as connection:
+        seen = standing.look(connection, clerk, no, "case.view").row["version"]
+    accept.accept(hall, clerk, no, seen, ())
+    return no
+
+
+MAKERS: Mapping[str, Callable[[Hall], str]] = {"case": case}

@@ -1,0 +1,203 @@
+"""The counter's pages as a browser without scripts sees them."""
+
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+
+from hallservice.counter import accept
+from hallservice.hall import Hall
+from hallservice.web.pages import (
+    counter_acts,
+    counter_apply,
+    counter_appoint,
+    counter_case,
+    counter_lists,
+    counter_money,
+    counter_public,
+)
+from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME
+from tests.hallservice.counter.counter import PLAIN, WHOLE, Desk
+from tests.hallservice.web.webrig import FRAME, Place, Visitor, hidden, mounted, served
+
+PAGES = (
+    counter_acts, counter_apply, counter_appoint, counter_case, counter_lists, counter_money, counter_public,
+)  # fmt: skip
+PERSON = {
+    "channel": "window",
+    "kind": "natural_person",
+    "name": NAME,
+    "document_type": "resident_id_card",
+    "document_no": ID_NUMBER,
+    "mobile": MOBILE,
+    "identified": "seen",
+    "contact_name": "",
+    "summary": "开小餐馆",
+}
+TYPED = {
+    **PERSON,
+    **{f"material-{no}-as": "paper" for no in (1, 2, 3, 4)},
+    **{f"material-{no}-count": "1" for no in (1, 2, 3, 4)},
+    **{"material-1": "received", "material-2": "received", "material-3": "deferred", "material-4": "awaited"},
+}
+POINTS = {"material-1-point": ["1", "2", "3"], "material-2-point": ["1"]}
+
+
+@pytest.fixture
+def place(hall: Hall) -> Iterator[Place]:
+    features = [*FRAME, *(one.pages for one in PAGES)]
+    with served(mounted(hall, features)) as found:
+        yield found
+
+
+@pytest.fixture
+def clerk(place: Place) -> Visitor:
+    return place.visitor().sign_in("clerk")
+
+
+def summary(text: str) -> list[str]:
+    """What the error summary on top says."""
+    found = re.search(r'<div class="errors".*?</div>', text, re.DOTALL)
+    return [unescape(one) for one in re.findall(r">([^<>\n]+)</a>", found.group())] if found else []
+
+
+@pytest.mark.req("S0-55", "S0-58")
+def test_a_proxy_application_keeps_what_was_typed_and_is_made_once(desk: Desk, clerk: Visitor) -> None:
+    form = f"/hall/counter/apply?item={ITEM}"
+    fields = {**clerk.hidden(form, "/hall/counter/apply"), **TYPED, **POINTS}
+    wrong = clerk.send(
+        "/hall/counter/apply", {**fields, "mobile": "1380013801", "summary": "<b>开</b>小餐馆"}
+    )
+    assert wrong.status_code == 422 and "<title>错误：代申请" in wrong.text
+    assert summary(wrong.text) == ["手机号码应为 11 位数字，以 13 至 19 开头"]
+    assert 'href="#f-mobile"' in wrong.text and 'value="1380013801"' in wrong.text
+    assert f'value="{NAME}"' in wrong.text and "&lt;b&gt;开&lt;/b&gt;小餐馆" in wrong.text
+    assert wrong.text.count('type="checkbox" name="material-1-point" value="2" checked') == 1
+    again = {**hidden(wrong.text, "/hall/counter/apply"), **TYPED, **POINTS}
+    first, second = (clerk.send("/hall/counter/apply", again) for _ in range(2))
+    assert first.status_code == second.status_code == 303
+    assert first.headers["location"] == second.headers["location"]
+    assert desk.core.value("SELECT count(*) FROM case_record") == 1
+    shown = clerk.get(first.headers["location"]).text
+    assert "查询密码" in shown and "收件回执" in shown and ID_NUMBER not in shown and NAME not in shown
+
+
+def test_acceptance_by_its_form_and_who_was_first(desk: Desk, clerk: Visitor, place: Place) -> None:
+    no = desk.opened(seen=()).case_no
+    action = f"/hall/cases/{no}/accept"
+    page = clerk.get(action).text
+    assert page.index("申请人签名") < page.index("住所与营业执照一致") < page.index("经营项目已勾选")
+    fields = {**hidden(page, action), **TYPED, **POINTS, "delivery": "window", "do": "accept"}
+    missing = clerk.send(action, {**fields, "material-2": "awaited", "reason": "写了一半的理由"})
+    assert missing.status_code == 422
+    assert summary(missing.text) == ["必要材料“营业执照”还没有收到，不能受理；可发补正通知"]
+    assert "写了一半的理由" in missing.text
+    late = place.visitor().sign_in("clerk2")
+    theirs = {**late.hidden(action, action), **TYPED, **POINTS, "delivery": "window", "do": "accept"}
+    done = clerk.send(
+        action, {**hidden(missing.text, action), **TYPED, **POINTS, "delivery": "window", "do": "accept"}
+    )
+    assert done.status_code == 303 and done.headers["location"] == f"/hall/cases/{no}"
+    lost = late.send(action, {**theirs, "reason": "我也填了"})
+    assert lost.status_code == 422 and "窗口甲已于 03-02 09:30:00 先办理了这个办件" in lost.text
+    assert "我也填了" in lost.text
+
+
+def test_supplement_and_refusal_name_their_fields(desk: Desk, clerk: Visitor) -> None:
+    no = desk.opened().case_no
+    action = f"/hall/cases/{no}/accept"
+    fields = {**clerk.hidden(action, action), **TYPED, **POINTS}
+    nothing = clerk.send(action, {**fields, "do": "supplement"})
+    assert summary(nothing.text) == ["请填写补正理由", "请至少选择一份需要补齐补正的材料"]
+    refused = clerk.send(action, {**hidden(nothing.text, action), **TYPED, "do": "refuse", "reason": ""})
+    assert summary(refused.text) == ["请填写不予受理的理由"]
+    said = {"problem-2": "缺副本", "supplement_reason": "材料不齐", "do": "supplement"}
+    done = clerk.send(action, {**hidden(refused.text, action), **TYPED, **said})
+    assert done.status_code == 303 and desk.stage(no) == ("supplementing", "supplement")
+    scanned = {
+        **clerk.hidden("/hall/counter/resume", "/hall/counter/resume"),
+        "case_no": f"TB1:{no}:" + "A" * 52,
+    }
+    found = clerk.send("/hall/counter/resume", scanned)
+    assert found.headers["location"] == f"/hall/cases/{no}/supplemented"
+    assert "上次通知补正：缺副本" in clerk.get(found.headers["location"]).text
+
+
+@pytest.mark.req("S0-56", "S0-57")
+def test_lists_are_masked_filtered_and_exported(desk: Desk, clerk: Visitor, place: Place) -> None:
+    numbers = [desk.opened(PLAIN).case_no for _ in range(3)]
+    page = clerk.get("/hall/counter/accept")
+    assert len(page.content) <= 30 * 1024  # before it is packed
+    assert "受理（3）" in page.text and all(no in page.text for no in numbers)
+    assert NAME not in page.text and ID_NUMBER not in page.text
+    other = place.visitor().sign_in("other")
+    assert numbers[0] not in other.get("/hall/counter/accept").text
+    assert "不在您的管辖范围内" in other.get(f"/hall/cases/{numbers[0]}").text
+    sheet = clerk.get("/hall/counter/accept?export=1")
+    assert sheet.headers["content-type"].endswith("spreadsheetml.sheet") and sheet.content[:2] == b"PK"
+    asked = {**clerk.hidden("/hall/counter/search", "/hall/counter/search"), "person": ID_NUMBER}
+    led = clerk.send("/hall/counter/search", asked).headers["location"]
+    assert ID_NUMBER not in led and numbers[0] in clerk.get(led).text
+
+
+@pytest.mark.req("S3-93")
+def test_unmasking_is_posted_and_recorded(desk: Desk, clerk: Visitor) -> None:
+    no = desk.opened().case_no
+    at, action = f"/hall/cases/{no}", f"/hall/cases/{no}/unmask"
+    assert clerk.post(at, action).status_code == 422
+    shown = clerk.post(at, action, {"reason": "电话核对"})
+    assert shown.status_code == 200 and ID_NUMBER in shown.text and MOBILE in shown.text
+    kinds = desk.core.rows("SELECT leaf FROM ledger_entry ORDER BY seq DESC LIMIT 1")
+    assert b"hall.unmasked" in kinds[0]["leaf"]
+
+
+@pytest.mark.req("S3-49", "S3-50")
+def test_anybody_with_number_and_password_sees_progress_and_rates_once(desk: Desk, place: Place) -> None:
+    opened = desk.opened(PLAIN)
+    accept.accept(desk.hall, desk.clerk(), opened.case_no, desk.seen(opened.case_no), WHOLE[:0])
+    for step in ("undertake", "review", "approve"):
+        desk.step(opened.case_no, step)
+    desk.concluded(opened.case_no)
+    guest = place.visitor()
+    asked = {"case_no": opened.case_no, "password": opened.query_password}
+    wrong = guest.post("/hall/progress", "/hall/progress", {**asked, "password": "abc"})
+    assert (
+        wrong.status_code == 422
+        and "办件编号或查询密码不正确" in wrong.text
+        and 'value="abc"' not in wrong.text
+    )
+    shown = guest.post("/hall/progress", "/hall/progress", asked)
+    assert "已办结" in shown.text and NAME not in shown.text and "窗口甲" not in shown.text
+    act = "/hall/progress/evaluate"
+    empty = guest.send(act, hidden(shown.text, act))
+    assert summary(empty.text) == ["请选择满意程度"]
+    rated = guest.send(act, {**hidden(empty.text, act), "satisfaction": "satisfied", "tags": ["办事快捷"]})
+    assert rated.status_code == 303
+    said = json.loads(desk.core.value("SELECT canonical FROM document WHERE type = 'case.evaluated.v1'"))
+    assert (said["satisfaction"], said["window"], said["staff_no"]) == ("satisfied", "A01", "S-clerk")
+    assert "提交评价" not in guest.post("/hall/progress", "/hall/progress", asked).text
+
+
+def test_fees_are_computed_before_they_are_asked_for(desk: Desk, clerk: Visitor) -> None:
+    no = desk.decided()
+    action = f"/hall/cases/{no}/fee"
+    quantities = {"quantity-103044": "2", "quantity-103045": "1.5", "reduction": "", "due_on": ""}
+    page = clerk.post(action, action, {**quantities, "do": "compute"})
+    assert page.status_code == 200 and "应缴合计 <b>28.75</b> 元" in page.text  # 2 x 5.00 + 1.5 x 12.50
+    wrong = clerk.send(
+        action, {**hidden(page.text, action), **quantities, "reduction": "99", "do": "request"}
+    )
+    assert summary(wrong.text) == ["请填写减免依据", "减免金额不能超过可减免的 18.75 元"]
+    done = clerk.send(action, {**hidden(wrong.text, action), **quantities, "do": "request"})
+    assert done.status_code == 303
+    row: dict[str, Any] = desk.core.rows("SELECT total, state FROM hall_fee")[0]
+    assert row == {"total": "28.75", "state": "requested"}
+
+
+def test_nobody_but_the_hall_may_open_its_forms(place: Place) -> None:
+    assert place.visitor().get("/hall/counter/accept").status_code == 303
+    approver = place.visitor().sign_in("approver")
+    assert approver.get("/hall/counter/apply").status_code == 403
