@@ -97,7 +97,8 @@ class Record:
 
     @classmethod
     def own(cls, hub: str, understood: Heard, by: Staff | None = None) -> "Record":
-        """An act of the hub itself, its bytes the canonical form; of a clerk, the form says who it was."""
+        """An act of the hub itself, its bytes the canonical form. A clerk's comes in like any party's, and says
+        who it was."""
         message = understood.message
         said = message.model_dump(mode="json", exclude_none=True)
         body = canonical_bytes(said if by is None else {"by": asdict(by), "message": said})
@@ -107,8 +108,8 @@ class Record:
             message.sender,
             hub,
             message.sender,
-            "own",
-            "hub",
+            "own" if by is None else "in",
+            "hub" if by is None else by.party,
             message.type,
             body,
             case_no=message.case_no,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from exchange.app.demo.comparing import Outcome
+from exchange.app.demo.hall.running import Seen
 from exchange.app.demo.layout import Partner
 from ledger.report import WHOLE, Report
 
@@ -32,6 +33,7 @@ class Result:
     urls: Mapping[str, str] = field(default_factory=dict)
     unfinished: str = ""  # what the time limit cut off
     exported: Report | None = None
+    hall: Seen = field(default_factory=Seen)
 
     @property
     def differences(self) -> int:
@@ -88,5 +90,11 @@ class Result:
             "seconds": round(self.seconds, 2),
             "messages_per_second": round(self.rate, 1),
             "restarts": dict(self.restarts),
-            "urls": dict(self.urls),
+            "urls": {**self.urls, **({"hall": self.hall.url} if self.hall.url else {})},
+            "hall": {
+                "cases": self.hall.standing.opened,
+                "finished": self.hall.standing.finished,
+                "waiting": self.hall.standing.waiting,
+            },
+            "accounts": self.hall.as_json(),
         }

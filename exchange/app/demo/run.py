@@ -15,6 +15,8 @@ from sqlalchemy import Engine
 from exchange.adapterfolder import Adapter, load_adapters
 from exchange.app.demo.asking import Asking
 from exchange.app.demo.counter import PORTAL, Counter, Standing, write_items
+from exchange.app.demo.hall.running import Working
+from exchange.app.demo.hall.running import begin as begin_hall
 from exchange.app.demo.layout import partners, write_file
 from exchange.app.demo.proving import settled_comparison, verify_ledger
 from exchange.app.demo.result import Result
@@ -43,6 +45,7 @@ class Options:
     export: Path | None = None
     rabbit: bool = True
     scenario: str | None = None
+    hall: int = 0  # cases of the embedded hall that go to their end
 
 
 def demonstrate(options: Options) -> int:
@@ -75,6 +78,8 @@ def _perform(cast: Cast, asking: Asking, adapters: Mapping[str, Adapter], option
     finally:
         engine.dispose()
     cast.screen.summary(result)
+    if result.hall.url and not options.once:
+        cast.screen.accounts(result.hall)
     if options.json is not None:
         with coded():
             text = json.dumps(result.as_json(), ensure_ascii=False, indent=2) + "\n"
@@ -88,10 +93,15 @@ def drive(
     """The counter opens the cases; everything after that follows. Then what was done is proven."""
     write_items(engine, cast.layout, asking, cast.members)
     counter = Counter(asking, portal=any(one.name == PORTAL for one in cast.members))
-    run = Run(cast, counter, Watcher(engine, adapters, cast.begun), options.cases)
-    run.begin()
-    with cast.screen.watching():
-        unfinished = run.until_done()
+    cast.screen.step("内嵌大厅", f"hall: {cast.settings.public_url}/hall, its bodies and staff")
+    hall = begin_hall(cast.settings, cast.layout, cast.members, asking, options.hall)
+    try:
+        run = Run(cast, counter, Watcher(engine, adapters, cast.begun), options.cases, hall)
+        run.begin()
+        with cast.screen.watching():
+            unfinished = run.until_done()
+    finally:
+        hall.close()
     seconds, progress = run.seconds, run.progress
     cast.screen.step("双方比对", "comparison: what the hub recorded against what each partner recorded")
     outcomes = settled_comparison(engine, cast.members, asking.record, cast.tend)
@@ -100,6 +110,7 @@ def drive(
     return Result(
         tuple(cast.members), outcomes, progress.cases, run.standing.total, run.standing.done, report,
         cast.broker.rabbit, seconds, progress.documents, cast.restarts, cast.urls, unfinished, exported,
+        hall.seen,
     )  # fmt: skip
 
 
@@ -111,6 +122,7 @@ class Run:
     counter: Counter
     watcher: Watcher
     total: int
+    hall: Working = field(default_factory=Working)
     progress: Progress = field(default_factory=Progress)
     standing: Standing = field(default_factory=Standing)
     seconds: float = 0.0  # until the last message
@@ -130,6 +142,7 @@ class Run:
             if time.monotonic() - self._began > self.limit:
                 return f"unfinished after {self.limit:.0f} s: {self.lacking()}"
             self.cast.tend()
+            self.hall.step()
             self.look()
             self.cast.screen.show(self.view())
             time.sleep(TICK)
@@ -155,11 +168,14 @@ class Run:
     def done(self) -> bool:
         """Every case finished, every delivery made and answered, and nothing new for a while."""
         quiet = time.monotonic() - self._changed > QUIET_SECONDS
-        return quiet and self.standing.over and self.progress.quiet and self.cast.scene_over.is_set()
+        over = self.standing.over and self.hall.seen.standing.over
+        return quiet and over and self.progress.quiet and self.cast.scene_over.is_set()
 
     def lacking(self) -> str:
         """What is not done, in words; empty when all is."""
-        failed, under_way = self.standing.failed, self.standing.total - self.standing.done
+        hall = self.hall.seen.standing
+        failed = [*self.standing.failed, *(f"{no} {why}" for no, why in hall.failed.items())]
+        under_way = self.standing.total - self.standing.done + hall.opened - hall.finished - hall.waiting
         parts = {
             "cases failed": len(failed), "cases under way": under_way - len(failed),
             "deliveries open": self.progress.open, "receipts missing": self.progress.unanswered,

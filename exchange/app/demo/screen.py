@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exchange.app.demo.comparing import Outcome
+from exchange.app.demo.hall.running import Seen
 from exchange.app.demo.layout import Partner
 from exchange.app.demo.result import Result
 from exchange.app.demo.watching import Progress
@@ -85,6 +86,10 @@ class Screen:
         elif time.monotonic() - self._said >= PLAIN_EVERY:
             self._said = time.monotonic()
             self.console.print(plain_line(view), soft_wrap=True)
+
+    def accounts(self, hall: Seen) -> None:
+        """Who may sign in to the hall."""
+        self.console.print(accounts(hall))
 
     def summary(self, result: Result) -> None:
         """The end of the run."""
@@ -205,6 +210,10 @@ def _facts(result: Result) -> Table:
 
 def _fact_lines(result: Result) -> Iterator[tuple[str, RenderableType]]:
     yield "办件 cases", Text(f"{result.finished} of {result.driven} finished")
+    if result.hall.url:
+        here = result.hall.standing
+        words = f"{here.finished} of {here.opened} finished, {here.waiting} wait for whoever signs in"
+        yield "内嵌大厅 hall", Text(words)
     yield "状态 states", _states(result.cases)
     yield (
         "账本 ledger",
@@ -231,6 +240,22 @@ def _fact_lines(result: Result) -> Iterator[tuple[str, RenderableType]]:
         )
     restarts = ", ".join(f"{name} {number}" for name, number in result.restarts.items())
     yield "重启 restarts", Text(restarts or "none", style="yellow" if restarts else "")
+
+
+ROLES = {
+    "clerk": "窗口人员", "undertaker": "承办人", "reviewer": "审核人", "approver": "批准人",
+    "supervisor": "监察员", "administrator": "管理员", "auditor": "审计员",
+}  # fmt: skip
+
+
+def accounts(hall: Seen) -> RenderableType:
+    """Where the hall is, and who may sign in."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("角色 role", "登录名 login", "姓名 name"):
+        table.add_column(heading)
+    for one in hall.accounts:
+        table.add_row(f"{ROLES[one.role]} {one.role}", one.login, one.name)
+    return Group(Text(f"内嵌大厅 hall  {hall.url}   密码 password  {hall.password}"), table)
 
 
 def _verdict_of(status: str, text: str) -> Text:

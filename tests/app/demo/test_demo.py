@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -67,6 +68,7 @@ def expect_whole(told: dict[str, Any], cases: int = CASES) -> None:
     assert told["ledger"]["size"] > 0
     assert told["cases"]["finished"] == cases
     assert told["messages_per_second"] > 0
+    assert told["hall"] == {"cases": 7, "finished": 1, "waiting": 6}
 
 
 def left_over(state: Path) -> list[str]:
@@ -174,7 +176,13 @@ def test_without_once_everything_stays_up_until_it_is_told_to_end(state: Path, t
     try:
         said = iter(running.stdout)
         assert any("Ctrl-C" in line for line in said)
-        urls = json.loads(file.read_text("utf-8"))["urls"]
+        told = json.loads(file.read_text("utf-8"))
+        urls = told["urls"]
+        for account in told["accounts"]:
+            assert sees_the_hall(urls["hall"], account)
+        assert {one["role"] for one in told["accounts"]} >= {
+            "clerk", "approver", "supervisor", "administrator", "auditor",
+        }  # fmt: skip
         assert httpx2.get(urls["hub"] + "/health", trust_env=False).json() == {"ready": True}
         assert httpx2.get(urls["sms"] + "/admin/health", trust_env=False).json() == {"ready": True}
         second = demo(state, "--once", "--cases", "1")
@@ -189,6 +197,16 @@ def test_without_once_everything_stays_up_until_it_is_told_to_end(state: Path, t
         running.wait(60)
     assert left_over(state) == []
     assert not (state / "demo" / "children.json").exists()
+
+
+def sees_the_hall(url: str, account: dict[str, str]) -> bool:
+    """Signs in as a browser without scripts would; whether the name then stands on the page."""
+    with httpx2.Client(trust_env=False, follow_redirects=True) as browser:
+        page = browser.get(f"{url}/sign-in").text
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
+        form = {**hidden, "login": account["login"], "password": account["password"]}
+        answer = browser.post(f"{url}/sign-in", data=form, headers={"Origin": url.removesuffix("/hall")})
+        return answer.status_code == 200 and account["name"] in answer.text
 
 
 @pytest.mark.parametrize(
