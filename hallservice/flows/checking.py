@@ -14,8 +14,17 @@ from hallservice.people.organisations import Org
 WORDS = {**MESSAGES, "unknown_org": "没有这个机构，请重新选择"}
 
 
+MISSING = {
+    "name": "请填写名称", "org": "请选择机构", "post": "请填写岗位", "to": "请选择层级",
+    "basis": "请填写法律依据",
+}  # fmt: skip
+
+
 def said(problem: Problem) -> str:
     """What an editor shows at the block."""
+    member = problem.path.rpartition(".")[2]
+    if problem.code in ("bad_form", "missing") and member in MISSING:
+        return MISSING[member]
     return WORDS.get(problem.code, problem.code)
 
 

@@ -26,7 +26,7 @@ from hallservice.people.organisations import Org
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
 __all__ = [
-    "Draft", "Version", "discard", "for_item", "get", "listed", "new", "publish", "retire",
+    "Draft", "Version", "discard", "draft", "for_item", "get", "listed", "new", "publish", "retire",
     "save_draft", "versions",
 ]  # fmt: skip
 
@@ -116,6 +116,19 @@ def get(hall: Hall, clerk: Clerk, owner: str, key: str, version: int) -> Draft:
         definition = shipped.shipped()[key]
         return Draft(_shipped(key), dumped(definition), (), plans.link([definition]))
     return hall.read(lambda connection: _read(connection, clerk, owner, key, version))
+
+
+def draft(hall: Hall, clerk: Clerk, owner: str, key: str) -> Draft:
+    """The one draft of a process; HallRefused no_draft."""
+
+    def read(connection: Connection) -> Draft:
+        expect_owner(connection, clerk, owner)
+        found = _draft(connection, owner, key)
+        if found is None:
+            raise HallRefused("no_draft", "这个流程没有草稿", key)
+        return _read(connection, clerk, owner, key, found.version)
+
+    return hall.read(read)
 
 
 def _read(connection: Connection, clerk: Clerk, owner: str, key: str, version: int) -> Draft:

@@ -97,6 +97,11 @@ def count(hall: Hall, clerk: Clerk) -> Mapping[str, int]:
     return {**known, "other": sum(found.values()) - sum(known.values()), "all": sum(found.values())}
 
 
+def number(connection: Connection, clerk: Clerk) -> int:
+    """How many things wait for this person in all."""
+    return connection.execute(select(func.count()).where(mine(clerk))).scalar() or 0
+
+
 def supervised(hall: Hall, clerk: Clerk, wish: Wish | None = None) -> Page:
     """Everything in hand in the bodies this person supervises."""
     clerk.expect(SUPERVISE)

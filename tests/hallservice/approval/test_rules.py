@@ -8,7 +8,6 @@ from hallservice.approval.conditions import AllOf, AnyOf, Compare, Condition, ho
 from hallservice.approval.rules import RuleRefused, read, written
 from tests.hallservice.approval.builders import FIELDS, Builder
 
-
 TYPES = {fact.name: fact.type for fact in FIELDS}
 
 

@@ -136,9 +136,7 @@ def test_two_at_once_the_second_hears_who_was_first_and_when(hub, hall, accepted
     assert "承办己" in second.said and "2026-03-02 09:30" in second.said
     assert len(hub.rows("SELECT entry FROM hall_flow_event")) == 2
     # the same submission again, and an act on a view that is no longer so
-    assert (
-        refused(hall, "undertaker", story.no, "passed", step="undertake", expected=1).code == "stale"
-    )
+    assert refused(hall, "undertaker", story.no, "passed", step="undertake", expected=1).code == "stale"
     instances.act(
         hall,
         as_(hall, "reviewer"),
