@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from hallservice.counter import accept, apply, standing
 from hallservice.hall import Hall
 from tests.hallservice.counter.counter import PLAIN
+from tests.hallservice.flows import walked
 from tests.hallservice.world import clerk_of_role
 
 
@@ -21,4 +22,4 @@ def case(hall: Hall) -> str:
     return no
 
 
-MAKERS: Mapping[str, Callable[[Hall], str]] = {"case": case}
+MAKERS: Mapping[str, Callable[[Hall], str]] = {"case": case, **walked.MAKERS}
