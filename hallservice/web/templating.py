@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hallservice.uploads import KINDS
+from hallservice.web.lists import table_rows
 
 BEIJING = timezone(timedelta(hours=8))
 FOLDER = Path(__file__).parent / "templates"
@@ -25,6 +26,7 @@ def environment(more: Sequence[Path] = ()) -> Environment:
         extensions=["jinja2.ext.do"],
     )
     made.filters.update(moment=moment, day=day, accepted=accepted, labels=labels)
+    made.filters["table_rows"] = lambda rows, columns: table_rows(columns, rows)
     return made
 
 
