@@ -19,6 +19,7 @@ from hallservice.people.fields import line, wrong
 from hallservice.people.filtering import holds, within
 from hallservice.people.functions import MANAGE
 from hallservice.people.leaving import left_place
+from hallservice.people.options import mark
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
 STATUSES = {"active": "在用", "locked": "已锁定", "left": "已离职"}
@@ -214,6 +215,8 @@ def amend(hall: Hall, work: Work, by: Clerk, old: Row[Any], row: UserRow) -> lis
     ended = left_place(work, by, old, place.path) if row.org != old.org else []
     if ended:
         administrators.expect_one_left(work)
+        mark(work)
+    mark(work)
     rights.touched(work.connection)
     hall.record(work, by, "hall.user_changed", old.id, {"row": _said(row), "ended": ended})
     return ended

@@ -10,6 +10,7 @@ from hallservice.ids import new_id
 from hallservice.people import accounts, administrators, attempts, leaving, passwords, rights, sessions
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
+from hallservice.people.options import mark
 from hallservice.people.sessions import Signed
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
@@ -142,6 +143,7 @@ def end_account(hall: Hall, work: Work, by: Clerk, user: str, status: str, reaso
     ended = leaving.left_for_good(work, by, user) if status == "left" else []
     sessions.close_all(hall, work, by, user, status)
     administrators.expect_one_left(work)
+    mark(work)
     rights.touched(work.connection)
     hall.record(work, by, f"hall.user_{status}", user, {"reason": reason, "ended": ended})
 

@@ -14,7 +14,7 @@ from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import holds
 from hallservice.people.functions import GRANT
-from hallservice.people.options import options
+from hallservice.people.options import mark, unbacked
 from hallservice.people.roles import Role
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
@@ -55,6 +55,8 @@ def given(hall: Hall, work: Work, clerk: Clerk, wish: Wish) -> str:
     _expect_new(work, wish)
     id_ = keep(work, wish, clerk.user)
     separation.expect_no_auditor_writes(work, allowed.people)
+    if wish.may_pass:
+        mark(work)  # what was without anybody behind it may be backed again
     rights.touched(work.connection)
     hall.record(work, clerk, "hall.granted", id_, said(wish))
     return id_
@@ -154,27 +156,31 @@ def revoke(hall: Hall, clerk: Clerk, grant: str, reason: str, *, cascade: bool =
     """Take a grant back. What nobody stands behind afterwards stays usable and is listed for review, unless
     `cascade` takes it back too or it has not begun. The grants that ended, the asked one first."""
 
-    def act(work: Work) -> list[str]:
-        row = _expect_revocable(work, clerk, grant)
-        before = options(work.connection, work.now).unbacked()
-        ended = [row.id]
-        leaving.revoke_rows(work, clerk, ended, reason[:200])
-        after = options(work.connection, work.now)
-        fresh = [id_ for id_ in after.unbacked() if id_ not in before]
-        unbegun = {one.grant for one in after.rights if one.begins > work.now}
-        ended += [id_ for id_ in fresh if cascade or id_ in unbegun]
-        leaving.revoke_rows(work, clerk, ended[1:], "上级授权已收回")
-        administrators.expect_one_left(work)
-        rights.touched(work.connection)
-        told = {
-            "reason": reason[:200],
-            "with": ended[1:],
-            "review": [id_ for id_ in fresh if id_ not in ended],
-        }
-        hall.record(work, clerk, "hall.revoked", row.id, told)
-        return ended
+    return hall.write(lambda work: revoked(hall, work, clerk, grant, reason, cascade=cascade))
 
-    return hall.write(act)
+
+def revoked(
+    hall: Hall, work: Work, clerk: Clerk, grant: str, reason: str, *, cascade: bool = False
+) -> list[str]:
+    """As `revoke`, within an act."""
+    row = _expect_revocable(work, clerk, grant)
+    before = unbacked(work.connection, work.now)
+    ended = [row.id]
+    leaving.revoke_rows(work, clerk, ended, reason[:200])
+    lost = unbacked(work.connection, work.now)
+    fresh = [id_ for id_ in lost if id_ not in before]
+    ended += [id_ for id_ in fresh if cascade or lost[id_] > work.now]
+    leaving.revoke_rows(work, clerk, ended[1:], "上级授权已收回")
+    administrators.expect_one_left(work)
+    mark(work)
+    rights.touched(work.connection)
+    told = {
+        "reason": reason[:200],
+        "with": ended[1:],
+        "review": [id_ for id_ in fresh if id_ not in ended],
+    }
+    hall.record(work, clerk, "hall.revoked", row.id, told)
+    return ended
 
 
 def _expect_revocable(work: Work, clerk: Clerk, grant: str) -> Row[Any]:
@@ -204,6 +210,7 @@ def confirm(hall: Hall, clerk: Clerk, grant: str) -> None:
         receivers(work.connection, clerk, kind, getattr(row, kind))
         values = {"granted_by": clerk.user, "granted_at": work.now}
         work.connection.execute(update(t.grant).where(t.grant.c.id == grant).values(values))
+        mark(work)
         rights.touched(work.connection)
         hall.record(work, clerk, "hall.grant_confirmed", grant, {"before": row.granted_by})
 
@@ -228,6 +235,7 @@ def hand_over(hall: Hall, clerk: Clerk, successor: str) -> None:
             work.connection.execute(update(table).where(column == clerk.user).values({column: successor}))
         separation.expect_no_auditor_writes(work, people)
         administrators.expect_one_left(work)
+        mark(work)
         rights.touched(work.connection)
         hall.record(work, clerk, "hall.handed_over", successor, {"grants": [row.id for row in rows]})
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select, update
 
+from exchange.store.work import Work
 from hallservice.people import tables as t
-from hallservice.people.filtering import holds
 from hallservice.people.rights import alive
 
 
@@ -25,17 +25,15 @@ class Right:
     path: str
     authority: str | None
     receivers: frozenset[str]
-    may_pass: bool
     begins: float
     ends: float  # inf: no end
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of one moment, by person and function, and every grant's rights."""
+    """The grant options of one moment, by person and function."""
 
     held: Mapping[tuple[str, str], Sequence[Right]]
-    rights: Sequence[Right]
 
     def cover(self, user: str, function: str, path: str) -> list[Right]:
         """The options by which the person may pass the function on for that organisation."""
@@ -50,17 +48,9 @@ class Options:
         """The functions the person may not pass on there."""
         return [function for function in functions if not self.cover(user, function, path)]
 
-    def backed(self, one: Right) -> bool:
-        """Whether somebody who may pass it on still stands behind it."""
-        return one.authority is None or bool(self.cover(one.authority, one.function, one.path))
-
-    def unbacked(self) -> dict[str, list[str]]:
-        """The grants nobody stands behind any more, with their functions: they are to be reviewed."""
-        found: dict[str, list[str]] = {}
-        for one in self.rights:
-            if not self.backed(one):
-                found.setdefault(one.grant, []).append(one.function)
-        return found
+    def backs(self, authority: str | None, function: str, path: str) -> bool:
+        """Whether whoever gave a right could give it now."""
+        return authority is None or bool(self.cover(authority, function, path))
 
     def scopes(self, user: str) -> dict[str, list[str]]:
         """What the person may pass on: function and paths."""
@@ -70,48 +60,68 @@ class Options:
 
 def options(connection: Connection, now: float) -> Options:
     """As the grants of this moment make them."""
-    rights = _rights(connection, now)
-    waiting = [one for one in rights if one.may_pass and one.begins <= now]
+    waiting = _passing(connection, now)
     held: dict[tuple[str, str], list[Right]] = {}
-    while found := [one for one in waiting if _supported(one, held)]:
-        for one in found:
+    found = Options(held)
+    while supported := [one for one in waiting if found.backs(one.authority, one.function, one.path)]:
+        for one in supported:
             for user in one.receivers:
                 held.setdefault((user, one.function), []).append(one)
-        new = set(map(id, found))
+        new = set(map(id, supported))
         waiting = [one for one in waiting if id(one) not in new]
-    return Options(held, rights)
+    return found
 
 
-def _supported(one: Right, held: Mapping[tuple[str, str], Sequence[Right]]) -> bool:
-    if one.authority is None:
-        return True
-    return holds([behind.path for behind in held.get((one.authority, one.function), ())], one.path)
+def unbacked(connection: Connection, now: float) -> dict[str, float]:
+    """The grants with a function nobody stands behind any more, and when each begins: they are to be
+    reviewed."""
+    found, known = options(connection, now), dict[tuple[str | None, str, str], bool]()
+    lost: dict[str, float] = {}
+    for row in connection.execute(_GIVEN.where(alive(now)).order_by(t.grant.c.id)):
+        key = (_authority(row), row.function, row.path)
+        if key not in known:
+            known[key] = found.backs(*key)
+        if not known[key]:
+            lost[row.id] = row.begins
+    return lost
 
 
-def _rights(connection: Connection, now: float) -> list[Right]:
-    ask = _GIVEN.where(alive(now)).order_by(t.grant.c.id, t.role_function.c.function)
+def mark(work: Work) -> None:
+    """Lists and counts of what is to be reviewed read it from the grants themselves."""
+    lost = list(unbacked(work.connection, work.now))
+    g = t.grant.c
+    marked = set(work.connection.execute(select(g.id).where(g.review)).scalars())
+    for review, ids in ((True, set(lost) - marked), (False, marked - set(lost))):
+        for id_ in ids:
+            work.connection.execute(update(t.grant).where(g.id == id_).values(review=review))
+
+
+def _passing(connection: Connection, now: float) -> list[Right]:
+    """The grants with grant option that have begun, function by function."""
     posts = _members(connection, t.user_post.c.post, t.user_post.c.user)
     groups = _members(connection, t.group_member.c.group, t.group_member.c.user)
+    ask = _GIVEN.where(alive(now), t.grant.c.may_pass, t.grant.c.begins <= now)
     return [_right(row, posts, groups) for row in connection.execute(ask)]
 
 
-_GIVEN = (
+_GIVEN: Select[Any] = (
     select(
-        t.grant,
-        t.org.c.path,
-        t.role_function.c.function,
-        t.role_function.c.added_by,
-        t.role_function.c.added_at,
+        t.grant.c.id, t.grant.c.user, t.grant.c.post, t.grant.c.group, t.grant.c.begins, t.grant.c.ends,
+        t.grant.c.granted_by, t.grant.c.granted_at, t.org.c.path, t.role_function.c.function,
+        t.role_function.c.added_by, t.role_function.c.added_at,
     )
     .join(t.role, t.role.c.id == t.grant.c.role)
     .join(t.role_function, t.role_function.c.role == t.role.c.id)
     .join(t.org, t.org.c.code == t.grant.c.org)
-)
+)  # fmt: skip
 
 
 def _members(connection: Connection, of: Any, user: Any) -> dict[str, frozenset[str]]:
+    """Who is in each post or group that something was granted to with option."""
+    column = t.grant.c.post if of.table is t.user_post else t.grant.c.group
+    ask = select(of, user).where(of.in_(select(column).where(t.grant.c.may_pass, column.is_not(None))))
     found: dict[str, set[str]] = {}
-    for one, who in connection.execute(select(of, user)):
+    for one, who in connection.execute(ask):
         found.setdefault(one, set()).add(who)
     return {one: frozenset(who) for one, who in found.items()}
 
@@ -122,8 +132,11 @@ def _right(row: Row[Any], posts: Mapping[str, frozenset[str]], groups: Mapping[s
         receivers = frozenset({row.user})
     else:
         receivers = posts.get(row.post, nobody) if row.post else groups.get(row.group, nobody)
-    later = row.added_at > row.granted_at
-    return Right(
-        row.id, row.function, row.path, row.added_by if later else row.granted_by, receivers, row.may_pass,
-        row.begins, inf if row.ends is None else row.ends,
-    )  # fmt: skip
+    ends = inf if row.ends is None else row.ends
+    return Right(row.id, row.function, row.path, _authority(row), receivers, row.begins, ends)
+
+
+def _authority(row: Row[Any]) -> str | None:
+    """Whoever gave the grant, or later added the function to its role."""
+    by: str | None = row.added_by if row.added_at > row.granted_at else row.granted_by
+    return by

@@ -15,7 +15,7 @@ from hallservice.people.clerk import Clerk
 from hallservice.people.fields import line
 from hallservice.people.filtering import holds
 from hallservice.people.functions import GRANT, functions, label
-from hallservice.people.options import options
+from hallservice.people.options import mark, options
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
 
@@ -111,6 +111,7 @@ def _defined(
         work.connection.execute(update(t.role).where(t.role.c.id == id_).values(values))
     _hold(work, clerk, id_, added, before - set(wanted))
     administrators.expect_one_left(work)
+    mark(work)
     separation.expect_no_auditor_writes(work, users_of(work.connection, id_, work.now))
     rights.touched(work.connection)
     hall.record(

@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, se
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import accounts, organisations, rights, roles, separation
+from hallservice.people import accounts, administrators, organisations, rights, roles, separation
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.fields import line
 from hallservice.people.functions import MANAGE
+from hallservice.people.options import mark
 from hallservice.people.orgforms import CODE
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
@@ -109,6 +110,8 @@ def close(hall: Hall, clerk: Clerk, kind: str, id_: str) -> None:
         work.connection.execute(update(table).where(table.c.id == id_).values(active=False))
         if kind == "window":
             work.connection.execute(delete(t.window_binding).where(t.window_binding.c.window == id_))
+        administrators.expect_one_left(work)
+        mark(work)
         rights.touched(work.connection)
         hall.record(work, clerk, f"hall.{kind}_closed", id_, {})
 
@@ -139,6 +142,7 @@ def put_in(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
         values = {"user": user, kind: id_}
         if not work.connection.execute(select(LISTS[kind]).filter_by(**values)).first():
             work.connection.execute(insert(LISTS[kind]), values)
+            mark(work)
         separation.expect_no_auditor_writes(work, [user])
         rights.touched(work.connection)
         hall.record(work, clerk, f"hall.{kind}_given", user, values)
@@ -174,6 +178,8 @@ def take_out(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
         clerk.expect(MANAGE, _path(work.connection, OF[kind], id_))
         gone = (LISTS[kind].c[kind] == id_) & (LISTS[kind].c.user == user)
         if work.connection.execute(delete(LISTS[kind]).where(gone)).rowcount:
+            administrators.expect_one_left(work)
+            mark(work)
             rights.touched(work.connection)
             hall.record(work, clerk, f"hall.{kind}_taken", user, {kind: id_})
 

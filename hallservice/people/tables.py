@@ -182,6 +182,7 @@ grant = Table(
     Column("ends", Float),
     Column("granted_by", String(36), ForeignKey("hall_user.id")),  # NULL: at the set-up of the site
     Column("granted_at", Float, nullable=False),
+    Column("review", Boolean, nullable=False, default=False),      # nobody stands behind it any more
     Column("revoked_at", Float),
     Column("revoked_by", String(36), ForeignKey("hall_user.id")),
     Column("reason", String(200), nullable=False, default=""),

@@ -1,0 +1,69 @@
+"""Other ways to sign in: off to the provider, and back with its answer."""
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from hallservice.people import sso
+from hallservice.people.port import Answer, IdentityProvider
+from hallservice.refusals import HallRefused
+from hallservice.web import responses
+from hallservice.web.context import Context
+from hallservice.web.guard import new_token
+from hallservice.web.registry import Pages
+from hallservice.web.visit import local
+
+pages = Pages()
+PROVIDERS = "providers"  # in the kit's extras: name -> IdentityProvider
+
+
+def ways(providers: Mapping[str, IdentityProvider]) -> list[tuple[str, str]]:
+    """What the sign-in page lists: title and path."""
+    return [(one.title, f"/sso/{one.name}") for one in providers.values()]
+
+
+@pages.get("/sso/{name}", function=None, public=True, title="统一身份认证", example={"name": "none"})
+def leave(ctx: Context) -> Response:
+    """To the provider; the guest's cookie binds the trip to this browser."""
+    back = local(ctx.one("next", "/"))
+    if (provider := _provider(ctx)) is None:
+        return _nowhere(ctx)
+    if ctx.signed is not None:
+        return ctx.redirect(back)
+    ctx.guest = ctx.guest or new_token()
+    try:
+        return responses.redirect(sso.begin(ctx.hall, provider, _callback(ctx), ctx.guest, back))
+    except HallRefused as refusal:
+        return _failed(ctx, refusal)
+
+
+@pages.get("/sso/{name}/back", function=None, public=True, title="统一身份认证", example={"name": "none"})
+def arrive(ctx: Context) -> Response:
+    """From the provider; whatever is wrong is a page."""
+    if (provider := _provider(ctx)) is None:
+        return _nowhere(ctx)
+    answer = Answer(ctx.query, ctx.asked.headers, ctx.client)
+    try:
+        found = sso.finish(ctx.hall, provider, _callback(ctx), ctx.guest, answer)
+    except HallRefused as refusal:
+        return _failed(ctx, refusal)
+    ctx.session = found.session.token
+    return ctx.redirect(local(found.back))
+
+
+def _provider(ctx: Context) -> IdentityProvider | None:
+    known: Mapping[str, IdentityProvider] = ctx.kit.extras.get(PROVIDERS, {})
+    return known.get(ctx.path["name"])
+
+
+def _nowhere(ctx: Context) -> Response:
+    return ctx.redirect("/sign-in", "没有这种登录方式，请用下面的方式登录。")
+
+
+def _callback(ctx: Context) -> str:
+    """As registered with the provider."""
+    return f"{ctx.hall.settings.public_url.rstrip('/')}/sso/{ctx.path['name']}/back"
+
+
+def _failed(ctx: Context, refusal: HallRefused) -> Response:
+    return ctx.fault(refusal, "people/sso.html", again=f"/sso/{ctx.path['name']}")
