@@ -1,11 +1,25 @@
 """To-do, done and search: one query each over `hall_case`, filtered by row, paged by key (S0-56, S0-57)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from canonical.amounts import BEIJING
 from exchange.clocks import today
@@ -15,6 +29,7 @@ from hallservice.counter.tables import hall_case, hall_claim, hall_handled
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
+from ledger.prepared import run
 
 COUNTER = ("prereview", "receive", "accept", "supplement", "fee", "certificate", "deliver")
 MOST = 100  # rows a page
@@ -101,19 +116,57 @@ class Wanted:
     until: str = ""
 
 
-def counts(connection: Connection, clerk: Clerk, function: str = "case.view") -> Mapping[str, int]:
-    """Stage -> how many wait there, every stage of the counter named."""
-    query = (
-        select(C.stage, func.count()).where(C.stage.in_(COUNTER), visible(clerk, function)).group_by(C.stage)
+def scope(clerk: Clerk) -> dict[str, str]:
+    """The parameters of `_seen`: where the clerk may look at cases."""
+    tops = clerk.scopes.get("case.view", ())
+    return {
+        f"{end}{at}": path for at, top in enumerate(tops) for end, path in (("t", top), ("e", top[:-1] + "0"))
+    }
+
+
+def _seen(tops: int) -> ColumnElement[bool]:
+    """The rows of a clerk who looks at so many subtrees; a path ends in /, and 0 is the next character."""
+    places = [(column, at) for column in (C.org_path, C.site_path) for at in range(tops)]
+    return or_(
+        false(),
+        *(and_(column >= bindparam(f"t{at}"), column < bindparam(f"e{at}")) for column, at in places),
     )
-    found = {stage: int(number) for stage, number in connection.execute(query)}
-    return {stage: found.get(stage, 0) for stage in COUNTER}
+
+
+@cache
+def _counting(tops: int) -> Select[Any]:
+    return select(func.count().label("n")).where(C.stage == bindparam("at"), _seen(tops))
 
 
 def count(connection: Connection, clerk: Clerk, stage: str) -> int:
     """How many wait at one stage."""
-    query = select(func.count()).where(C.stage == stage, visible(clerk, "case.view"))
-    return int(connection.execute(query).scalar_one())
+    where = scope(clerk)
+    return int(run(connection, _counting(len(where) // 2), {"at": stage, **where}).scalar())
+
+
+def counts(connection: Connection, clerk: Clerk) -> Mapping[str, int]:
+    """Stage -> how many wait there, every stage of the counter named."""
+    return {stage: count(connection, clerk, stage) for stage in COUNTER}
+
+
+@cache
+def _waiting(tops: int, later: bool) -> Select[Any]:
+    """What waits at a stage, as most pages ask for it; `later`: behind a key."""
+    query = _todo().where(_seen(tops)).limit(bindparam("most", type_=Integer))
+    if not later:
+        return query
+    return query.where(
+        tuple_(C.opened_at, C.case_no) > tuple_(bindparam("at_", type_=Float), bindparam("no"))
+    )
+
+
+def _todo() -> Select[Any]:
+    return (
+        select(*SHOWN, hall_claim.c.clerk.label("claimed_by"))
+        .join(hall_claim, hall_claim.c.case_no == C.case_no, isouter=True)
+        .where(C.stage == bindparam("at"))
+        .order_by(C.opened_at, C.case_no)
+    )
 
 
 def todo(
@@ -127,15 +180,14 @@ def todo(
     """What waits at a stage, the longest waiting first."""
     if stage not in COUNTER:
         raise HallRefused("unknown_stage", "没有这个环节")
-    query = (
-        select(*SHOWN, hall_claim.c.clerk.label("claimed_by"))
-        .join(hall_claim, hall_claim.c.case_no == C.case_no, isouter=True)
-        .where(C.stage == stage, visible(clerk, "case.view"), *_filters(wanted))
-        .order_by(C.opened_at, C.case_no)
-    )
+    most, where = min(max(size, 1), MOST), scope(clerk)
+    values: dict[str, Any] = {"at": stage, "most": most + 1, **where}
     if after:
-        query = query.where(tuple_(C.opened_at, C.case_no) > tuple_(*_key(after)))
-    return _page(connection, query, size)
+        values["at_"], values["no"] = _key(after)
+    query = _waiting(len(where) // 2, bool(after))
+    if filters := _filters(wanted):
+        return _paged(connection.execute(query.where(*filters), values), most)
+    return _paged(run(connection, query, values), most)
 
 
 def done(
@@ -220,7 +272,11 @@ def _key(after: str) -> tuple[float, str]:
 
 def _page(connection: Connection, query: Select[Any], size: int) -> Page:
     most = min(max(size, 1), MOST)
-    found = [_row(row._asdict()) for row in connection.execute(query.limit(most + 1))]
+    return _paged(connection.execute(query.limit(most + 1)), most)
+
+
+def _paged(found_rows: Iterable[Any], most: int) -> Page:
+    found = [_row(row._asdict()) for row in found_rows]
     rows = tuple(found[:most])
     return Page(rows, rows[-1].key if len(found) > most else "")
 
@@ -241,17 +297,23 @@ class Pressing:
     over: int
 
 
+@cache
+def _due(tops: int) -> Select[Any]:
+    """Open cases by their promised due date, up to a day."""
+    open_ = and_(
+        or_(*(C.stage == stage for stage in ("approve", "fee", "certificate"))),
+        C.promised_due <= bindparam("last"),
+    )
+    query = select(C.promised_due, func.count().label("n")).where(open_, _seen(tops))
+    return query.where(*(C.state != state for state in PAUSED)).group_by(C.promised_due)
+
+
 def pressing(hall: Hall, connection: Connection, clerk: Clerk) -> Pressing:
     """Open cases the clerk sees, by their promised due date."""
-    day = today(hall.hub.store.clock())
+    day, where = today(hall.hub.store.clock()), scope(clerk)
     now, last = day.isoformat(), (day + timedelta(days=SOON)).isoformat()
-    open_ = and_(
-        C.stage.in_(("approve", "fee", "certificate")), C.state.not_in(PAUSED), C.promised_due <= last
-    )
-    query = select(C.promised_due, func.count()).where(open_, visible(clerk, "case.view"))
-    found: Sequence[tuple[str, int]] = [
-        (due, n) for due, n in connection.execute(query.group_by(C.promised_due))
-    ]
+    rows = run(connection, _due(len(where) // 2), {"last": last, **where})
+    found = [(row.promised_due, int(row.n)) for row in rows]
     return Pressing(
         sum(n for due, n in found if due > now),
         sum(n for due, n in found if due == now),
