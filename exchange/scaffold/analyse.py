@@ -13,7 +13,7 @@ from exchange.manifest import Manifest
 from exchange.scaffold.comparing import compared
 from exchange.scaffold.coverage import coverage_points, declared_points, fault_points, lenient
 from exchange.scaffold.opened import SUFFIX, Opened, broken_point, line_with, open_mapping, parsed, read_text
-from exchange.scaffold.points import Point, Walk, ordered
+from exchange.scaffold.points import Kind, Point, Walk, ordered
 from exchange.scaffold.sampled import (
     REFUSED,
     beside_points,
@@ -102,10 +102,9 @@ def _mapped(manifest: Manifest) -> set[str]:
 def _todos(file: str, text: str) -> Iterator[Point]:
     for number, line in enumerate(text.splitlines(), 1):
         if found := _TODO.search(line):
-            key = line.partition("=")[0].strip() if "=" in line else "/"
-            yield Point(
-                "todo", file, number, key, found[1].strip() or "not settled", "write what the contract says"
-            )
+            key, said = line.partition("=")[0].strip() if "=" in line else "/", found[1].strip()
+            kind: Kind = "unconfirmed" if said.startswith("unconfirmed") else "todo"
+            yield Point(kind, file, number, key, said or "not settled", "write what the contract says")
 
 
 def _papers(folder: Path) -> Iterator[Point]:

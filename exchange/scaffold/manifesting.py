@@ -12,6 +12,8 @@ from exchange.scaffold.drafting import verdict_of
 from exchange.scaffold.guess import context_name
 
 SHARED_ANSWER = "answer"
+WAY = "unconfirmed: an OpenAPI document does not say who calls; if the partner does, make it an [[inbound]]"
+MEANT = "unconfirmed: path, ok and text are guesses; say what each code means (errors)"
 Messages = Mapping[str, str | None]
 """Message type of each document, by its mapping's name."""
 
@@ -32,14 +34,17 @@ def manifest_text(name: str, contract: Contract, messages: Messages) -> str:
     if contract.soap is not None:
         lines += ["", "[soap]", *(f"{key} = {writing.value(value)}" for key, value in contract.soap.items())]
     for one in contract.operations:
-        lines += ["", *(_call(one, messages) if one.way == "call" else _door(name, one, messages))]
+        lines += [
+            "",
+            *(_call(one, messages, contract.kind) if one.way == "call" else _door(name, one, messages)),
+        ]
     return "\n".join(lines) + "\n"
 
 
-def _call(one: Operation, messages: Messages) -> Iterator[str]:
-    yield "[[outbound]]"
+def _call(one: Operation, messages: Messages, kind: str) -> Iterator[str]:
+    yield "[[outbound]]" + (f"  # TODO: {WAY}" if kind == "openapi" else "")
     yield f"name = {writing.value(one.name)}"
-    yield from (f"{kind} = {writing.value(value)}" for kind, value in one.call.items())
+    yield from (f"{part} = {writing.value(value)}" for part, value in one.call.items())
     body, answer = request_of(one), answer_of(one)
     if asked := _asked([part for part in (body, answer) if part is not None], messages):
         yield f"asks = {writing.value(asked)}  # its caller gives these"
@@ -47,7 +52,7 @@ def _call(one: Operation, messages: Messages) -> Iterator[str]:
         yield f"documents = [{writing.value(_document(body, messages))}]"
     if answer is not None:
         yield f"reply = {writing.value(_document(answer, messages))}"
-        yield f"outcome = {writing.value(_outcome(answer))}  # TODO: what each code means (errors)"
+        yield f"outcome = {writing.value(_outcome(answer))}  # TODO: {MEANT}"
 
 
 def _asked(bodies: Iterable[Body], messages: Messages) -> list[str]:

@@ -140,7 +140,8 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
 
 
 def test_what_loading_alone_finds_is_told_too(folder: Path) -> None:
-    change(folder, "adapter.toml", 'rest = { path = "/sms/v1/submit" }', 'soap = { operation = "Submit" }')
+    rest = 'rest = { method = "GET", path = "/sms/v1/balance" }'
+    change(folder, "adapter.toml", rest, 'soap = { operation = "Balance" }')
     (point,) = analyse(folder).points
     assert (point.kind, "no_service" in point.detail) == ("broken", True)
 

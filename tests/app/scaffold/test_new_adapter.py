@@ -186,6 +186,10 @@ def test_a_sample_that_comes_later(new: Command, tmp_path: Path) -> None:
 
 def test_an_openapi_document(new: Command) -> None:
     folder = new("--from", str(HERE / "tickets.openapi.json"))
+    calls = (folder / "adapter.toml").read_text("utf-8").count("[[outbound]]")
+    guessed = [point for point in analyse(folder).of("unconfirmed") if point.file == "adapter.toml"]
+    assert len([one for one in guessed if "who calls" in one.detail]) == calls
+    assert {one.path for one in guessed} >= {"outcome"}, "who calls, and what an answer means, is a guess"
     know_the_facts(folder)
     by_hand(folder, "push_acceptance.mapping.toml", {r'(?<="deskNo", )todo = "[^"]*"': 'fill = "desk_no"'})
     by_hand(folder, "adapter.toml", {r"(?m)^(?=seal = )": 'parameters = { desk_no = "D-07" }\n'})
