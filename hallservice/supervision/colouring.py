@@ -27,12 +27,17 @@ def colours_of(connection: Connection, cases: Sequence[str]) -> dict[str, str]:
 
 
 def colour_tasks(work: Work, cases: Sequence[str]) -> None:
-    """Write it where it is another."""
-    found = colours_of(work.connection, cases)
-    for case_no in cases:
-        colour = found.get(case_no, "")
-        mine = (task.c.case_no == case_no) & (task.c.colour != colour)
-        work.connection.execute(update(task).where(mine).values(colour=colour))
+    """Write it where it is another; most cases have nothing to do here."""
+    rows = work.connection.execute(select(task.c.id, task.c.case_no, task.c.colour).where(_of(cases))).all()
+    found = colours_of(work.connection, [row.case_no for row in rows]) if rows else {}
+    for row in rows:
+        colour = found.get(row.case_no, "")
+        if row.colour != colour:
+            work.connection.execute(update(task).where(task.c.id == row.id).values(colour=colour))
+
+
+def _of(cases: Sequence[str]) -> ColumnElement[bool]:
+    return task.c.case_no.in_(cases)
 
 
 def uncoloured(connection: Connection) -> list[str]:

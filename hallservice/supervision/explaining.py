@@ -86,7 +86,7 @@ def _order(row: Any) -> tuple[bool, int, str]:
 def _may_see(connection: Connection, clerk: Clerk, case: Any) -> bool:
     """Where the case is handled or was received, and whoever was told a card of it."""
     row = connection.execute(select(hall_case.c.site_path).where(hall_case.c.case_no == case.case_no)).first()
-    paths = [roster.place_of(connection, case._asdict()).path, *([row.site_path] if row else [])]
+    paths = [roster.place_of(connection, case.org, case.region).path, *([row.site_path] if row else [])]
     if any(clerk.may(function, path) for function in ("case.view", cards.VIEW) for path in paths if path):
         return True
     mine = select(call.c.id).join(card, card.c.id == call.c.card)

@@ -10,7 +10,7 @@ from exchange.store.work import Work
 from hallservice.supervision import store
 from hallservice.supervision.colouring import colour_tasks
 from hallservice.supervision.limits import Course, Facts, Reckoner, Told
-from hallservice.supervision.raising import Raised, case_row, raised
+from hallservice.supervision.raising import Raised, raised
 from hallservice.supervision.thresholds import Rulebook, rulebook
 
 
@@ -20,6 +20,7 @@ class Look:
     def __init__(self, hub: Hub, work: Work, today: date, reckoner: Reckoner, rules: Rulebook) -> None:
         self.hub, self.work, self.today = hub, work, today
         self.reckoner, self.rules = reckoner, rules
+        self._courses: dict[tuple[object, ...], Course] = {}
 
     @classmethod
     def now(cls, hub: Hub, work: Work, today: date) -> "Look":
@@ -44,30 +45,43 @@ class Look:
             store.keep(
                 self.work.connection, case_no, region, facts, course, self.today, known=row is not None
             )
-        made = raised(self.hub, self.work, case, owed)
+        made = raised(self.hub, self.work, {case_no: owed})
         colour_tasks(self.work, [case_no])
         return made
 
     def at_rows(self, rows: Sequence[Any]) -> list[Raised]:
         """The clocks of many cases, as they stand; what was found is written and raised."""
-        told = store.told_of_many(self.work.connection, {row.case_no for row in rows})
+        pairs = [(row, self._course(row)) for row in rows]
+        seen = [(row, course) for row, course in pairs if self._is_news(row, course)]
+        told = store.told_of_many(self.work.connection, {row.case_no for row, _ in seen})
         owed: dict[str, dict[str, list[Told]]] = {}
-        seen: list[tuple[Any, Course]] = []
-        for row in rows:
-            facts, known = store.facts_of(row), told.setdefault((row.case_no, row.clock), set())
-            if found := self._told(facts, row.looked, row.region, known):
+        for row, _ in seen:
+            known = told.setdefault((row.case_no, row.clock), set())
+            if found := self._told(store.facts_of(row), row.looked, row.region, known):
                 owed.setdefault(row.case_no, {})[row.clock] = found
-            course = self.reckoner.course(facts, self.rules.of(row.region))
-            if self._differs(row, course):
-                seen.append((row, course))
         store.looked_at(self.work.connection, seen, self.today)
-        made = [
-            one
-            for case_no, of_case in owed.items()
-            for one in raised(self.hub, self.work, case_row(self.work, case_no), of_case)
-        ]
+        made = raised(self.hub, self.work, owed)
         colour_tasks(self.work, list(owed))
         return made
+
+    def _course(self, row: Any) -> Course:
+        """By what the row says as it stands: most rows of a large table say what another said."""
+        name, _, _ = row.clock.partition("/")
+        spans = str(row.suspensions) if row.suspensions else ""
+        key = (name, row.since, row.count, row.unit, spans, row.extension, row.concluded, row.region)
+        found = self._courses.get(key)
+        if found is None:
+            facts = store.facts_of(row)
+            found = self._courses[key] = self.reckoner.course(facts, self.rules.of(row.region))
+        return found
+
+    def _is_news(self, row: Any, course: Course) -> bool:
+        """Whether the course is another than at the last look, or a day of it has come since."""
+        following, due = course.next_after(date.fromisoformat(row.looked)), course.due
+        same = row.due == (due and due.isoformat()) and row.provisional == course.provisional
+        if not same or row.next_day != (following and following.isoformat()):
+            return True
+        return following is not None and following <= self.today
 
     def _told(self, facts: Facts, looked: str, region: str, known: store.Raised) -> list[Told]:
         rules = self.rules.of(region)
@@ -77,8 +91,3 @@ class Look:
         found = list(self.reckoner.told(facts, rules, date.fromisoformat(looked), self.today, known))
         known.update((one.due, one.signal) for one in found)
         return found
-
-    def _differs(self, row: Any, course: Course) -> bool:
-        following, due = course.next_after(self.today), course.due
-        same = row.due == (due and due.isoformat()) and row.provisional == course.provisional
-        return not same or row.next_day != (following and following.isoformat())

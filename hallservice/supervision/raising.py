@@ -1,4 +1,7 @@
-"""Raising what is owed: a line in the ledger, a row that is never deleted, and who has to be told."""
+"""Raising what is owed: a line in the ledger, a row that is never deleted, and who has to be told.
+
+Many cases at once: what they have in common is asked for once, and the rows are written together.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +16,17 @@ from exchange.records import add_finding, pseudonym
 from exchange.store.tables import case_record
 from exchange.store.work import Work
 from hallservice.ids import new_id
-from hallservice.supervision import roster
 from hallservice.supervision.limits import Told
-from hallservice.supervision.roster import UNDERTAKER, Place
+from hallservice.supervision.roster import UNDERTAKER, Case, Roster
 from hallservice.supervision.tables import call, card
 from hallservice.supervision.words import COLOUR_OF, FINDING, clock_name
 from ledger.prepared import run
 
-_NEW, _CALL = insert(card), insert(call)
-_CASE = select(case_record).where(case_record.c.case_no == bindparam("of"))
+Owed = Mapping[str, Mapping[str, Sequence[Told]]]
+"""Case -> clock -> what is owed of it, in order."""
+
+_CARD, _CALL = insert(card), insert(call)
+_MOOT = update(call).where(call.c.id == bindparam("of")).values(state="moot", next_at=None)
 _BREACH: Mapping[ClockName, str] = {
     ClockName.PROMISED: "promise_breach",
     ClockName.STEP: "step_overdue",
@@ -34,91 +39,110 @@ _LATE = (Signal.YELLOW, Signal.BREACH)
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """A card as it was raised."""
+    """A card as it was raised; `entry` is its line in the ledger."""
 
     id: str
     clock: str
     told: Told
     colour: str
+    entry: int
 
 
-def case_row(work: Work, case_no: str) -> dict[str, Any]:
-    """The case's record; it exists: clocks are made from it."""
-    row: dict[str, Any] = run(work.connection, _CASE, {"of": case_no}).first()._asdict()
-    return row
-
-
-def raised(hub: Hub, work: Work, case: Mapping[str, Any], told: Mapping[str, Sequence[Told]]) -> list[Raised]:
-    """Everything owed of one case, by clock. Of a clock the newest is sent, and every red card; what a later
-    one has overtaken is kept for the record."""
-    if not any(told.values()):
+def raised(hub: Hub, work: Work, owed: Owed) -> list[Raised]:
+    """Everything owed of these cases. Of a clock the newest is sent, and every red card; what a later one has
+    overtaken is kept for the record."""
+    wanted = {case_no: clocks for case_no, clocks in owed.items() if any(clocks.values())}
+    if not wanted:
         return []
-    place, made = roster.place_of(work.connection, case), list[Raised]()
-    red = any(one.signal is Signal.RED for signals in told.values() for one in signals)
-    people = roster.receivers(work.connection, case, place, leaders=red)
-    for clock, signals in told.items():
-        if signals:
-            _overtake(work, case["case_no"], clock)
-        for number, one in enumerate(signals, 1):
-            made.append(_raise(hub, work, case, place, clock, one))
-            overtaken = number < len(signals) and one.signal is not Signal.RED
-            _call(work, case, made[-1], people, overtaken=overtaken)
+    cases = _cases(work, list(wanted))
+    batch = _Batch(hub, work, Roster(work.connection, list(cases.values())))
+    batch.overtake({(case_no, name) for case_no, of in wanted.items() for name, told in of.items() if told})
+    made = [one for case_no, clocks in wanted.items() for one in batch.of_case(cases[case_no], clocks)]
+    batch.write()
     return made
 
 
-def _overtake(work: Work, case_no: str, clock: str) -> None:
-    """Prompts that have not gone out, or not arrived, have no sense beside a newer one."""
-    mine = select(card.c.id).where(
-        card.c.case_no == case_no, card.c.clock == clock, card.c.colour.not_in(("red", FINDING))
-    )
-    waiting = call.c.card.in_(mine) & call.c.state.in_(OPEN)
-    work.connection.execute(update(call).where(waiting).values(state="moot", next_at=None))
+def _cases(work: Work, numbers: Sequence[str]) -> dict[str, Case]:
+    c = case_record.c
+    query = select(c.case_no, c.region, c.org, c.item_code, c.application, c.acceptance)
+    rows = work.connection.execute(query.where(c.case_no.in_(numbers)))
+    return {row.case_no: Case(**row._asdict()) for row in rows}
 
 
-def _raise(hub: Hub, work: Work, case: Mapping[str, Any], place: Place, clock: str, told: Told) -> Raised:
-    ident, colour = new_id(work.now), COLOUR_OF[told.signal] if told.card else FINDING
-    key = {
-        "case_no": case["case_no"],
-        "clock": clock,
-        "due": told.due.isoformat(),
-        "signal": told.signal.value,
-        "day": told.day.isoformat(),
-    }
-    mine = pseudonym(hub.pseudonym_key, case["case_no"])
-    entry = acts.record_value(work, hub.name, "hall.card_raised", ident, "supervision", key, case=mine)
-    about = {"region": case["region"], "org": case["org"], "org_path": place.path}
-    item = {"item_code": case["item_code"], "item_name": case["application"]["item_name"]}
-    row = {"id": ident, **key, "colour": colour, "raised_at": work.now, **about, **item, "entry": entry.seq}
-    run(work.connection, _NEW, row)
-    code = _BREACH.get(ClockName(clock.partition("/")[0]))
-    if code is not None and told.signal in _LATE:
-        said = f"{clock_name(clock)}于 {told.due} 届满，{told.day} 仍未办结"
-        add_finding(work, case["case_no"], ("time", code, said), entry.seq)
-    return Raised(ident, clock, told, colour)
+class _Batch:
+    """Cards of many cases on their way into the tables."""
 
+    def __init__(self, hub: Hub, work: Work, roster: Roster) -> None:
+        self._hub, self._work, self._roster = hub, work, roster
+        self._cards: list[dict[str, Any]] = []
+        self._calls: list[dict[str, Any]] = []
 
-def _call(
-    work: Work, case: Mapping[str, Any], made: Raised, people: Mapping[str, list[str]], *, overtaken: bool
-) -> None:
-    """Red is told to the five roles, all else to the undertaker; a finding is only listed."""
-    roles = people if made.colour == "red" else {UNDERTAKER: people[UNDERTAKER]}
-    named = [(role, user) for role, users in roles.items() for user in users]
-    missing = [role for role, users in roles.items() if not users]
-    unnamed: list[tuple[str, str | None]] = [(role, None) for role in missing]
-    rows = [_row(work, made, role, user, overtaken) for role, user in (*named, *unnamed)]
-    run(work.connection, _CALL, rows)
-    if missing and made.colour != FINDING:
-        said = f"{clock_name(made.clock)}的通知无人接收：{'、'.join(missing)}"
-        entry = select(card.c.entry).where(card.c.id == made.id)
-        seq = work.connection.execute(entry).scalar_one()
-        add_finding(work, case["case_no"], ("procedure", "card_receiver_missing", said), seq)
+    def overtake(self, clocks: set[tuple[str, str]]) -> None:
+        """Prompts that have not gone out, or not arrived, have no sense beside a newer one."""
+        query = (
+            select(call.c.id, card.c.case_no, card.c.clock)
+            .join(card, card.c.id == call.c.card)
+            .where(card.c.case_no.in_({case_no for case_no, _ in clocks}))
+            .where(call.c.state.in_(OPEN), card.c.colour.not_in(("red", FINDING)))
+        )
+        rows = [row for row in self._work.connection.execute(query) if (row.case_no, row.clock) in clocks]
+        if rows:
+            run(self._work.connection, _MOOT, [{"of": row.id} for row in rows])
 
+    def of_case(self, case: Case, owed: Mapping[str, Sequence[Told]]) -> list[Raised]:
+        """The cards of one case, by clock."""
+        made = []
+        for name, signals in owed.items():
+            for number, told in enumerate(signals, 1):
+                made.append(self._raise(case, name, told))
+                red = told.signal is Signal.RED
+                self._tell(case, made[-1], overtaken=number < len(signals) and not red)
+        return made
 
-def _row(work: Work, made: Raised, role: str, user: str | None, overtaken: bool) -> dict[str, Any]:
-    state = "missing" if user is None else _state(made, overtaken)
-    at = work.now if state == "waiting" else None
-    ident = {"id": new_id(work.now), "card": made.id, "role": role, "user": user}
-    return {**ident, "state": state, "attempts": 0, "next_at": at}
+    def write(self) -> None:
+        """All rows together."""
+        run(self._work.connection, _CARD, self._cards)
+        run(self._work.connection, _CALL, self._calls)
+
+    def _raise(self, case: Case, name: str, told: Told) -> Raised:
+        work, ident = self._work, new_id(self._work.now)
+        colour = COLOUR_OF[told.signal] if told.card else FINDING
+        key = {
+            "case_no": case.case_no,
+            "clock": name,
+            "due": told.due.isoformat(),
+            "signal": told.signal.value,
+            "day": told.day.isoformat(),
+        }
+        mine = pseudonym(self._hub.pseudonym_key, case.case_no)
+        line = acts.record_value(
+            work, self._hub.name, "hall.card_raised", ident, "supervision", key, case=mine
+        )
+        where = {"region": case.region, "org": case.org, "org_path": self._roster.place(case).path}
+        item = {"item_code": case.item_code, "item_name": case.application["item_name"], "entry": line.seq}
+        self._cards.append({"id": ident, **key, "colour": colour, "raised_at": work.now, **where, **item})
+        if (code := _BREACH.get(ClockName(name.partition("/")[0]))) and told.signal in _LATE:
+            said = f"{clock_name(name)}于 {told.due} 届满，{told.day} 仍未办结"
+            add_finding(work, case.case_no, ("time", code, said), line.seq)
+        return Raised(ident, name, told, colour, line.seq)
+
+    def _tell(self, case: Case, made: Raised, *, overtaken: bool) -> None:
+        """Red is told to the five roles, all else to the undertaker; a finding is only listed."""
+        red = made.colour == "red"
+        roles = self._roster.receivers(case) if red else {UNDERTAKER: self._roster.undertakers(case)}
+        missing = [role for role, users in roles.items() if not users]
+        named = [(role, user) for role, users in roles.items() for user in users]
+        self._calls += [self._call(made, role, user, overtaken) for role, user in named]
+        self._calls += [self._call(made, role, None, overtaken) for role in missing]
+        if missing and made.colour != FINDING:
+            said = f"{clock_name(made.clock)}的通知无人接收：{'、'.join(missing)}"
+            add_finding(self._work, case.case_no, ("procedure", "card_receiver_missing", said), made.entry)
+
+    def _call(self, made: Raised, role: str, user: str | None, overtaken: bool) -> dict[str, Any]:
+        now = self._work.now
+        state = "missing" if user is None else _state(made, overtaken)
+        ident = {"id": new_id(now), "card": made.id, "role": role, "user": user}
+        return {**ident, "state": state, "attempts": 0, "next_at": now if state == "waiting" else None}
 
 
 def _state(made: Raised, overtaken: bool) -> str:

@@ -18,11 +18,23 @@ ADMINISTRATOR = "系统管理员"
 LEADERS = ("分管局长", "办公室主任", "主管处长")
 ROLES = (*LEADERS, UNDERTAKER, ADMINISTRATOR)
 
-_ORG = select(people.org.c.code, people.org.c.path).where(people.org.c.uscc == bindparam("code"))
+_ORG = select(people.org.c.path).where(people.org.c.uscc == bindparam("code"))
 _NAMED = select(people.user.c.id, people.user.c.org).where(
     people.user.c.staff_no == bindparam("no"), people.user.c.status == "active"
 )
-_MOBILE = select(people.user.c.mobile, people.user.c.name).where(people.user.c.id == bindparam("of"))
+_MOBILE = select(people.user.c.mobile).where(people.user.c.id == bindparam("of"))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What supervision needs of a case beside its clocks."""
+
+    case_no: str
+    region: str
+    org: str
+    item_code: str
+    application: Mapping[str, Any]
+    acceptance: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,61 +45,88 @@ class Place:
     known: bool
 
 
-def place_of(connection: Connection, case: Mapping[str, Any]) -> Place:
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user's id and the code of the own organisation."""
+
+    id: str
+    org: str
+
+
+def place_of(connection: Connection, org: str, region: str) -> Place:
     """By the unified social credit code of the case's department."""
-    found = run(connection, _ORG, {"code": case["org"]}).first()
-    return Place(str(found.path), True) if found else Place(region_path(case["region"]), False)
-
-
-def receivers(
-    connection: Connection, case: Mapping[str, Any], place: Place, *, leaders: bool
-) -> dict[str, list[str]]:
-    """Role -> users, of the undertaker alone without `leaders`; an empty list where nobody holds the role."""
-    undertakers = undertaking(connection, case)
-    if not leaders:
-        return {UNDERTAKER: [row.id for row in undertakers]}
-    near = [row.org for row in undertakers]
-    found = {role: _holders(connection, role, near, place) for role in LEADERS}
-    found[UNDERTAKER] = [row.id for row in undertakers]
-    found[ADMINISTRATOR] = _administrators(connection, place.path)
-    return {role: found[role] for role in ROLES}
-
-
-def undertaking(connection: Connection, case: Mapping[str, Any]) -> list[Any]:
-    """Who has the case in hand: those whose task it is, else who accepted it, else who received it."""
-    named, posts = _tasks(connection, case["case_no"])
-    found = [*_named(connection, named), *(row for post in posts for row in _at_post(connection, *post))]
-    if found:
-        return list({row.id: row for row in found}.values())
-    officer = (case["acceptance"] or {}).get("officer", {})
-    received = select(hall_receipt.c.staff_no).where(hall_receipt.c.case_no == case["case_no"])
-    last = officer.get("staff_no") or connection.execute(received).scalar()
-    return _named(connection, [last] if last else [])
+    found = run(connection, _ORG, {"code": org}).scalar()
+    return Place(str(found), True) if found else Place(region_path(region), False)
 
 
 def mobile_of(connection: Connection, user: str) -> str | None:
     """The number to reach a person at; None where none is known."""
-    found = run(connection, _MOBILE, {"of": user}).first()
-    return found.mobile if found and found.mobile else None
+    found: str | None = run(connection, _MOBILE, {"of": user}).scalar()
+    return found or None
 
 
-def _tasks(connection: Connection, case_no: str) -> tuple[list[str], list[tuple[str, str]]]:
-    rows = connection.execute(
-        select(task.c.person, task.c.org, task.c.post).where(task.c.case_no == case_no)
-    ).all()
-    named = [row.person for row in rows if row.person]
-    return named, [(row.org, row.post) for row in rows if not row.person]
+class Roster:
+    """Receivers for a batch of cases; what cases have in common is looked up once."""
+
+    def __init__(self, connection: Connection, cases: Sequence[Case]) -> None:
+        self._connection = connection
+        self._known: dict[tuple[Any, ...], Any] = {}
+        numbers = [case.case_no for case in cases]
+        columns = (task.c.case_no, task.c.person, task.c.org, task.c.post)
+        self._tasks: dict[str, list[Any]] = {}
+        for row in connection.execute(select(*columns).where(task.c.case_no.in_(numbers))):
+            self._tasks.setdefault(row.case_no, []).append(row)
+        receipts = select(hall_receipt.c.case_no, hall_receipt.c.staff_no)
+        rows = connection.execute(receipts.where(hall_receipt.c.case_no.in_(numbers)))
+        self._receipts = {row.case_no: row.staff_no for row in rows}
+
+    def place(self, case: Case) -> Place:
+        found: Place = self._once(place_of, case.org, case.region)
+        return found
+
+    def receivers(self, case: Case) -> dict[str, list[str]]:
+        """Role -> users; an empty list where nobody holds the role."""
+        undertakers, place = self._undertaking(case), self.place(case)
+        near = tuple(sorted({one.org for one in undertakers}))
+        found = {role: self._once(_holders, role, near, place) for role in LEADERS}
+        found[UNDERTAKER] = [one.id for one in undertakers]
+        found[ADMINISTRATOR] = self._once(_administrators, place.path)
+        return {role: found[role] for role in ROLES}
+
+    def undertakers(self, case: Case) -> list[str]:
+        return [one.id for one in self._undertaking(case)]
+
+    def _undertaking(self, case: Case) -> list[Person]:
+        """Who has the case in hand: those whose task it is, else who accepted it, else who received it."""
+        tasks = self._tasks.get(case.case_no, ())
+        found = [one for row in tasks for one in self._of_task(row)]
+        if not found:
+            officer = (case.acceptance or {}).get("officer", {})
+            last = officer.get("staff_no") or self._receipts.get(case.case_no)
+            found = self._once(_named, last) if last else []
+        return list({one.id: one for one in found}.values())
+
+    def _of_task(self, row: Any) -> list[Person]:
+        named = (_named, row.person) if row.person else (_at_post, row.org, row.post)
+        found: list[Person] = self._once(*named)
+        return found
+
+    def _once(self, ask: Any, *given: Any) -> Any:
+        key = (ask, *given)
+        if key not in self._known:
+            self._known[key] = ask(self._connection, *given)
+        return self._known[key]
 
 
-def _named(connection: Connection, numbers: Sequence[str]) -> list[Any]:
-    return [row for number in numbers for row in run(connection, _NAMED, {"no": number})]
+def _named(connection: Connection, number: str) -> list[Person]:
+    return [Person(*row) for row in run(connection, _NAMED, {"no": number})]
 
 
-def _at_post(connection: Connection, org: str, code: str) -> list[Any]:
+def _at_post(connection: Connection, org: str, code: str) -> list[Person]:
     u, p, held = people.user, people.post, people.user_post
     query = select(u.c.id, u.c.org).join(held, held.c.user == u.c.id).join(p, p.c.id == held.c.post)
     mine = (p.c.org == org) & (p.c.code == code) & p.c.active & (u.c.status == "active")
-    return list(connection.execute(query.where(mine)))
+    return [Person(row.id, row.org) for row in connection.execute(query.where(mine))]
 
 
 def _holders(connection: Connection, role: str, near: Sequence[str], place: Place) -> list[str]:
@@ -95,10 +134,9 @@ def _holders(connection: Connection, role: str, near: Sequence[str], place: Plac
     if not place.known:
         return []
     own = people.org.c.section | (people.org.c.path == place.path)
-    inside = under(people.org.c.path, place.path) & own
-    rows = _with_role(connection, role, inside)
-    nearest = [row.id for row in rows if row.org in near]
-    return nearest or [row.id for row in rows]
+    found = _with_role(connection, role, under(people.org.c.path, place.path) & own)
+    nearest = [one.id for one in found if one.org in near]
+    return nearest or [one.id for one in found]
 
 
 def _administrators(connection: Connection, path: str) -> list[str]:
@@ -106,14 +144,15 @@ def _administrators(connection: Connection, path: str) -> list[str]:
     parts = path.strip("/").split("/")
     for length in range(len(parts), 0, -1):
         here = "/" + "/".join(parts[:length]) + "/"
-        if rows := _with_role(connection, ADMINISTRATOR, people.org.c.path == here):
-            return [row.id for row in rows]
+        if found := _with_role(connection, ADMINISTRATOR, people.org.c.path == here):
+            return [one.id for one in found]
     return []
 
 
-def _with_role(connection: Connection, role: str, where: Any) -> list[Any]:
+def _with_role(connection: Connection, role: str, where: Any) -> list[Person]:
     u, p, held, org = people.user, people.post, people.user_post, people.org
     at_post = select(held.c.user).join(p, p.c.id == held.c.post).where(p.c.name == role, p.c.active)
     query = select(u.c.id, u.c.org).join(org, org.c.code == u.c.org)
     mine = (u.c.duty == role) | u.c.id.in_(at_post)
-    return list(connection.execute(query.where(where, mine, u.c.status == "active").order_by(u.c.staff_no)))
+    rows = connection.execute(query.where(where, mine, u.c.status == "active").order_by(u.c.staff_no))
+    return [Person(row.id, row.org) for row in rows]

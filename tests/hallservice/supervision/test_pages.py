@@ -11,6 +11,7 @@ from hallservice.hall import Hall
 from hallservice.people import tables as people
 from hallservice.supervision import banner
 from hallservice.supervision.tables import card
+from hallservice.web.pages import entrance, supervision
 from tests.exchange.core.rig import Core, Story
 from tests.hallservice.supervision.watch import accepted, moment, mornings, staffed
 from tests.hallservice.web.webrig import Place, mounted, served
@@ -43,7 +44,7 @@ OFFICER = {
 
 @pytest.fixture
 def place(watch: Hall) -> Iterator[Place]:
-    with served(mounted(watch)) as found:
+    with served(mounted(watch, [entrance.pages, supervision.pages])) as found:
         yield found
 
 
