@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     false,
     func,
+    literal,
     or_,
     select,
     tuple_,
@@ -37,14 +38,13 @@ SOON = 2  # calendar days before the due date from which a case is shown as near
 ENDED = ("deliver", "done")
 PAUSED = ("suspended", "supplementing", "pre_supplement")
 C = hall_case.c
-SHOWN = (
-    C.case_no, C.item_name, C.applicant_masked, C.document_masked, C.channel, C.opened_at, C.received_at,
-    C.state, C.stage, C.promised_due, C.statutory_due, C.updated_at, C.window, C.clerk, C.region,
-)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+def _text(column: Any) -> Any:
+    return func.coalesce(column, "")
+
+
+class Row(NamedTuple):
     """One case of a list, masked."""
 
     case_no: str
@@ -62,8 +62,8 @@ class Row:
     window: str
     clerk: str
     region: str
-    handled_at: float | None = None
-    claimed_by: str = ""
+    handled_at: float | None
+    claimed_by: str
 
     @property
     def key(self) -> str:
@@ -78,6 +78,16 @@ class Row:
     def supervised(self, day: date) -> str:
         """监察状态 by the due date: 正常, 临期, 今日到期, 超期, 暂停计时, 已结束."""
         return supervised(self, day)
+
+
+# The columns of a Row, in its order, before what its list adds.
+SHOWN = (
+    C.case_no, C.item_name, C.applicant_masked, C.document_masked, C.channel, C.opened_at, C.received_at,
+    C.state, C.stage, _text(C.promised_due).label("promised"), _text(C.statutory_due).label("statutory"),
+    C.updated_at, _text(C.window).label("at_window"), _text(C.clerk).label("by_clerk"), C.region,
+)  # fmt: skip
+NOT_HANDLED = literal(None, Float).label("handled_at")
+NOT_CLAIMED = literal("").label("claimed_by")
 
 
 def supervised(row: Row, day: date) -> str:
@@ -162,7 +172,7 @@ def _waiting(tops: int, later: bool) -> Select[Any]:
 
 def _todo() -> Select[Any]:
     return (
-        select(*SHOWN, hall_claim.c.clerk.label("claimed_by"))
+        select(*SHOWN, NOT_HANDLED, _text(hall_claim.c.clerk).label("claimed_by"))
         .join(hall_claim, hall_claim.c.case_no == C.case_no, isouter=True)
         .where(C.stage == bindparam("at"))
         .order_by(C.opened_at, C.case_no)
@@ -200,7 +210,7 @@ def done(
     """What this clerk has handled, the latest first (S0-57)."""
     at = hall_handled.c.at
     query = (
-        select(*SHOWN, at.label("handled_at"))
+        select(*SHOWN, at.label("handled_at"), NOT_CLAIMED)
         .join(hall_handled, hall_handled.c.case_no == C.case_no)
         .where(hall_handled.c.staff_no == clerk.staff_no, visible(clerk, "case.view"), *_filters(wanted))
         .order_by(at.desc(), C.case_no.desc())
@@ -213,7 +223,7 @@ def done(
 def search(connection: Connection, clerk: Clerk, wanted: Wanted, after: str = "", size: int = 20) -> Page:
     """Every case the clerk may see, the newest first."""
     query = (
-        select(*SHOWN)
+        select(*SHOWN, NOT_HANDLED, NOT_CLAIMED)
         .where(visible(clerk, "case.view"), *_filters(wanted))
         .order_by(C.opened_at.desc(), C.case_no.desc())
     )
@@ -276,25 +286,20 @@ def _page(connection: Connection, query: Select[Any], size: int) -> Page:
 
 
 def _paged(found_rows: Iterable[Any], most: int) -> Page:
-    found = [_row(row._asdict()) for row in found_rows]
+    found = [Row._make(row) for row in found_rows]
     rows = tuple(found[:most])
     return Page(rows, rows[-1].key if len(found) > most else "")
 
 
-def _row(said: dict[str, Any]) -> Row:
-    said["applicant"], said["document"] = said.pop("applicant_masked"), said.pop("document_masked")
-    for name in ("promised_due", "statutory_due", "window", "clerk", "claimed_by"):
-        said[name] = said.get(name) or ""
-    return Row(**said)
-
-
-@dataclass(frozen=True, slots=True)
-class Pressing:
+class Pressing(NamedTuple):
     """The banner above the work list: how many are due soon, today, or over (R-05)."""
 
     soon: int
     today: int
     over: int
+
+
+NOTHING_DUE = Pressing(0, 0, 0)
 
 
 @cache

@@ -98,7 +98,7 @@ Ask = Callable[[Connection, Wanted, str, int], Page]
 
 
 def _listed(ctx: Context, shape: Shape, ask: Ask, **more: Any) -> Response:
-    """The page, or with ?export=1 the spreadsheet of the same rows."""
+    """The page, or with ?export=1 the spreadsheet of the same rows; a work list (`more`) has its banner."""
     hidden = (Filter("after", ""), Filter(WHO, ""))
     listing = asked(ctx.query, shape.columns, (*shape.filters, *hidden))
     named = {name: text for name, text in listing.wanted.items() if name != "after"}
@@ -106,7 +106,12 @@ def _listed(ctx: Context, shape: Shape, ask: Ask, **more: Any) -> Response:
     if ctx.one("export"):
         return _exported(ctx, shape, lambda read, key: ask(read, wanted, key, lists.MOST), day)
     after = listing.wanted["after"]
-    page = ctx.hall.read(lambda connection: ask(connection, wanted, after, listing.size))
+    page, due = ctx.hall.read(
+        lambda connection: (
+            ask(connection, wanted, after, listing.size),
+            lists.pressing(ctx.hall, connection, ctx.clerk) if more else lists.NOTHING_DUE,
+        )
+    )
     values: dict[str, Any] = {
         "caption": ctx.page.title,
         "columns": shape.columns,
@@ -117,7 +122,8 @@ def _listed(ctx: Context, shape: Shape, ask: Ask, **more: Any) -> Response:
         "paged": bool(after),
         "export": listing.query(after="", export="1"),
         "empty": "没有符合条件的办件",
-        "pressing": None,
+        "pressing": due if any(due) else None,
+        "by_person": shape is SEARCH,
         "stages": (),
         "stage": "",
     }
@@ -146,13 +152,8 @@ def _stage_page(stage: str) -> Handler:
         def ask(connection: Connection, wanted: Wanted, after: str, size: int) -> Page:
             return lists.todo(connection, ctx.clerk, stage, wanted, after, size)
 
-        def look(connection: Connection) -> lists.Pressing:
-            return lists.pressing(ctx.hall, connection, ctx.clerk)
-
         counted = [(one, wording.stage(one), ctx.count(f"counter.{one}") or 0) for one in lists.COUNTER]
-        due = ctx.hall.read(look)
-        pressing = due if due.over or due.today or due.soon else None
-        return _listed(ctx, TODO, ask, stages=counted, stage=stage, pressing=pressing)
+        return _listed(ctx, TODO, ask, stages=counted, stage=stage)
 
     return show
 
@@ -187,7 +188,7 @@ def search(ctx: Context) -> Response:
     def ask(connection: Connection, wanted: Wanted, after: str, size: int) -> Page:
         return lists.search(connection, ctx.clerk, wanted, after, size)
 
-    return _listed(ctx, SEARCH, ask, person="")
+    return _listed(ctx, SEARCH, ask)
 
 
 @pages.post("/counter/search", function="case.view", title="办件查询", once=False, draft=False)
