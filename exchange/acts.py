@@ -8,6 +8,9 @@ from canonical.form import canonical_bytes
 from exchange.store.tables import act as act_table
 from exchange.store.work import Work
 from ledger.log import Draft, Entry
+from ledger.prepared import run
+
+_ACT = insert(act_table)
 
 
 def record(
@@ -25,7 +28,7 @@ def record(
     """An act of the hub on itself; `case` is a pseudonym, `kid` the certificate concerned."""
     draft = Draft(kind, xid, hub, hub, service, case=case, kid=kid, values={"payload": body}, note=note)
     entry = work.append(draft)
-    work.connection.execute(insert(act_table), {"entry": entry.seq, "body": body})
+    run(work.connection, _ACT, {"entry": entry.seq, "body": body})
     return entry
 
 

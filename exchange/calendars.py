@@ -9,6 +9,9 @@ from exchange import acts
 from exchange.errors import Refused
 from exchange.store.tables import calendar_year
 from exchange.store.work import Work
+from ledger.prepared import run
+
+_TEXTS = select(calendar_year.c.text).order_by(calendar_year.c.year, calendar_year.c.version)
 
 
 def known(work: Work) -> Calendar:
@@ -18,8 +21,7 @@ def known(work: Work) -> Calendar:
 
 def loaded(connection: Connection) -> Calendar:
     """The shipped years and those loaded into this database."""
-    texts = select(calendar_year.c.text).order_by(calendar_year.c.year, calendar_year.c.version)
-    return _calendar(tuple(connection.execute(texts).scalars()))
+    return _calendar(tuple(row.text for row in run(connection, _TEXTS)))
 
 
 @lru_cache(maxsize=8)

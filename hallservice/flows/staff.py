@@ -1,8 +1,9 @@
 """Who takes part: the bodies of each level of a case, and people as the engine names them."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from canonical.values import RegionCode
 from hallservice.approval.definition import LEVELS, Level
@@ -12,6 +13,7 @@ from hallservice.approval.state import State
 from hallservice.people import organisations
 from hallservice.people import tables as p
 from hallservice.people.clerk import Clerk
+from hallservice.people.filtering import under
 from hallservice.people.organisations import Org
 from ledger.prepared import run
 
@@ -22,6 +24,13 @@ _PATHS = select(p.org.c.path).where(p.org.c.code == bindparam("code"))
 _OF_REGION = select(p.org.c.code, p.org.c.kind).where(
     p.org.c.region == bindparam("region"), p.org.c.active, p.org.c.section.is_(False),
 ).order_by(p.org.c.place, p.org.c.code)  # fmt: skip
+
+_STAFF = (
+    select(p.user.c.staff_no, p.user.c.name, p.user.c.org, p.org.c.section)
+    .join(p.org, p.org.c.code == p.user.c.org)
+    .where(p.user.c.status != "left")
+)
+_PERSON = _STAFF.where(p.user.c.staff_no == bindparam("number"))
 
 
 def level_of(region: str) -> Level:
@@ -89,19 +98,18 @@ def actor(connection: Connection, clerk: Clerk, plan: Plan, state: State) -> Act
 
 def persons(connection: Connection, staff_nos: Iterable[str]) -> dict[str, Person]:
     """Staff by number, as the engine names them; who has left is not among them."""
-    wanted = sorted(set(staff_nos))
-    return {one.id: one for one in _people(connection, p.user.c.staff_no.in_(wanted))} if wanted else {}
+    rows = (run(connection, _PERSON, {"number": number}).first() for number in sorted(set(staff_nos)))
+    found = [row for row in rows if row is not None]
+    return {row.staff_no: Person(row.staff_no, row.name, _unit(connection, row)) for row in found}
+
+
+def _unit(connection: Connection, row: Any) -> str:
+    return organisations.unit_of(connection, row.org) if row.section else str(row.org)
 
 
 def colleagues(connection: Connection, org: str) -> list[Person]:
     """Everybody of a body and its sections, by name."""
     path = path_of(connection, org)
-    found = _people(connection, p.org.c.path.startswith(path, autoescape=True)) if path else []
+    rows = connection.execute(_STAFF.where(under(p.org.c.path, path or "-"))).all()
+    found = [Person(row.staff_no, row.name, _unit(connection, row)) for row in rows]
     return sorted((one for one in found if one.org == org), key=lambda one: (one.name, one.id))
-
-
-def _people(connection: Connection, which: ColumnElement[bool]) -> list[Person]:
-    ask = select(p.user.c.staff_no, p.user.c.name, p.user.c.org).join(p.org, p.org.c.code == p.user.c.org)
-    rows = connection.execute(ask.where(which, p.user.c.status != "left")).all()
-    bodies = {org: organisations.unit_of(connection, org) for org in {row.org for row in rows}}
-    return [Person(row.staff_no, row.name, bodies[row.org]) for row in rows]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from exchange.store.work import Work
 from hallservice.people import rights
@@ -10,6 +10,14 @@ from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.functions import AUDIT, functions, label, pairs
 from hallservice.refusals import HallRefused
+from ledger.prepared import run
+
+_HAND = insert(t.hand)
+_USED = select(t.hand.c.function).where(
+    t.hand.c.about == bindparam("of"),
+    t.hand.c.pair == bindparam("both"),
+    t.hand.c.user == bindparam("who"),
+)
 
 
 def auditor_writes(held: Collection[str]) -> list[str]:
@@ -39,10 +47,7 @@ def together(held: Collection[str]) -> list[tuple[str, str]]:
 def expect_other_person(connection: Connection, clerk: Clerk, function: str, about: str) -> None:
     """HallRefused same_person where this person has used the other function of a pair on the case or item."""
     for pair in pairs().get(function, ()):
-        used = select(t.hand.c.function).where(
-            t.hand.c.about == about, t.hand.c.pair == pair, t.hand.c.user == clerk.user
-        )
-        before = connection.execute(used).scalar()
+        before = run(connection, _USED, {"of": about, "both": pair, "who": clerk.user}).scalar()
         if before is not None and before != function:
             said = f"您已在此件上办理过“{label(before)}”，“{label(function)}”须由他人办理"
             raise HallRefused("same_person", said, about)
@@ -52,6 +57,6 @@ def note_hand(work: Work, clerk: Clerk, function: str, about: str) -> None:
     """This person uses the function on the case or item: HallRefused same_person, else remembered."""
     expect_other_person(work.connection, clerk, function, about)
     for pair in pairs().get(function, ()):
-        key = {"about": about, "pair": pair, "user": clerk.user}
-        if work.connection.execute(select(t.hand.c.at).filter_by(**key)).first() is None:
-            work.connection.execute(insert(t.hand), key | {"function": function, "at": work.now})
+        if run(work.connection, _USED, {"of": about, "both": pair, "who": clerk.user}).first() is None:
+            key = {"about": about, "pair": pair, "user": clerk.user}
+            run(work.connection, _HAND, key | {"function": function, "at": work.now})
