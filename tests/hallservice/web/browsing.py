@@ -26,7 +26,7 @@ LOOK = """async () => {
   const found = await axe.run(document, {runOnly: rules, resultTypes: ['violations']});
   const nodes = v => v.nodes.map(n => n.html).slice(0, 3).join(' | ');
   const faults = found.violations.map(v => 'axe ' + v.id + ': ' + nodes(v));
-  const shown = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
+  const shown = e => e.checkVisibility({visibilityProperty: true});  // not inside a closed <details>
   const wanted = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
   const before = document.activeElement;
   for (const e of document.querySelectorAll(wanted)) {
