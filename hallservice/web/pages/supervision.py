@@ -59,7 +59,9 @@ def listed(ctx: Context) -> Response:
     return ctx.render("supervision/cards.html", **values)
 
 
-@pages.get("/supervision/cards/{card}", function=None, title="红黄牌", example={"card": "@card"})
+@pages.get(
+    "/supervision/cards/{card}", function=None, title="红黄牌", example={"card": "@card", "@as": "supervisor"}
+)
 def shown(ctx: Context) -> Response:
     return ctx.render("supervision/card.html", **_card(ctx))
 
@@ -73,7 +75,12 @@ def acknowledge(ctx: Context) -> Response:
     return ctx.redirect(f"/supervision/cards/{quote(ctx.path['card'])}", "已签收，不再发送短信")
 
 
-@pages.get("/supervision/clocks/{case_no}", function=None, title="时限计算", example={"case_no": "@case"})
+@pages.get(
+    "/supervision/clocks/{case_no}",
+    function=None,
+    title="时限计算",
+    example={"case_no": "@case", "@as": "supervisor"},
+)
 def clocks(ctx: Context) -> Response:
     now = _today(ctx)
     with ctx.hall.hub.store.read() as connection:

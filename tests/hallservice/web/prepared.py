@@ -9,6 +9,7 @@ from hallservice.counter import accept, apply, standing
 from hallservice.hall import Hall
 from tests.hallservice.counter.counter import PLAIN
 from tests.hallservice.flows import walked
+from tests.hallservice.supervision import walked as supervised
 from tests.hallservice.people import walked as people
 from tests.hallservice.world import clerk_of_role
 
@@ -23,4 +24,9 @@ def case(hall: Hall) -> str:
     return no
 
 
-MAKERS: Mapping[str, Callable[[Hall], str]] = {"case": case, **walked.MAKERS, **people.MAKERS}
+MAKERS: Mapping[str, Callable[[Hall], str]] = {
+    "case": case,
+    **walked.MAKERS,
+    **people.MAKERS,
+    **supervised.MAKERS,
+}
