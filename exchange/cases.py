@@ -125,7 +125,8 @@ class Cases:
             return _with_application(self._step(work, message, existing), payload)
         item = items.in_force(work, payload.item_code)
         result = step(CaseFacts(), Event.APPLIED)
-        assert not isinstance(result, Finding)  # noqa: S101 - the table says so
+        if isinstance(result, Finding):
+            raise Refused("state_forbids", "no case begins with an application", "type")
         facts = replace(result.facts, fee_due=item.has_fee)
         case = {
             "case_no": payload.case_no,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from canonical.errors import ValueRefused
 from canonical.form import canonical_bytes
@@ -57,7 +57,11 @@ def unfinished(connection: Connection, party: str) -> Load | None:
 
 def by_id(connection: Connection, load: int) -> Load | None:
     """A load by its number."""
-    return connection.execute(select(catalogue_load).where(catalogue_load.c.id == load)).first()
+    return connection.execute(_of(load)).first()
+
+
+def _of(load: int) -> Select[Any]:
+    return select(catalogue_load).where(catalogue_load.c.id == load)
 
 
 def broken_codes(connection: Connection, load: int, limit: int) -> list[str]:
@@ -88,8 +92,7 @@ def take(
     moved = _other(load, facts_of(page))
     moved = _stage(work, load, [*_bad(broken), *_gone(page), *_puts(work.connection, page)]) or moved
     _turn(work, load, page.next_cursor)
-    found = by_id(work.connection, load.id)
-    assert found is not None  # noqa: S101 - it was made or read above
+    found: Load = work.connection.execute(_of(load.id)).one()
     return found, moved or (_miscounted(work.connection, found) if page.next_cursor is None else None)
 
 
@@ -123,9 +126,8 @@ def _begin(work: Work, party: str, facts: Facts) -> Load:
         "changed_at": work.now,
     }
     work.connection.execute(insert(catalogue_load), row)
-    load = unfinished(work.connection, party)
-    assert load is not None  # noqa: S101 - inserted above
-    return load
+    begun: Load = work.connection.execute(_UNFINISHED, {"of": party}).one()
+    return begun
 
 
 def _turn(work: Work, load: Load, cursor: str | None) -> None:

@@ -15,6 +15,7 @@ from exchange.mapping.hearing import Hearing
 from exchange.mapping.inner import inner_documents
 from exchange.mapping.refusal import FieldError
 from exchange.mapping.scope import Built
+from exchange.mapping.spec import MappingSpec
 from exchange.scaffold import writing
 from exchange.scaffold.coverage import suggestions, unread
 from exchange.scaffold.opened import Opened, line_with, read_text
@@ -65,7 +66,7 @@ def read_samples(folder: Path, opened: Opened) -> tuple[list[Sample], list[Point
 
 
 def _sample(folder: Path, path: Path, opened: Opened) -> Sample:
-    raw = _tree(path, opened)
+    raw = _tree(path, opened.spec) if opened.spec else None
     tree = raw
     for one in inner_documents(opened.spec.inner, opened.spec.form) if opened.spec else ():
         tree = one.opened(tree)
@@ -76,9 +77,8 @@ def _sample(folder: Path, path: Path, opened: Opened) -> Sample:
     return Sample(f"{ACCEPTED}/{path.name}", raw, tree, beside, expected)
 
 
-def _tree(path: Path, opened: Opened) -> Any:
-    spec, body = opened.spec, path.read_bytes()
-    assert spec is not None  # noqa: S101 - the caller looked
+def _tree(path: Path, spec: MappingSpec) -> Any:
+    body = path.read_bytes()
     if spec.form == "json":
         return json.loads(body)
     if spec.root != UNKNOWN:

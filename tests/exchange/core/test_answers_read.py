@@ -1,20 +1,23 @@
 """Answers that cannot be relied on: what was done there is asked for again under the same id, never taken for
 a refusal; what an answer says beyond its contract does not pass unseen. Expected values: the contracts."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from exchange.delivery import Channel, exchange
+from exchange.delivery import Channel, deliver, exchange
 from exchange.errors import TryLater
 from exchange.manifest import Outcome
 from exchange.transports.rest import RestClient
 from tests.exchange.core.partner import Stub, serving
-from tests.exchange.core.rig import PLAIN_ITEM, Core, Story
+from tests.exchange.core.rig import ORG, PLAIN_ITEM, Core, Story
+from tests.exchange.core.test_archiving import attached
 from tests.exchange.core.test_service_partners import COURIER, SECRET, parcel, replies, sent
 
 BOOKED = {"orderId": "parcel-17", "waybillNo": "EB441400017CN", "bookTime": "20261127170003", "freight": 1200}
@@ -179,3 +182,44 @@ def test_half_a_document_in_a_soap_answer_is_asked_for_again(core: Core) -> None
     with pytest.raises(TryLater) as fault:
         exchange(channel, call, None, None, channel.context({"message_id": "m-1"}))
     assert fault.value.code == "answer_unreadable"
+
+
+class Heeding:
+    """A SOAP client that keeps what it is called with."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, str] = {}
+
+    def exchange(self, operation: str, arguments: Any, **_: Any) -> Any:
+        self.given = {"operation": operation, **arguments}
+        result = "<RESULT><STATUS>200</STATUS><DESC>0:</DESC></RESULT>"
+        return SimpleNamespace(result=result, answer=b"", request=b"", sealed={}, sealed_result=result)
+
+
+def soap_of(client: Any) -> Any:
+    return client
+
+
+def test_a_file_goes_to_department_b_with_the_md5_its_older_systems_look_at(core: Core, story: Story) -> None:
+    core.party(
+        "dept", adapter="department_b", org=ORG, address="http://127.0.0.1:9", account={"account": "tb"}
+    )
+    party, heeding = core.hub.parties.named("dept"), Heeding()
+    assert party is not None
+    adapter = core.hub.adapters["department_b"]
+    channel = Channel(
+        party,
+        adapter,
+        SECRET,
+        core.hub.ec_key,
+        lambda _: None,
+        RestClient(1.0),
+        partial(soap_of, heeding),
+        None,
+    )
+    facts = {"message_id": "m-00000001", "case_no": story.no}
+    sent = deliver(
+        channel, adapter.call("ReceiveAttachment"), "case.attached.v1", attached(story, b"%PDF-1"), facts
+    )
+    assert (sent.verdict, heeding.given["operation"]) == ("ok", "ReceiveAttachment")
+    assert heeding.given["md5"] == hashlib.md5(b"%PDF-1", usedforsecurity=False).hexdigest()
