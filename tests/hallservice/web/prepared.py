@@ -9,8 +9,8 @@ from hallservice.counter import accept, apply, standing
 from hallservice.hall import Hall
 from tests.hallservice.counter.counter import PLAIN
 from tests.hallservice.flows import walked
-from tests.hallservice.supervision import walked as supervised
 from tests.hallservice.people import walked as people
+from tests.hallservice.supervision import walked as supervised
 from tests.hallservice.world import clerk_of_role
 
 
