@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, insert, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
@@ -17,6 +17,7 @@ from hallservice.people import organisations, rights
 from hallservice.people import tables as t
 from hallservice.people.clerk import NOTHING, Clerk
 from hallservice.refusals import HallRefused
+from ledger.prepared import run
 
 SEEN = 60.0  # seconds: how exactly the last use is kept
 LOCAL = "local"
@@ -110,7 +111,7 @@ def find(hall: Hall, token: str, *, seen: bool = True) -> Signed | None:
     """Who holds this token; None when the session is over. Rights are those of this request. Without `seen`
     it is a look by the page itself, no sign that somebody is there."""
     with hall.hub.store.read() as connection:
-        row = connection.execute(_FIND.where(t.session.c.token == digest(token))).one_or_none()
+        row = run(connection, _FIND, {"digest": digest(token)}).first()
         now = hall.hub.store.clock()
         if row is None or _over(hall, row, now):
             return None
@@ -123,11 +124,15 @@ def find(hall: Hall, token: str, *, seen: bool = True) -> Signed | None:
     return Signed(shown, csrf_of(token), row.id, row.must_change)
 
 
-_FIND: Select[Any] = select(
-    t.session,
-    t.user.c.status,
-    select(t.rights_version.c.number).scalar_subquery().label("current"),
-).join(t.user, t.user.c.id == t.session.c.user)
+_FIND: Select[Any] = (
+    select(
+        t.session,
+        t.user.c.status,
+        select(t.rights_version.c.number).scalar_subquery().label("current"),
+    )
+    .join(t.user, t.user.c.id == t.session.c.user)
+    .where(t.session.c.token == bindparam("digest"))
+)
 
 
 def _over(hall: Hall, row: Row[Any], now: float) -> bool:
