@@ -255,7 +255,7 @@ PARENT = {
     "441402102001": "441402102",
     "441402-dt": "441402",
 }
-HISTORIES = 10
+HISTORIES = 6
 PLACES = ["4414", *PARENT]
 HOMES = {name: member.over if name != "clerk" else member.org for name, member in STAFF.items()} | {
     "root": "4414"

@@ -2,16 +2,13 @@
 
 import base64
 import hmac
-import html
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
@@ -23,20 +20,18 @@ from exchange.transports.rest import RestClient
 from hallservice.hall import Hall
 from hallservice.people import cas, credentials, sessions, sso
 from hallservice.people import tables as t
-from hallservice.people.accounts import UserRow, add
 from hallservice.people.cas import Cas
 from hallservice.people.clerk import Clerk
 from hallservice.people.headerticket import HeaderTicket
 from hallservice.people.local import Local
 from hallservice.people.oidc import Oidc
 from hallservice.people.port import Answer, IdentityProvider, Trip
-from hallservice.people.system import SYSTEM
 from hallservice.refusals import HallRefused
 from tests.exchange.core.rig import Core
+from tests.hallservice.people.cityside import CALLBACK, visit
 from tests.hallservice.world import LOGINS, PASSWORD
 from tests.mocks.jsonparty import Program
 
-CALLBACK = "http://hall.example/hall/sso/{}/back"
 BROWSER = "a secret in a cookie"
 
 
@@ -45,33 +40,6 @@ def refusal(act: Callable[[], Any]) -> str:
         act()
     assert caught.value.said
     return caught.value.code
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """SYS-08 as it is told in its contract, a program of its own."""
-    own = {"client_id": "hall", "client_secret": "s3c/ret+", "redirects": [CALLBACK.format("oidc")]}
-    own["services"] = [CALLBACK.format("cas")]
-    program = Program("identity", tmp_path_factory.mktemp("identity"), b"{}", **own)
-    yield program
-    program.close()
-
-
-@pytest.fixture
-def staff(hall: Hall) -> None:
-    """Three of the city's people have an account here, two of them known by their number."""
-
-    def act(work: Any) -> None:
-        for id_, login in (("U1001", "ceshi.jia"), ("U1003", "yangli.bing")):
-            add(
-                hall,
-                work,
-                SYSTEM,
-                UserRow(id_, "某人", "441402-scj", login, source="identity", source_id=id_),
-            )
-        add(hall, work, SYSTEM, UserRow("x2", "某人", "441402-scj", "ceshi.yi"))
-
-    hall.write(act)
 
 
 @pytest.fixture(scope="module")
@@ -89,19 +57,6 @@ def oidc(city: Program, http: RestClient) -> Oidc:
 @pytest.fixture
 def by_cas(city: Program, http: RestClient) -> Cas:
     return Cas("cas", "市统一身份认证", city.url, "identity", http)
-
-
-def visit(address: str, login: str = "ceshi.jia") -> dict[str, list[str]]:
-    """A browser goes there, signs on and is sent back: what it brings."""
-    with httpx2.Client(timeout=10, trust_env=False) as browser:
-        page = browser.get(address)
-        hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
-        data = {name: html.unescape(value) for name, value in hidden.items()}
-        at = urlsplit(address)
-        data |= {"username": login, "password": f"{login}-pass"}
-        back = browser.post(f"{at.scheme}://{at.netloc}/login", data=data)
-    assert back.status_code == 302, page.text
-    return parse_qs(urlsplit(back.headers["location"]).query)
 
 
 def begin(hall: Hall, provider: IdentityProvider, back: str = "/cases") -> str:
