@@ -25,6 +25,21 @@
     if (at) { event.preventDefault(); window.print(); }
   });
 
+  // htmx comes once the page is shown, and only where something asks for it.
+  function load(address, then) {
+    if (!address) { return; }
+    var script = document.createElement("script");
+    script.src = address;
+    script.onload = then;
+    document.head.appendChild(script);
+  }
+  window.addEventListener("load", function () {
+    if (!document.querySelector("[hx-get],[hx-post],[hx-ext],[data-hx-get],[data-hx-post],[data-hx-ext]")) { return; }
+    load(body.getAttribute("data-htmx"), function () {
+      if (document.querySelector("[hx-ext~=sse],[data-hx-ext~=sse]")) { load(body.getAttribute("data-sse")); }
+    });
+  });
+
   function show(counts) {
     document.querySelectorAll("[data-count]").forEach(function (place) {
       var n = counts[place.getAttribute("data-count")];
