@@ -225,12 +225,13 @@ class Lots:
 
     def fits(self, lot: Sequence[Row[Any]], row: Row[Any]) -> bool:
         """Whether one more may go in a call with these."""
-        channel = self.channels(row.party) if row.document != HOUSE else None
-        batch = channel.adapter.call(row.document).batch if channel else None
+        channel = self.channels(row.party) if row.document == lot[0].document != HOUSE else None
+        calls = channel.adapter.outbound if channel else ()
+        batch = next((one.batch for one in calls if one.name == row.document), None)
         if channel is None or batch is None or len(lot) >= channel.adapter.limits.per_call:
             return False
         said = row.payload.get(batch.differ)
-        return all(one.document == row.document and one.payload.get(batch.differ) != said for one in lot)
+        return all(one.payload.get(batch.differ) != said for one in lot)
 
     def make(self, lot: Sequence[Row[Any]]) -> Sequence[Sent | HubError]:
         """What became of each."""
