@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from canonical.codes import code_list
 from canonical.regions import regions
@@ -90,6 +101,7 @@ class Count:
 
 
 _CONCLUDED = clock.c.concluded
+_ONE = literal_column("1")  # written out: PostgreSQL does not see that two parameters of GROUP BY are equal
 
 
 SORTS: Mapping[str, Any] = {
@@ -181,7 +193,7 @@ def banner(connection: Connection, clerk: Clerk) -> list[Any]:
 
 def by_area(connection: Connection, clerk: Clerk) -> list[Count]:
     """Matters still open by their gravest card and county."""
-    area = func.substr(card.c.region, 1, 6)
+    area = func.substr(card.c.region, _ONE, literal_column("6"))
     names = {code[:6]: one.name for code, one in regions().items() if one.level in ("3", "4")}
     return _counts(connection, clerk, area, lambda key: names.get(key, key))
 
@@ -190,7 +202,7 @@ def by_category(connection: Connection, clerk: Clerk) -> list[Count]:
     """The same by type of item (GB/T 39046 A.1)."""
     kinds = code_list("item_type")
     labels = {entry.code: entry.label for entry in kinds.entries}
-    kind = func.substr(card.c.item_code, 22, 2)
+    kind = func.substr(card.c.item_code, literal_column("22"), literal_column("2"))
     return _counts(connection, clerk, kind, lambda key: labels.get(key, key))
 
 
