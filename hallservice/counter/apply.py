@@ -4,7 +4,7 @@ The agent is recorded apart from the applicant. The papers are taken in by the s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -16,6 +16,7 @@ from exchange.errors import Refused
 from exchange.store.tables import item
 from exchange.store.work import Work
 from hallservice import wording
+from hallservice.approval.conditions import Fact
 from hallservice.counter import catalogue, materials, numbers, receive
 from hallservice.counter.form import Check
 from hallservice.counter.materials import Material, Seen
@@ -24,6 +25,8 @@ from hallservice.counter.receive import Opened
 from hallservice.counter.standing import moment, standing_of, tell
 from hallservice.counter.tables import hall_case, hall_receipt
 from hallservice.hall import Hall
+from hallservice.items import situations
+from hallservice.items.situations import Setup
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from ledger.prepared import run
@@ -57,12 +60,48 @@ class Application:
     remark: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """What came with the form: `seen` speaks of the materials by number, in the order of `asked_for`; the
+    answers are those to the item's questions, as typed."""
+
+    seen: tuple[Seen, ...] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an item in force asks of an applicant who answers so."""
+
+    content: Mapping[str, Any]
+    setup: Setup
+    answers: Mapping[str, Fact]
+
+    @property
+    def situations(self) -> tuple[str, ...]:
+        """Those the answers meet."""
+        return situations.met(self.setup, self.answers)
+
+    @property
+    def item(self) -> dict[str, Any]:
+        """The item with the materials of these situations alone (S3-12)."""
+        asked = situations.materials_for(self.content, self.answers, self.setup)
+        return {**self.content, "materials": asked}
+
+
+def asked_for(connection: Connection, code: str, answers: Mapping[str, str]) -> Wanted:
+    """What the form is made from; FormRefused for an answer of another type, HallRefused unknown_item."""
+    version = version_of(connection, code)
+    setup = situations.setup_of(connection, code, version)
+    content = items.content_of(connection, code, version)
+    return Wanted(content, setup, situations.answers_of(setup, answers))
+
+
 def apply(
-    hall: Hall, clerk: Clerk, asked: Application, handed_in: tuple[Seen, ...] = (), once: str | None = None
+    hall: Hall, clerk: Clerk, asked: Application, handed_in: HandedIn = HandedIn(), once: str | None = None
 ) -> Opened:
-    """Open a case and take its papers in. `handed_in` speaks of the item's materials by number; `once` names
-    the form: sent twice it is one case. FormRefused; HallRefused item_not_in_force, unknown_item,
-    not_allowed, wrong_place."""
+    """Open a case and take its papers in. `once` names the form: sent twice it is one case. FormRefused;
+    HallRefused item_not_in_force, unknown_item, not_allowed, wrong_place."""
     clerk.expect("counter.apply", clerk.path)
     check = Check()
     payload = _payload(asked, check)
@@ -130,15 +169,17 @@ def _opened(
     asked: Application,
     payload: dict[str, Any],
     agent: dict[str, str] | None,
-    handed_in: tuple[Seen, ...],
+    handed_in: HandedIn,
     once: str | None,
 ) -> Opened:
     if once and (known := run(work.connection, _ONCE, {"of": once}).scalar()):
         return receive.opened(work, known)
-    content = _item(work, clerk, asked.item_code)
+    _expect_item(work, clerk, asked.item_code)
+    wanted = asked_for(work.connection, asked.item_code, handed_in.answers)
+    content = wanted.content
     region = RegionCode(content.get("region", clerk.region))
     number = str(numbers.case_number(work, region, asked.channel))
-    seen, laid = _materials(work, number, content, handed_in)
+    laid = _materials(work, number, wanted.item, handed_in.seen)
     said = {
         **payload,
         "case_no": number,
@@ -146,12 +187,12 @@ def _opened(
         "region": content.get("region", clerk.region),
         "item_name": content["name"][:200],
         "summary": payload["summary"] or content["name"],
-        "materials": materials.as_messages(laid) if seen else [],
+        "materials": materials.as_messages(laid) if handed_in.seen else [],
         "applied_at": moment(work.now),
         "site": clerk.region,
     }
     tell(hall, work, clerk, CaseApplied.model_validate(said))
-    taken = receive.Taken(asked.identified, agent, once)
+    taken = receive.Taken(asked.identified, agent, once, wanted.answers, wanted.situations)
     receive.keep(hall, work, clerk, number, taken)
     row = work.connection.execute(_ROW, {"of": number}).one()
     here = standing_of(work.connection, number, row._asdict())
@@ -160,24 +201,22 @@ def _opened(
     return receive.opened(work, number)
 
 
-def _item(work: Work, clerk: Clerk, code: str) -> dict[str, Any]:
-    """The content of the version in force; refused where this counter may not receive it."""
+def _expect_item(work: Work, clerk: Clerk, code: str) -> None:
+    """In force today, and received at this counter."""
     try:
         version = items.in_force(work, code).version
     except Refused as fault:
         raise wording.in_chinese(fault) from fault
-    content = items.content_of(work.connection, code, version)
-    if not catalogue.receivable(content, clerk.region):
+    if not catalogue.receivable(items.content_of(work.connection, code, version), clerk.region):
         raise HallRefused("wrong_place", "该事项不在本窗口受理范围内，请到事项所属地办理", "item_code")
-    return content
 
 
 def _materials(
-    work: Work, case_no: str, content: Mapping[str, Any], handed_in: tuple[Seen, ...]
-) -> tuple[bool, tuple[Material, ...]]:
+    work: Work, case_no: str, item: Mapping[str, Any], seen: tuple[Seen, ...]
+) -> tuple[Material, ...]:
     """The item's materials laid out for the case, with what was handed in."""
-    materials.lay_out(work, case_no, content, ())
+    materials.lay_out(work, case_no, item, ())
     check = Check()
-    laid = materials.look_at(work, case_no, handed_in, check)
+    laid = materials.look_at(work, case_no, seen, check)
     check.done()
-    return bool(handed_in), laid
+    return laid

@@ -22,6 +22,7 @@ from hallservice.counter.standing import Standing, begin, handled, moment, tell
 from hallservice.counter.tables import hall_fee
 from hallservice.hall import Hall
 from hallservice.ids import new_id
+from hallservice.items import situations
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from ledger.prepared import run
@@ -87,9 +88,10 @@ STATES: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def standards(here: Standing) -> tuple[Standard, ...]:
-    """The fee standards of the item version the case is pinned to."""
-    return standards_of(here.item)
+def standards(connection: Connection, here: Standing) -> tuple[Standard, ...]:
+    """The fee standards of the item version the case is pinned to, with the formulas the hall keeps of it."""
+    formulas = situations.formulas_of(connection, here.case["item_code"], here.case["item_version"])
+    return standards_of(here.item, formulas)
 
 
 def compute(found: Sequence[Standard], asked: Asked) -> Computed:
@@ -133,7 +135,7 @@ def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> 
     def act(work: Work) -> str:
         here = begin(work, clerk, case_no, seen, FUNCTION)
         _expect_due(work, here)
-        computed = compute(standards(here), asked)
+        computed = compute(standards(work.connection, here), asked)
         due = _due(work, asked)
         ident = new_id(work.now)
         tell(hall, work, clerk, FeeRequested.model_validate(_asked_for(here, clerk, computed, ident, due)))

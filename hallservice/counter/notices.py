@@ -138,6 +138,14 @@ def shown(hall: Hall, clerk: Clerk, doc_no: str, render: Render) -> bytes:
     return made
 
 
+def of_applicant(hall: Hall, case_no: str, doc_no: str, render: Render) -> bytes:
+    """A notice as the applicant prints it (S3-46), for whoever has just shown the case's password."""
+    row = hall.read(lambda connection: run(connection, _ONE, {"of": doc_no}).first())
+    if row is None or row.case_no != case_no:
+        raise HallRefused("unknown_notice", "没有这份文书", "doc_no")
+    return render(_paper(row.data), 1)[0]
+
+
 def _visible(connection: Connection, clerk: Clerk, doc_no: str) -> dict[str, Any]:
     row = run(connection, _ONE, {"of": doc_no}).first()
     if row is None:

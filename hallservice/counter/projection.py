@@ -7,7 +7,7 @@ result is the same: nothing in a row comes from anywhere else.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from canonical.casetable import State
 from exchange.records import pseudonym
@@ -66,6 +66,25 @@ def rebuild(work: Work, key: bytes) -> int:
     found = work.connection.execute(last).all()
     for row in found:
         project(work, key, row.case_no, row.entry)
+    return len(found)
+
+
+def refresh(work: Work, key: bytes) -> int:
+    """Rows that something other than a message overtook: due dates counted anew by a new calendar, an
+    organisation that moved; how many."""
+    places = org.c.path.is_distinct_from(hall_case.c.org_path) & (org.c.path.is_not(None))
+    dues = [
+        case_record.c[name].is_distinct_from(hall_case.c[name]) for name in ("promised_due", "statutory_due")
+    ]
+    stale = (
+        select(hall_case.c.case_no, hall_case.c.version)
+        .join(case_record, case_record.c.case_no == hall_case.c.case_no)
+        .join(org, org.c.uscc == hall_case.c.org, isouter=True)
+        .where(or_(places, *dues))
+    )
+    found = work.connection.execute(stale).all()
+    for row in found:
+        project(work, key, row.case_no, row.version)
     return len(found)
 
 

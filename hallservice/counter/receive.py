@@ -5,7 +5,7 @@ applicant; everything else comes through the document camera.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, insert, select
 from canonical.casetable import Event
 from canonical.messages import CertificateSearched
 from exchange.store.work import Work
+from hallservice.approval.conditions import Fact
 from hallservice.counter import materials, notices, numbers
 from hallservice.counter.form import Check
 from hallservice.counter.materials import Material, Seen
@@ -73,11 +74,14 @@ class CardReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How the papers came: how the person was identified, through which agent, by which form."""
+    """How the papers came: how the person was identified, through which agent, by which form, and which
+    situations of the item the answers meet."""
 
     identified: str = "seen"
     agent: Mapping[str, str] | None = None
     once: str | None = None
+    answers: Mapping[str, Fact] = field(default_factory=dict)
+    situations: Sequence[str] = ()
 
 
 def by_card(reader: CardReader, today: date) -> dict[str, str]:
@@ -136,6 +140,8 @@ def keep(hall: Hall, work: Work, clerk: Clerk, case_no: str, taken: Taken) -> No
         "window": clerk.window,
         "identified": taken.identified,
         "agent": what["agent"],
+        "answers": dict(taken.answers),
+        "situations": list(taken.situations),
         "query_password": numbers.query_password(),
         "once": taken.once,
     }

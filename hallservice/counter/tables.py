@@ -49,6 +49,8 @@ hall_receipt = Table(
     Column("window", String(40)),
     Column("identified", String(10), nullable=False),  # card, seen (looked at), none
     Column("agent", JSON),                           # name, relation, masked number; 代办人
+    Column("answers", JSON, nullable=False),         # to the questions of the item, by their names
+    Column("situations", JSON, nullable=False),      # names of those the answers meet
     Column("query_password", String(6), nullable=False),
     Column("once", String(64)),                      # of the form: the same again opens no second case
     UniqueConstraint("once", name="hall_receipt_once"),

@@ -1,16 +1,17 @@
 """代申请: choose an item, fill the form, take the papers in; and 补正续办 by the number of a notice."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
-from exchange import items
 from exchange.clocks import today
 from exchange.errors import Refused
 from hallservice.counter import apply, catalogue, materials, supplement
-from hallservice.counter.apply import RELATIONS, Application
+from hallservice.counter.apply import RELATIONS, Application, HandedIn
 from hallservice.counter.form import read
 from hallservice.counter.receive import CardReader, by_card
+from hallservice.items.situations import Question
 from hallservice.papers.code import code_in
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
@@ -21,6 +22,7 @@ from hallservice.web.registry import Pages
 
 pages = Pages()
 FUNCTION = "counter.apply"
+ANSWER = "a-"  # in front of the names of answers
 COLUMNS = (
     Column("事项"), Column("主管部门"), Column("办件类型"), Column("承诺时限"), Column("收费"),
     Column("实施编码"),
@@ -30,7 +32,7 @@ COLUMNS = (
 @pages.get("/counter/apply", function=FUNCTION, title="代申请", menu="窗口", order=10)
 def choose(ctx: Context) -> Response:
     if code := ctx.one("item"):
-        return _form(ctx, code)
+        return _form(ctx, code, _answers(ctx.query))
     words = ctx.one("q")[:100]
     day = today(ctx.hall.hub.store.clock()).isoformat()
     found = ctx.hall.read(lambda connection: catalogue.search(connection, ctx.clerk, words, day))
@@ -45,24 +47,44 @@ def item_cells(ctx: Context, one: catalogue.Offered, path: str) -> tuple[Cell, .
     return (link, one.organisation, kind, one.limit, "收费" if one.has_fee else "不收费", one.code)
 
 
-def _form(ctx: Context, code: str, refusal: HallRefused | None = None) -> Response:
-    def ask() -> dict[str, Any]:
-        with ctx.hall.hub.store.read() as connection:
-            content = items.content_of(connection, code, apply.version_of(connection, code))
-        return {
-            "item": content,
-            "limit": catalogue.limit_text(content["promised_limit"]),
-            "kind": materials.label("case_kind", content["case_kind"]),
-            "shown": materials.asked_by(content),
-            "reader": _reader(ctx) is not None,
-            "kinds": options("applicant_type"),
-            "documents": options("document_type"),
-            "relations": [("", "请选择"), *RELATIONS.items()],
-        }
-
+def _form(ctx: Context, code: str, given: Mapping[str, str], refusal: HallRefused | None = None) -> Response:
+    """The item's questions first, where it has any that are not answered; then the form they lead to."""
+    wanted = ctx.hall.read(lambda connection: apply.asked_for(connection, code, given))
+    content, questions = wanted.content, wanted.setup.questions
+    if any(one.name not in wanted.answers for one in questions):
+        shown = {"item": content, "questions": [_question(one) for one in questions], "given": given}
+        return ctx.render("counter/questions.html", status=200, **shown)
+    values: dict[str, Any] = {
+        "item": content,
+        "limit": catalogue.limit_text(content["promised_limit"]),
+        "kind": materials.label("case_kind", content["case_kind"]),
+        "shown": materials.asked_by(wanted.item),
+        "answers": [(one.name, one.label, given[one.name]) for one in questions],
+        "situations": wanted.situations,
+        "reader": _reader(ctx) is not None,
+        "kinds": options("applicant_type"),
+        "documents": options("document_type"),
+        "relations": [("", "请选择"), *RELATIONS.items()],
+    }
     if refusal is None:
-        return ctx.render("counter/apply.html", **ask())
-    return ctx.fault(refusal, "counter/apply.html", **ask())
+        return ctx.render("counter/apply.html", **values)
+    return ctx.fault(refusal, "counter/apply.html", **values)
+
+
+def _question(one: Question) -> dict[str, Any]:
+    """As a field: a choice where there is one, else text."""
+    chosen = one.options or (("是", "否") if one.type == "boolean" else ())
+    options = [("", "请选择"), *((text, text) for text in chosen)] if chosen else []
+    return {"name": ANSWER + one.name, "label": one.label, "options": options}
+
+
+def _answers(said: Mapping[str, list[str]]) -> dict[str, str]:
+    """The answers in an address or a form."""
+    return {
+        name.removeprefix(ANSWER): values[0].strip()[:200]
+        for name, values in said.items()
+        if name.startswith(ANSWER) and values
+    }
 
 
 def _reader(ctx: Context) -> CardReader | None:
@@ -73,16 +95,16 @@ def _reader(ctx: Context) -> CardReader | None:
 
 @pages.post("/counter/apply", function=FUNCTION, title="代申请")
 def submit(ctx: Context) -> Response:
-    code = ctx.form.one("item_code")
+    code, answers = ctx.form.one("item_code"), _answers(ctx.form)
     try:
         if ctx.form.one("do") == "card" and (reader := _reader(ctx)):
             ctx.typed = _with_card(ctx, reader)
-            return _form(ctx, code)
-        opened = apply.apply(
-            ctx.hall, ctx.clerk, read(Application, ctx.form), looked(ctx.form), once=ctx.form.one("act")
-        )
+            return _form(ctx, code, answers)
+        handed_in = HandedIn(looked(ctx.form), answers)
+        asked = read(Application, ctx.form)
+        opened = apply.apply(ctx.hall, ctx.clerk, asked, handed_in, once=ctx.form.one("act"))
     except HallRefused as refusal:
-        return _form(ctx, code, refusal)
+        return _form(ctx, code, answers, refusal)
     said = f"已收件。办件编号 {opened.case_no}，查询密码 {opened.query_password}。请打印收件回执交申请人。"
     return ctx.redirect(case_url(opened.case_no), said)
 

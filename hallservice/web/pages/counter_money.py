@@ -10,6 +10,7 @@ from canonical.regions import full_name, regions
 from canonical.values import RegionCode
 from hallservice.counter import certify, charge, deliver, evaluate
 from hallservice.counter.evaluate import TAGS, Rating
+from hallservice.counter.fees import Standard
 from hallservice.counter.standing import Standing
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
@@ -46,10 +47,15 @@ def _fee(ctx: Context, here: Standing, computed: charge.Computed | None = None) 
         "fee_rows": [tuple(line.get(key, "") for key in LINE) for line in lines],
         "may_confirm": fee is not None and fee.state == "paid",
         "may_ask": due and (fee is None or fee.state == "reversed"),
-        "standards": charge.standards(here),
+        "standards": standards_of(ctx, here),
         "computed": computed,
         "amounts": {line.code: line.amount for line in computed.lines} if computed else {},
     }
+
+
+def standards_of(ctx: Context, here: Standing) -> tuple[Standard, ...]:
+    """The fee standards of the case's item version."""
+    return ctx.hall.read(lambda connection: charge.standards(connection, here))
 
 
 LINE = ("code", "name", "standard", "quantity", "unit", "amount")
@@ -58,14 +64,13 @@ LINE = ("code", "name", "standard", "quantity", "unit", "amount")
 @pages.post("/cases/{case_no}/fee", function=FEE, title="核价与缴费")
 def fee_asked(ctx: Context) -> Response:
     form, here = ctx.form, the_case(ctx, FEE)
-    quantities = {one.code: form.one(f"quantity-{one.code}") for one in charge.standards(here)}
+    standards = standards_of(ctx, here)
+    quantities = {one.code: form.one(f"quantity-{one.code}") for one in standards}
     asked = charge.Asked(quantities, form.one("reduction"), form.one("reduction_basis"), form.one("due_on"))
     try:
         if form.one("do") == "compute":
             ctx.typed = form
-            return ctx.render(
-                "counter/fee.html", **_fee(ctx, here, charge.compute(charge.standards(here), asked))
-            )
+            return ctx.render("counter/fee.html", **_fee(ctx, here, charge.compute(standards, asked)))
         number = charge.request(ctx.hall, ctx.clerk, here.no, seen_version(form), asked)
     except HallRefused as refusal:
         return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, here))

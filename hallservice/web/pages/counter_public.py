@@ -4,13 +4,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from hallservice.counter import evaluate, progress
+from hallservice.counter import evaluate, notices, progress
 from hallservice.counter.lists import local
 from hallservice.counter.progress import Progress
 from hallservice.refusals import FormRefused, HallRefused
 from hallservice.web.context import Context
 from hallservice.web.lists import Column
+from hallservice.web.pages.counter_case import PDF
 from hallservice.web.pages.counter_money import rating, rating_values
+from hallservice.web.pages.counter_parts import renderer
 from hallservice.web.registry import Pages
 
 pages = Pages()
@@ -38,9 +40,22 @@ def _values(ctx: Context, found: Progress) -> dict[str, Any]:
         "shown": found,
         "columns": COLUMNS,
         "rows": [(local(mark.at), mark.what, mark.said) for mark in found.marks],
+        "papers": [
+            (one.doc_no, one.title)
+            for one in ctx.hall.read(lambda read: notices.of_case(read, found.case_no))
+        ],
         "may_rate": found.ratable and not found.evaluated,
         **rating_values(ctx, "/progress/evaluate", found.case_no, password),
     }
+
+
+@pages.post("/progress/paper", function=None, public=True, title="文书", once=False, draft=False)
+def paper(ctx: Context) -> Response:
+    """Applicants print their notices themselves (S3-46)."""
+    form = ctx.form
+    here = progress.standing(ctx.hall, form.one("case_no"), form.one("password"), ctx.client)
+    body = notices.of_applicant(ctx.hall, here.no, form.one("no"), renderer(ctx))
+    return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
 
 
 @pages.post("/progress/evaluate", function=None, public=True, title="评价", draft=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from canonical.messages import PAYLOADS
 from hallservice.counter import accept, apply, certify, charge, deliver, standing
-from hallservice.counter.apply import Application, Opened
+from hallservice.counter.apply import Application, HandedIn, Opened
 from hallservice.counter.materials import Seen
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
@@ -46,7 +46,8 @@ class Desk:
         return row["state"], row["stage"]
 
     def opened(self, form: Application = FORM, seen: Sequence[Seen] = WHOLE, role: str = "clerk") -> Opened:
-        return apply.apply(self.hall, self.clerk(role), form, tuple(seen) if form.item_code == ITEM else ())
+        handed = HandedIn(tuple(seen) if form.item_code == ITEM else ())
+        return apply.apply(self.hall, self.clerk(role), form, handed)
 
     def accepted(self, form: Application = FORM) -> str:
         no = self.opened(form).case_no

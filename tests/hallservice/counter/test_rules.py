@@ -11,19 +11,40 @@ from typing import Any
 
 import pytest
 from python_calamine import CalamineWorkbook
+from sqlalchemy import insert, text
 
 from exchange.clocks import today
-from hallservice.counter import accept, apply, claim, export, files, lists, notices, prereview, progress
+from hallservice.counter import (
+    accept,
+    apply,
+    charge,
+    claim,
+    export,
+    files,
+    lists,
+    materials,
+    notices,
+    prereview,
+    progress,
+    projection,
+    standing,
+)
 from hallservice.counter import receive as receiving
 from hallservice.counter import unmask as unmasking
+from hallservice.counter.apply import HandedIn
 from hallservice.counter.lists import Wanted
+from hallservice.counter.materials import Seen
 from hallservice.counter.prereview import Review
 from hallservice.counter.projection import hashed
 from hallservice.counter.receive import IdCard
+from hallservice.items.tables import hall_item
 from hallservice.refusals import FormRefused, HallRefused
 from hallservice.uploads import check
 from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, START, Story, case_number, service_item
+from tests.hallservice.counter.conftest import MATERIALS
 from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk
+
+MATERIAL_NAMES = [one["name"] for one in MATERIALS]
 
 
 def refused(act: Callable[[], Any]) -> HallRefused:
@@ -119,10 +140,10 @@ def test_of_two_clerks_the_second_hears_who_was_first_and_when(desk: Desk) -> No
 
 
 def test_a_form_sent_twice_opens_one_case(desk: Desk) -> None:
-    first = apply.apply(desk.hall, desk.clerk(), FORM, WHOLE, once="form-1")
-    again = apply.apply(desk.hall, desk.clerk(), FORM, WHOLE, once="form-1")
+    first = apply.apply(desk.hall, desk.clerk(), FORM, HandedIn(WHOLE), once="form-1")
+    again = apply.apply(desk.hall, desk.clerk(), FORM, HandedIn(WHOLE), once="form-1")
     assert again == first and desk.core.value("SELECT count(*) FROM case_record") == 1
-    second = apply.apply(desk.hall, desk.clerk(), FORM, WHOLE, once="form-2")
+    second = apply.apply(desk.hall, desk.clerk(), FORM, HandedIn(WHOLE), once="form-2")
     assert int(second.case_no[21:27]) == int(first.case_no[21:27]) + 1
 
 
@@ -183,6 +204,48 @@ class Reader:
         return self.card
 
 
+SETUP = {
+    "questions": [{"name": "seats", "label": "座位数", "type": "integer", "options": []}],
+    "situations": [
+        {
+            "name": "大型",
+            "description": "",
+            "condition": {"test": "compare", "field": "seats", "op": "ge", "value": 50},
+        }
+    ],
+    "materials": {"平面布局图": ["大型"]},
+    "formulas": {
+        "103044": {"kind": "tiered", "unit": "座", "tiers": [{"upto": "10", "rate": "2"}, {"rate": "1"}]}
+    },
+}
+
+
+@pytest.mark.req("S3-12")
+def test_answers_decide_which_materials_an_item_asks_for_and_formulas_what_it_costs(desk: Desk) -> None:
+    kept(desk, SETUP)
+    for seats, names in (("12", ["食品经营许可申请书", "营业执照", "健康证明"]), ("50", MATERIAL_NAMES)):
+        handed_in = HandedIn((Seen(1, "received", checked=(1,)),), {"seats": seats})
+        no = apply.apply(desk.hall, desk.clerk(), FORM, handed_in).case_no
+        with desk.core.hub.store.read() as connection:
+            assert [one.name for one in materials.of(connection, no)] == names
+            here = standing.look(connection, desk.clerk(), no, "case.view")
+            computed = charge.compute(charge.standards(connection, here), charge.Asked({"103044": seats}))
+        assert str(computed.total) == {"12": "22.00", "50": "60.00"}[seats]  # 10 x 2 + 2 x 1; 10 x 2 + 40 x 1
+        assert here.receipt is not None and here.receipt["situations"] == (["大型"] if seats == "50" else [])
+    wrong = refused(lambda: apply.apply(desk.hall, desk.clerk(), FORM, HandedIn((), {"seats": "many"})))
+    assert [one.field for one in wrong.faults] == ["seats"]
+
+
+def kept(desk: Desk, setup: dict[str, Any]) -> None:
+    """The item as the hall's own list has it."""
+    row = {
+        "list": "implementation", "code": ITEM, "version": 2, "state": "in_use", "current": True, "name": "x",
+        "kind": "licence", "org": "441402-scj", "org_path": "/", "region": "441402000000", "category": "",
+        "above": "", "content": {}, "setup": setup, "successors": [], "change": "c", "published_at": 0.0,
+    }  # fmt: skip
+    desk.hall.write(lambda work: work.connection.execute(insert(hall_item), row).rowcount)
+
+
 @pytest.mark.req("S0-56", "S0-57")
 def test_lists_count_page_filter_and_mask(desk: Desk) -> None:
     numbers = []
@@ -219,6 +282,20 @@ def test_lists_count_page_filter_and_mask(desk: Desk) -> None:
     cells = book.get_sheet_by_index(0).to_python()
     assert cells[0][0] == "办件编号" and [line[0] for line in cells[1:]] == [row.case_no for row in done.rows]
     assert export.guarded("=HYPERLINK(1)") == "'=HYPERLINK(1)" and export.guarded("@x") == "'@x"
+
+
+def test_rows_follow_a_new_calendar_and_an_organisation_that_moved(desk: Desk) -> None:
+    no = desk.accepted(PLAIN)
+
+    def change(work: Any) -> int:
+        work.connection.execute(text("UPDATE case_record SET promised_due = '2026-03-17'"))
+        work.connection.execute(text("UPDATE hall_org SET path = '/4414/x/' WHERE code = '441402-scj'"))
+        return projection.refresh(work, desk.core.hub.pseudonym_key)
+
+    assert desk.hall.write(change) == 1
+    row = desk.core.rows("SELECT promised_due, org_path FROM hall_case WHERE case_no = :no", no=no)[0]
+    assert row == {"promised_due": "2026-03-17", "org_path": "/4414/x/"}
+    assert desk.hall.write(lambda work: projection.refresh(work, desk.core.hub.pseudonym_key)) == 0
 
 
 @pytest.mark.req("R-05")
