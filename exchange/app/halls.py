@@ -4,24 +4,36 @@ import threading
 
 from fastapi import FastAPI
 
+from exchange.app import hallsettings
+from exchange.app.hallsettings import PATH
 from exchange.app.settings import Settings
+from exchange.app.sitesecrets import secret_table
 from exchange.hub import Hub
-from hallservice.hall import Hall, HallSettings
+from hallservice.hall import Hall
 from hallservice.papers.service import Papers
 from hallservice.supervision.keeper import keeper
 from hallservice.web.app import build_pages
-
-PATH = "/hall"
+from hallservice.web.pages import people_sso
 
 
 def open_hall(settings: Settings, hub: Hub) -> Hall:
     """The hall of these settings."""
-    return Hall(hub, HallSettings(public_url=settings.public_url + PATH, files=settings.state / "files"))
+    return Hall(hub, hallsettings.hall_settings(settings, hallsettings.read(settings)))
 
 
-def mount(app: FastAPI, hall: Hall) -> None:
+def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:
     """Its pages on the hub's own address."""
-    app.mount(PATH, build_pages(hall, prefix=PATH, extras={"papers": Papers()}))
+    told, secrets = hallsettings.read(settings), secret_table(settings, "hall")
+    ways = hallsettings.providers(settings, told, hall, secrets)
+    pages = build_pages(
+        hall,
+        prefix=PATH,
+        scanner=told.scanning(),
+        others=told.others(secrets),
+        sign_on=people_sso.ways(ways),
+        extras={"papers": Papers(), people_sso.PROVIDERS: ways},
+    )
+    app.mount(PATH, pages)
 
 
 def watch(hall: Hall, stop: threading.Event) -> threading.Thread:

@@ -5,12 +5,10 @@ import gc
 import signal
 import threading
 import time
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -21,6 +19,7 @@ from exchange.adapterfolder import Adapter, load_adapters
 from exchange.app import halls, opening
 from exchange.app.http import build_app
 from exchange.app.settings import Settings
+from exchange.app.sitesecrets import read_ciphers, read_secrets
 from exchange.asking import Asker
 from exchange.catalogue.pulling import Puller
 from exchange.delivery import Channel
@@ -150,32 +149,9 @@ def build_hub(settings: Settings, store: Store) -> Hub:
         ec_key=opening.ec_key(settings),
         rsa_key=opening.rsa_key(settings),
         pseudonym_key=opening.pseudonym_key(settings),
-        secrets=read_secrets(settings.state / "keys" / "secrets.toml"),
-        ciphers=read_ciphers(settings.state / "keys" / "secrets.toml"),
+        secrets=read_secrets(settings),
+        ciphers=read_ciphers(settings),
     )
-
-
-def read_secrets(path: Path) -> Mapping[str, str]:
-    """Shared secrets by party, for the digests some contracts ask for."""
-    return _secret_table(path, "secrets")
-
-
-def read_ciphers(path: Path) -> Mapping[str, bytes]:
-    """Keys agreed for encrypted bodies, by party (hex in the file)."""
-    try:
-        return {name: bytes.fromhex(value) for name, value in _secret_table(path, "ciphers").items()}
-    except ValueError as fault:
-        raise Misconfigured("secrets_unreadable", "a key of [ciphers] is not hex", str(path)) from fault
-
-
-def _secret_table(path: Path, table: str) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    try:
-        found = tomllib.loads(path.read_text("utf-8")).get(table, {})
-        return {str(name): str(value) for name, value in found.items()}
-    except (OSError, ValueError) as fault:
-        raise Misconfigured("secrets_unreadable", str(fault), str(path)) from fault
 
 
 def open_queues(settings: Settings) -> Queues:
@@ -285,7 +261,7 @@ def serve(settings: Settings) -> None:
     serving = Serving.build(settings)
     app = build_app(serving.hub)
     hall = halls.open_hall(settings, serving.hub)
-    halls.mount(app, hall)
+    halls.mount(app, settings, hall)
     serving.start()
     halls.watch(hall, serving.stop)
     gc.collect()

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from pydantic import ConfigDict
+
 MOST_PASSWORD = 128  # characters: what is hashed is bounded
 
 
 @dataclass(frozen=True, slots=True)
 class AccountPolicy:
     """Passwords, lockout and sessions. Times in the unit their name says; 0 failures: never locked."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     shortest: int = 10  # characters
     classes: int = 3  # of lower case, upper case, digits, others

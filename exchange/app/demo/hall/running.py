@@ -10,7 +10,8 @@ from exchange.app.demo.hall import site
 from exchange.app.demo.hall.day import Day, Standing, certificate_types
 from exchange.app.demo.hall.site import Account
 from exchange.app.demo.layout import Layout, Partner
-from exchange.app.halls import PATH, open_hall
+from exchange.app.halls import open_hall
+from exchange.app.hallsettings import PATH
 from exchange.app.serving import build_hub
 from exchange.app.settings import Settings
 

@@ -1,0 +1,79 @@
+"""What a site sets for its hall."""
+
+from pathlib import Path
+
+import pytest
+
+from exchange.app import hallsettings
+from exchange.app.settings import Settings, load_settings
+from exchange.app.sitesecrets import secret_table
+from exchange.errors import Misconfigured
+
+WHOLE = """
+title = "梅县区政务服务大厅"
+idle_minutes = 15
+scanner = "tcp://127.0.0.1:3310"
+[accounts]
+shortest = 12
+[[sign_on]]
+kind = "oidc"
+name = "city"
+title = "市统一身份认证"
+issuer = "https://id.example/"
+client_id = "hall"
+[[sign_on]]
+kind = "cas"
+name = "old"
+title = "旧门户"
+server = "https://cas.example"
+[[other]]
+name = "公文系统"
+address = "http://127.0.0.1:9/todos"
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Settings:
+    return load_settings(environ={"TONGBAN_STATE": str(tmp_path)})
+
+
+def test_a_site_without_the_file_has_the_defaults(site: Settings) -> None:
+    made = hallsettings.hall_settings(site, hallsettings.read(site))
+    assert (made.idle_minutes, made.accounts.shortest) == (30, 10)
+    assert made.public_url == "http://127.0.0.1:8750/hall"
+
+
+def test_everything_a_site_can_set(site: Settings) -> None:
+    (site.state / "hall.toml").write_text(WHOLE, "utf-8")
+    told = hallsettings.read(site)
+    made = hallsettings.hall_settings(site, told)
+    assert (made.title, made.idle_minutes, made.accounts.shortest) == ("梅县区政务服务大厅", 15, 12)
+    assert told.scanning() is not None
+    assert [one.name for one in told.others({"公文系统": "t"})] == ["公文系统"]
+    assert [one.kind for one in told.sign_on] == ["oidc", "cas"]
+
+
+def test_a_client_secret_stands_in_the_file_of_secrets_alone(site: Settings) -> None:
+    (site.state / "hall.toml").write_text(WHOLE, "utf-8")
+    with pytest.raises(Misconfigured, match=r"secret_missing.*city"):
+        hallsettings.expect_secrets(hallsettings.read(site), {})
+    (site.state / "keys").mkdir()
+    (site.state / "keys" / "secrets.toml").write_text('[hall]\ncity = "x"\n', "utf-8")
+    hallsettings.expect_secrets(hallsettings.read(site), secret_table(site, "hall"))
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("idle_minutes = 0", "idle_minutes"),
+        ("colour = 1", "colour"),
+        ("[accounts]\nshortes = 1", "accounts.shortes"),
+        ('scanner = "127.0.0.1"', "scanner"),
+        ('[[sign_on]]\nkind = "oidc"\nname = "x"\ntitle = "x"\nissuer = "x"', "sign_on.0.oidc.issuer"),
+        ("title = ", "hall.toml"),
+    ],
+)
+def test_a_wrong_setting_is_named(site: Settings, text: str, where: str) -> None:
+    (site.state / "hall.toml").write_text(text, "utf-8")
+    with pytest.raises(Misconfigured, match=where.replace(".", r"\.")):
+        hallsettings.read(site)
