@@ -1,4 +1,4 @@
-"""Tables of the item lists kept here. Two lists: `directory` (目录清单) and `implementation` (实施清单); what is
+"""Tables of the item lists kept here: `directory` (目录清单) and `implementation` (实施清单); what is
 published of the second is in exchange.store.tables.item too, under the origin `hall`."""
 
 from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, String, Table, Text
@@ -35,7 +35,7 @@ hall_item_change = Table(
     "hall_item_change", metadata,                     # a change of a list on its way: 草稿 … 发布
     Column("id", String(36), primary_key=True),
     Column("list", String(16), nullable=False),
-    Column("act", String(12), nullable=False),        # add, change, split, merge, suspend, resume, cancel, import
+    Column("act", String(12), nullable=False),        # add, change, split, merge …
     # draft, returned, org_review, legal_review, published, dropped
     Column("state", String(14), nullable=False),
     Column("title", String(200), nullable=False),
@@ -65,8 +65,8 @@ hall_item_line = Table(
 
 hall_item_step = Table(
     "hall_item_step", metadata,                       # who did what with a change
-    Column("id", String(36), primary_key=True),
-    Column("change", String(36), nullable=False),
+    Column("change", String(36), primary_key=True),
+    Column("no", Integer, primary_key=True),          # revision of the change it was done to
     Column("act", String(10), nullable=False),        # submit, pass, return, recall, drop
     Column("stage", String(14), nullable=False),      # in which state
     Column("user", String(36), nullable=False),
@@ -74,7 +74,6 @@ hall_item_step = Table(
     Column("org_name", String(100), nullable=False),
     Column("words", Text, nullable=False),
     Column("at", Float, nullable=False),
-    Index("hall_item_step_change", "change", "id"),
 )  # fmt: skip
 
 hall_item_category = Table(

@@ -1,0 +1,97 @@
+"""What is published: versions of both lists, as they stand and as they were."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from canonical.values import RegionCode
+from hallservice.items.tables import hall_item
+from hallservice.items.wording import IMPLEMENTATION
+from hallservice.refusals import HallRefused
+from ledger.prepared import run
+
+_T = hall_item
+_CURRENT = select(_T).where(_T.c.list == bindparam("in_list"), _T.c.code == bindparam("of"), _T.c.current)
+_VERSION = select(_T).where(
+    _T.c.list == bindparam("in_list"), _T.c.code == bindparam("of"), _T.c.version == bindparam("number")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One version of one item of a list."""
+
+    list: str
+    code: str
+    version: int
+    state: str
+    current: bool
+    name: str
+    kind: str
+    org: str
+    org_path: str
+    region: str
+    category: str
+    above: str
+    content: Mapping[str, Any]
+    setup: Mapping[str, Any]
+    effective_on: str | None
+    cancelled_on: str | None
+    successors: Sequence[str]
+    change: str
+    published_at: float
+
+    def gone_on(self, day: str) -> bool:
+        """Whether it is cancelled by that day (ISO)."""
+        return self.state == "cancelled" and (self.cancelled_on or day) <= day
+
+
+def current(connection: Connection, list_: str, code: str) -> Kept | None:
+    """The newest version."""
+    row = run(connection, _CURRENT, {"in_list": list_, "of": code}).first()
+    return Kept(**row._asdict()) if row else None
+
+
+def expect(connection: Connection, list_: str, code: str, version: int | None = None) -> Kept:
+    """The newest version, or that one; HallRefused not_found."""
+    if version is None:
+        found = current(connection, list_, code)
+    else:
+        row = run(connection, _VERSION, {"in_list": list_, "of": code, "number": version}).first()
+        found = Kept(**row._asdict()) if row else None
+    if found is None:
+        raise HallRefused("not_found", "清单中没有这个事项", code)
+    return found
+
+
+def versions(connection: Connection, list_: str, code: str) -> list[Kept]:
+    """All of them, the newest first."""
+    ask = select(_T).where(_T.c.list == list_, _T.c.code == code).order_by(_T.c.version.desc()).limit(200)
+    return [Kept(**row._mapping) for row in connection.execute(ask)]
+
+
+def implementing(connection: Connection, entry: str) -> list[Kept]:
+    """The implementation items of a directory entry that are not cancelled."""
+    ask = select(_T).where(
+        _T.c.list == IMPLEMENTATION, _T.c.above == entry, _T.c.current, _T.c.state != "cancelled"
+    )
+    return [Kept(**row._mapping) for row in connection.execute(ask.order_by(_T.c.code))]
+
+
+def sub_items(connection: Connection, list_: str, main: str) -> list[str]:
+    """Codes of the sub-items in use of a main item."""
+    ask = select(_T.c.code).where(
+        _T.c.list == list_, _T.c.above == main, _T.c.current, _T.c.state != "cancelled"
+    )
+    return list(connection.execute(ask).scalars())
+
+
+def find_name(connection: Connection, list_: str, name: str, region: str) -> str | None:
+    """The code of an item of that name in the region, cancelled ones apart."""
+    inside = _T.c.region.startswith(RegionCode(region).prefix)
+    ask = select(_T.c.code).where(
+        _T.c.list == list_, _T.c.name == name, _T.c.current, _T.c.state != "cancelled", inside
+    )
+    return connection.execute(ask.limit(1)).scalar()

@@ -1,0 +1,195 @@
+"""A reviewed change comes into force: a new version of every item it is about, all of them in one commit with
+its line in the ledger; the implementation list at once in the exchange, towns' and villages' items upward."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import insert, update
+
+from canonical.messages import ServiceItem
+from canonical.values import RegionCode
+from exchange import items
+from exchange.catalogue import local
+from exchange.clocks import today
+from exchange.errors import Refused
+from exchange.receipts import moment
+from exchange.store.work import Work
+from hallservice import wording as said_by_codes
+from hallservice.hall import Hall
+from hallservice.items import building, checking, codes, published, reporting
+from hallservice.items.drafts import Change, Line, lines_of
+from hallservice.items.published import Kept
+from hallservice.items.tables import hall_item
+from hallservice.items.wording import DIRECTORY, IMPLEMENTATION
+from hallservice.people.clerk import Clerk
+from hallservice.people.organisations import Org, get
+from hallservice.refusals import FieldFault, HallRefused
+
+ORIGIN = "hall"
+_T = hall_item
+STATES = {"cancel": "cancelled", "suspend": "suspended", "resume": "in_use"}
+MOST_AHEAD = 366  # days a cancellation may be planned
+
+
+@dataclass
+class _Publishing:
+    """What one change puts in force."""
+
+    hall: Hall
+    work: Work
+    clerk: Clerk
+    change: Change
+    org: Org
+    day: str
+    kept: list[Kept] = field(default_factory=list)
+    told: list[ServiceItem] = field(default_factory=list)
+
+
+def faults_of(work: Work, org: Org, line: Line) -> list[FieldFault]:
+    """What is wrong with a line now: its elements, or what has become of its item meanwhile."""
+    if line.op == "put":
+        found = checking.check(work.connection, line.list, org, line.code, dict(line.content)).faults
+        if line.code and line.content["effective_on"] > today(work.now).isoformat():
+            said = "变更自发布之日起生效，不能填写以后的日期"
+            found.append(FieldFault("effective_on", "later", said))
+        return found + _moved(work, line)
+    return _moved(work, line) + _end_faults(work, line)
+
+
+def _moved(work: Work, line: Line) -> list[FieldFault]:
+    if not line.code:
+        return []
+    held = published.expect(work.connection, line.list, line.code)
+    if held.version == line.base:
+        return []
+    return [FieldFault("", "overtaken", "事项已有更新的版本，请作废本次变更后重新办理")]
+
+
+def _end_faults(work: Work, line: Line) -> list[FieldFault]:
+    faults = []
+    if line.op == "cancel" and line.list == DIRECTORY:
+        below = published.sub_items(work.connection, DIRECTORY, line.code)
+        if below:
+            faults.append(FieldFault("", "has_sub_items", f"主项下还有在用的子项 {below[0]}，请先取消子项"))
+    on = line.content.get("on", "")
+    if on and not _plannable(on, today(work.now)):
+        faults.append(FieldFault("on", "bad_day", f"取消日期应为今后 {MOST_AHEAD} 天内的日期"))
+    return faults
+
+
+def _plannable(on: str, day: date) -> bool:
+    try:
+        return (date.fromisoformat(on) - day).days <= MOST_AHEAD
+    except ValueError:
+        return False
+
+
+def publish(hall: Hall, work: Work, clerk: Clerk, change: Change) -> list[Kept]:
+    """Everything the change says, and what follows from it; the versions made. HallRefused where the exchange
+    holds another item of the code."""
+
+    doing = _Publishing(
+        hall, work, clerk, change, get(work.connection, change.org), today(work.now).isoformat()
+    )
+    lines = lines_of(work.connection, change.id)
+    new = [_put(doing, line) for line in lines if line.op == "put"]
+    successors = [one.code for one in new if change.act in ("split", "merge")]
+    for line in lines:
+        if line.op != "put":
+            _end(doing, line, successors)
+    versions = [[one.list, one.code, one.version, one.state] for one in doing.kept]
+    entry = hall.record(
+        work, clerk, "hall.items_published", change.about, {"act": change.act, "items": versions}
+    )
+    try:
+        local.put(work, ORIGIN, doing.told, entry.seq)
+    except Refused as fault:
+        raise _refused(fault) from fault
+    reporting.report(hall, work, clerk, change.id, _reportable(doing))
+    return doing.kept
+
+
+def _refused(fault: Refused) -> HallRefused:
+    if fault.code == "conflict":
+        return HallRefused("known_elsewhere", "省统一目录中已有相同的实施编码，不能在本地发布")
+    return said_by_codes.in_chinese(fault)
+
+
+def _put(doing: _Publishing, line: Line) -> Kept:
+    content, connection = dict(line.content), doing.work.connection
+    held = published.current(connection, line.list, line.code) if line.code else None
+    effective = (
+        max(content["effective_on"], doing.day) if content["effective_on"] and held is None else doing.day
+    )
+    content["effective_on"] = effective
+    code, region, above = line.code, doing.org.region, content.get("above", "")
+    made: dict[str, Any] = {}
+    if line.list == DIRECTORY:
+        code = code or codes.basic_code(connection, content["kind"], content["department"], above)
+    else:
+        region, above = content["region"], content["directory"]
+        level = checking.LEVELS[RegionCode(region).level]
+        code = codes.implementation_code(str(doing.org.uscc), level, above)
+        _expect_same_item(doing, line, code)
+        made = building.setup(content)
+    state = held.state if held else "in_use"
+    version = held.version + 1 if held else 1
+    kept = Kept(
+        line.list, str(code), version, state, True, content["name"], content["kind"], doing.org.code,
+        doing.org.path, region, content["category"], above, content, made, effective, None, [],
+        doing.change.id, doing.work.now,
+    )  # fmt: skip
+    _keep(doing, kept)
+    if line.list == IMPLEMENTATION:
+        at = doing.work.now
+        doing.told.append(building.service_item(content, doing.org, kept.code, version, at, state))
+    return kept
+
+
+def _expect_same_item(doing: _Publishing, line: Line, code: str) -> None:
+    if line.code and code != line.code:
+        raise HallRefused("other_item", "目录编码或行使层级变了就是另一个事项，请用“新增”并取消原事项")
+    if not line.code and published.current(doing.work.connection, IMPLEMENTATION, code) is not None:
+        raise HallRefused("twice", f"该实施主体已有同一目录、同一层级的实施事项 {code}")
+
+
+def _end(doing: _Publishing, line: Line, successors: Sequence[str]) -> None:
+    held = published.expect(doing.work.connection, line.list, line.code)
+    on = max(line.content.get("on", ""), doing.day) if line.op == "cancel" else None
+    _ended(doing, held, STATES[line.op], on, successors)
+    if line.op == "cancel" and line.list == DIRECTORY:
+        for one in published.implementing(doing.work.connection, held.code):
+            _ended(doing, one, "cancelled", on, ())
+
+
+def _ended(doing: _Publishing, held: Kept, state: str, on: str | None, successors: Sequence[str]) -> None:
+    """A version that says only that the item is suspended, in use again, or cancelled from a day on."""
+    known = {name: getattr(held, name) for name in Kept.__slots__}
+    kept = Kept(**known | {
+        "version": held.version + 1, "state": state, "cancelled_on": on, "successors": list(successors),
+        "change": doing.change.id, "published_at": doing.work.now,
+    })  # fmt: skip
+    _keep(doing, kept)
+    if held.list == IMPLEMENTATION:
+        doing.told.append(_told_again(doing.work, kept))
+
+
+def _told_again(work: Work, kept: Kept) -> ServiceItem:
+    content = items.content_of(work.connection, kept.code, kept.version - 1)
+    said = {"version": kept.version, "state": kept.state, "row_id": f"{kept.code}-{kept.version}"}
+    more = {"cancelled_on": kept.cancelled_on, "changed_at": moment(work.now)}
+    return ServiceItem.model_validate(content | said | more)
+
+
+def _keep(doing: _Publishing, kept: Kept) -> None:
+    before = (_T.c.list == kept.list) & (_T.c.code == kept.code) & _T.c.current
+    doing.work.connection.execute(update(_T).where(before).values(current=False))
+    doing.work.connection.execute(insert(_T), asdict(kept))
+    doing.kept.append(kept)
+
+
+def _reportable(doing: _Publishing) -> list[tuple[Kept, ServiceItem]]:
+    by_code = {one.code: one for one in doing.kept if one.list == IMPLEMENTATION}
+    return [(by_code[one.code], one) for one in doing.told if one.level in checking.LOCAL_LEVELS]

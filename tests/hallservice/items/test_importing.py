@@ -1,0 +1,146 @@
+"""Spreadsheets: bombs stay small, every wrong cell is named, nothing is applied before it is confirmed."""
+
+import io
+import random
+import zipfile
+from typing import Any
+
+import pytest
+import xlsxwriter
+from python_calamine import CalamineWorkbook
+
+from hallservice.items import finding, importing, layout, workbooks
+from hallservice.items.elements import blank
+from hallservice.items.finding import Wanted
+from hallservice.refusals import FormRefused, HallRefused
+from tests.exchange.core.rig import ITEM as PERMIT
+from tests.exchange.core.rig import PLAIN_ITEM
+from tests.hallservice.items.samples import ENTRY, ITEM, Lists
+
+
+def sheet_of(list_: str, *items: dict[str, Any]) -> bytes:
+    """The list as the export writes it."""
+    return workbooks.write(layout.sheets(list_, [("", blank(list_) | one) for one in items]))
+
+
+def archive(**parts: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in parts.items():
+            file.writestr(name.replace("__", "/") + ".xml", data)
+    return made.getvalue()
+
+
+SPACE = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+ROOT = b'<worksheet xmlns="' + SPACE + b'"><sheetData>%s</sheetData></worksheet>'
+FAR = ROOT % b'<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+LONG = b"<sst>" + b"<si><t>" + b"x" * 1_000_000 + b"</t></si></sst>"
+MANY = ROOT % (b'<row r="1">' + b'<c t="s"><v>0</v></c>' * 200 + b"</row>")
+BOMBS = {
+    "inflated": archive(xl__workbook=b"", xl__big=b"0" * 210_000_000),
+    "ratio": archive(xl__workbook=b"", xl__worksheets__sheet1=b" " * 30_000_000),
+    "far": archive(xl__workbook=b"", xl__worksheets__sheet1=FAR),
+    "repeated": archive(
+        xl__workbook=b"", xl__worksheets__sheet1=MANY, xl__sharedStrings=LONG, z=random.Random(1).randbytes(99_999)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_before_it_is_opened(name: str) -> None:
+    with pytest.raises(FormRefused) as refusal:
+        workbooks.read("事项.xlsx", BOMBS[name])
+    assert refusal.value.faults[0].code == "bomb"
+
+
+def test_what_is_no_spreadsheet_is_refused() -> None:
+    for body in (b"", b"PK\x03\x04" + b"x" * 99, archive(xl__workbook=b"<x"), b"<html>"):
+        with pytest.raises(FormRefused):
+            workbooks.read("事项.xlsx", body)
+
+
+def test_numbers_come_back_as_the_codes_they_were() -> None:
+    made = io.BytesIO()
+    book = xlsxwriter.Workbook(made, {"in_memory": True})
+    page = book.add_worksheet("目录清单")
+    for at, cell in enumerate(("编码", 441402102000, 20, 2.5, True)):
+        page.write(0, at, cell)
+        page.write(1, at, cell)
+    page.write_formula(2, 0, "=1+1", None, 2)
+    book.close()
+    grid = workbooks.read("a.xlsx", made.getvalue())[0]
+    assert grid.rows == (("编码", "441402102000", "20", "2.5", "是"), ("2", "", "", "", ""))
+
+
+@pytest.mark.req("S3-05")
+def test_every_wrong_cell_is_named_by_sheet_row_and_column(lists: Lists) -> None:
+    entry = lists.entry()
+    good = ITEM | {"directory": entry}
+    wrong = good | {
+        "region": "441402102000", "promised_count": "30",
+        "materials": [ITEM["materials"][0] | {"copies": "两份"}],
+    }  # fmt: skip
+    body = sheet_of("implementation", good, wrong)
+    staged = importing.stage(lists.hall, lists.clerk_as("editor"), "implementation", "", "事项.xlsx", body)
+    here = lists.hall.read(lambda connection: importing.find(connection, lists.clerk_as("editor"), staged))
+    places = {(one["sheet"], one["row"], one["column"]) for one in here.faults}
+    assert places == {("实施清单", 3, "承诺时限"), ("实施清单", 3, "行政区划"), ("申请材料", 4, "份数")}
+    with pytest.raises(HallRefused, match="faulty"):
+        importing.confirm(lists.hall, lists.clerk_as("editor"), staged)
+    assert lists.core.value("SELECT count(*) FROM hall_item_change WHERE act = 'import'") == 0
+    back = CalamineWorkbook.from_filelike(io.BytesIO(importing.marked(here)))
+    marked = back.get_sheet_by_name("实施清单").to_python()
+    assert marked[0][-1] == "错误" and "承诺时限不得超过法定时限" in str(marked[2][-1])
+    with pytest.raises(HallRefused, match="not_found"):
+        lists.hall.read(lambda connection: importing.find(connection, lists.clerk_as("clerk"), staged))
+
+
+@pytest.mark.req("S3-05")
+def test_a_confirmed_import_is_one_act_and_comes_back_as_it_went_out(lists: Lists) -> None:
+    entries = [ENTRY | {"name": f"登记{no}"} for no in range(1, 4)]
+    editor = lists.clerk_as("editor")
+    body = sheet_of("directory", *entries)
+    staged = importing.stage(lists.hall, editor, "directory", "", "目录.xlsx", body)
+    assert lists.core.value("SELECT count(*) FROM hall_item") == 0
+    change = importing.confirm(lists.hall, editor, staged)
+    with pytest.raises(HallRefused, match="conflict"):
+        importing.confirm(lists.hall, editor, staged)
+    assert [one.code for one in lists.published(change)] == [f"442031L0{no}000" for no in (1, 2, 3)]
+    kept = lists.hall.read(lambda connection: finding.own(connection, "directory", Wanted()))
+    body = workbooks.write(layout.sheets("directory", [(one.code, dict(one.content)) for one in kept]))
+    again = importing.stage(lists.hall, editor, "directory", "", "目录.xlsx", body)
+    here = lists.hall.read(lambda connection: importing.find(connection, editor, again))
+    assert (here.faults, [line["base"] for line in here.lines]) == ([], [1, 1, 1])
+    assert [line["content"]["name"] for line in here.lines] == ["登记1", "登记2", "登记3"]
+
+
+def test_a_cell_never_becomes_a_formula(lists: Lists) -> None:
+    evil = "=cmd|' /C calc'!A0"
+    body = sheet_of("directory", ENTRY | {"name": evil})
+    staged = importing.stage(lists.hall, lists.clerk_as("editor"), "directory", "", "a.xlsx", body)
+    here = lists.hall.read(lambda connection: importing.find(connection, lists.clerk_as("editor"), staged))
+    for made in (body, importing.marked(here)):
+        with zipfile.ZipFile(io.BytesIO(made)) as parts:
+            sheets = [parts.read(name) for name in parts.namelist() if name.startswith("xl/worksheets")]
+            assert not any(b"<f>" in sheet or b"<f " in sheet for sheet in sheets)
+            assert b'quotePrefix="1"' in parts.read("xl/styles.xml")
+
+
+@pytest.mark.req("S3-17", "S3-18")
+def test_search_and_statistics_cover_both_sources(lists: Lists) -> None:
+    code = lists.item(lists.entry())
+
+    def search(**wanted: str) -> list[str]:
+        found, total = lists.hall.read(lambda c: finding.implementation(c, Wanted(**wanted)))
+        assert total == len(found)
+        return [one.code for one in found]
+
+    assert len(search()) == 3 and search(source="hall") == [code]
+    assert search(words="小型餐饮") == [code]
+    assert set(search(kind="public_service")) == {code, PLAIN_ITEM} and search(kind="licence") == [PERMIT]
+    assert search(region="441402000000", department="市场监督", state="in_use", source="hall") == [code]
+    assert search(region="441403000000") == [] == search(words="%")
+    counted = lists.hall.read(lambda c: finding.statistics(c, "kind", Wanted()))
+    assert {one.name: one.total for one in counted} == {"行政许可": 1, "公共服务事项": 2}
+    by_department = lists.hall.read(lambda c: finding.statistics(c, "department", Wanted()))
+    assert [(one.name, one.states) for one in by_department] == [("梅江区市场监督管理局", {"in_use": 3})]
