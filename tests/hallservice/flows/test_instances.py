@@ -94,6 +94,10 @@ def test_a_case_of_a_department_without_system_is_undertaken_reviewed_and_approv
     }  # fmt: skip
     assert hall.read(lambda c: todo.of_case(c, story.no)) == []
     province.verified()
+    row = province.rows("SELECT * FROM hall_flow_instance")[0]
+    held = sum(len(value) if isinstance(value, bytes) else len(str(value)) for value in dict(row).values())
+    events = province.rows("SELECT * FROM hall_flow_event")
+    assert len(events) == 4 and held + 40 * len(events) < 2048, "the acts themselves lie in the ledger"
 
 
 def test_no_process_for_a_case_that_was_refused_and_one_only_however_often_it_is_accepted(

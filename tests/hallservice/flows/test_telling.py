@@ -71,7 +71,7 @@ class Line(Chaos):
 def test_the_case_takes_everything_a_random_process_says() -> None:
     heard: Counter[str] = Counter()
     ends: Counter[str] = Counter()
-    for seed in range(150):
+    for seed in range(100):
         chaos = Chaos(seed) if seed % 2 else Line(seed)
         teller = Teller(chaos.run)
         for _ in range(150):
@@ -91,7 +91,7 @@ def test_the_case_takes_everything_a_random_process_says() -> None:
         heard.update(map(name_of, teller.heard))
         ends[status] += 1
     assert (
-        heard.total() > 600
+        heard.total() > 400
         and min(ends["finished"], ends["refused"], ends["aborted"] + ends["terminated"]) > 0
     )
     kinds = ("undertake", "review", "approve")
