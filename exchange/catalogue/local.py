@@ -115,5 +115,5 @@ def _load(work: Work, origin: str, before: int, effects: Sequence[str], entry: i
         "changed_at": work.now,
         "entry": entry,
     }
-    made = work.connection.execute(insert(catalogue_load).values(row)).inserted_primary_key
-    return int(made[0])
+    made = insert(catalogue_load).values(row).returning(catalogue_load.c.id)
+    return int(work.connection.execute(made).scalar_one())

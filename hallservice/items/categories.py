@@ -114,7 +114,7 @@ def adjust(
 
 
 def _read(rows: Sequence[Mapping[str, str]]) -> list[Category]:
-    faults, found = [], list[Category]()
+    faults, found = list[FieldFault](), list[Category]()
     for at, row in enumerate(rows[:MOST], 1):
         one = Category(
             row.get("code", "").strip(),

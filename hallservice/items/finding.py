@@ -20,8 +20,8 @@ from hallservice.items.wording import DIRECTORY, IMPLEMENTATION
 from hallservice.people import tables as people
 
 _T, _I, _O = hall_item, item, people.org
-_KIND = func.substr(_I.c.code, 22, 2)  # GB/T 39046 A.1, inside the code
-_LEVEL = func.substr(_I.c.code, 19, 1)
+_KIND: ColumnElement[str] = func.substr(_I.c.code, 22, 2)  # GB/T 39046 A.1, inside the code
+_LEVEL: ColumnElement[str] = func.substr(_I.c.code, 19, 1)
 MOST_EXPORT = 20_000
 
 
@@ -256,10 +256,11 @@ def _names(connection: Connection, by: str, keys: Sequence[str]) -> Mapping[str,
 
 def _departments(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
     """As the hall names them; others as one of their items does."""
-    known = dict(connection.execute(select(_O.c.uscc, _O.c.name).where(_O.c.uscc.in_(keys))).tuples().all())
+    rows = connection.execute(select(_O.c.uscc, _O.c.name).where(_O.c.uscc.in_(keys)))
+    known = {str(row.uscc): str(row.name) for row in rows}
     rest = [key for key in keys if key not in known]
     one = select(func.min(_I.c.content)).where(_I.c.current, _I.c.org.in_(rest)).group_by(_I.c.org)
     for data in connection.execute(select(item_content.c.data).where(item_content.c.id.in_(one))).scalars():
         content = json.loads(data)
         known[content["organisation_code"]] = content["organisation"]
-    return {str(key): name for key, name in known.items() if key}
+    return known

@@ -29,9 +29,7 @@ def cell(one: Element, value: object) -> str:
 def value(one: Element, said: str) -> str | list[str]:
     """What a cell means: labels become codes; what is none stays, and is found wrong by the rules."""
     if one.kind == "choices":
-        return [
-            _code(one, part) for part in parts(said.replace("、", ";").replace(",", ";").replace("，", ";"))
-        ]
+        return [_code(one, part) for part in parts(said)]
     if one.kind == "yes":
         return {"是": "1", "1": "1", "否": "", "0": ""}.get(said, said)
     return _code(one, said) if one.kind == "choice" else said

@@ -111,7 +111,7 @@ def listed(connection: Connection, clerk: Clerk, most: int = 500) -> list[Report
         .order_by(_R.c.changed_at.desc(), _T.c.code)
         .limit(most)
     )  # fmt: skip
-    found = {}
+    found: dict[str, Reported] = {}
     for code, version, name, region, *said in connection.execute(ask):
         state, batch, told, message, at = said
         found.setdefault(
