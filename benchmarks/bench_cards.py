@@ -1,7 +1,7 @@
 """What a scan of 30,000 open cases costs, beside reading the rows it is about.
 
 Run: python benchmarks/bench_cards.py [--cases 30000] [--rounds 5] [--quick] [--output FILE]
-Each case has a statutory and a promised clock; a fifth were suspended, limits are 1 to 40 working days.
+Each case has a statutory and a promised clock; a fifth were suspended, limits are 20 to 60 working days.
 *whole* counts every clock again, as after a new calendar; *day* is a morning's scan, which raises what is
 owed; *idle* is a scan with nothing due. The ratio is to reading every open clock once in the same round.
 """
@@ -58,7 +58,8 @@ def clocks(number: int, reckoner: Reckoner) -> Iterator[dict[str, Any]]:
     since = FIRST + timedelta(days=number % 28)
     start = since + timedelta(days=number % 7)
     pause = (Suspension(start, start + timedelta(days=3)),) if number % 5 == 0 else ()
-    for name, days in (("statutory", 1 + number % 40), ("promised", 1 + number % 20)):
+    by_law = 20 + number % 41
+    for name, days in (("statutory", by_law), ("promised", by_law - 5)):
         facts = Facts(name, since, Limit(days), pause)
         course, before = reckoner.course(facts, Rules()), TODAY - timedelta(days=1)
         following = course.next_after(before)

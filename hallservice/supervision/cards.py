@@ -10,6 +10,7 @@ from sqlalchemy import (
     Select,
     and_,
     exists,
+    false,
     func,
     literal_column,
     or_,
@@ -18,7 +19,9 @@ from sqlalchemy import (
 )
 
 from canonical.codes import code_list
+from canonical.errors import ValueRefused
 from canonical.regions import regions
+from canonical.values import RegionCode
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.people import tables as people
@@ -32,6 +35,8 @@ from hallservice.supervision.words import FINDING
 
 VIEW = "supervision.view"
 PAGE = 50
+COUNTY, TOWN = 6, 9  # digits of a region
+CITY_DEPTH = 2  # slashes of the city's path
 MOST_BANNER = 20
 
 
@@ -101,7 +106,7 @@ class Count:
 
 
 _CONCLUDED = clock.c.concluded
-_ONE = literal_column("1")  # written out: PostgreSQL does not see that two parameters of GROUP BY are equal
+_ONE: ColumnElement[Any] = literal_column("1")  # written out: PostgreSQL does not see that two parameters of GROUP BY are equal
 
 
 SORTS: Mapping[str, Any] = {
@@ -192,10 +197,22 @@ def banner(connection: Connection, clerk: Clerk) -> list[Any]:
 
 
 def by_area(connection: Connection, clerk: Clerk) -> list[Count]:
-    """Matters still open by their gravest card and county."""
-    area = func.substr(card.c.region, _ONE, literal_column("6"))
-    names = {code[:6]: one.name for code, one in regions().items() if one.level in ("3", "4")}
-    return _counts(connection, clerk, area, lambda key: names.get(key, key))
+    """Matters still open by their gravest card: by county for the city, by town below it (S0-31)."""
+    wide = is_wide(clerk)
+    area = func.substr(card.c.region, _ONE, literal_column(str(COUNTY if wide else TOWN)))
+    return _counts(connection, clerk, area, lambda key: _area_name(key.ljust(12, "0"), wide))
+
+
+def is_wide(clerk: Clerk) -> bool:
+    """Whether the clerk supervises more than one county."""
+    return any(path.count("/") <= CITY_DEPTH for path in clerk.scopes.get(VIEW, ()))
+
+
+def _area_name(code: str, wide: bool) -> str:
+    known = regions().get(code)
+    if known is None:
+        return code
+    return known.name if known.level == "5" or (known.level == "4" and wide) else f"{known.name}本级"
 
 
 def by_category(connection: Connection, clerk: Clerk) -> list[Count]:
@@ -243,7 +260,7 @@ def _where(clerk: Clerk, wanted: Filter) -> ColumnElement[bool]:
     colour = card.c.colour == wanted.colour if wanted.colour else card.c.colour != FINDING
     found.append(colour)
     if wanted.region:
-        found.append(card.c.region.startswith(wanted.region.rstrip("0") or "0", autoescape=True))
+        found.append(_in_region(wanted.region))
     if wanted.org:
         found.append(people.org.c.name.contains(wanted.org, autoescape=True))
     if wanted.item:
@@ -252,6 +269,14 @@ def _where(clerk: Clerk, wanted: Filter) -> ColumnElement[bool]:
     if wanted.clock:
         found.append(card.c.clock.startswith(wanted.clock, autoescape=True))
     return and_(*found, *_state(clerk, wanted.state))
+
+
+def _in_region(region: str) -> ColumnElement[bool]:
+    """In this division or below it; nothing is in one that cannot be."""
+    try:
+        return card.c.region.startswith(RegionCode(region).prefix, autoescape=True)
+    except ValueRefused:
+        return false()
 
 
 def _state(clerk: Clerk, state: str) -> list[ColumnElement[bool]]:

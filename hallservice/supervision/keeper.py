@@ -8,10 +8,8 @@ import threading
 from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from canonical.instants import SHANGHAI
-from exchange.errors import HubError
 from hallservice.hall import Hall
 from hallservice.supervision import scanning, sending, steps
 from hallservice.supervision.scanning import scan
@@ -28,8 +26,8 @@ def keeper(hall: Hall, stop: threading.Event, tick: float = TICK) -> None:
     while not stop.is_set():
         try:
             done = look(hall, done)
-        except (HubError, SQLAlchemyError) as fault:
-            log.warning("supervision_failed", error=type(fault).__name__, detail=str(fault)[:300])
+        except Exception as fault:  # noqa: BLE001 - the thread's end: what failed is tried again at the next tick
+            log.error("supervision_failed", error=type(fault).__name__, detail=str(fault)[:300])
         stop.wait(tick)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -64,6 +65,7 @@ def rulebook(connection: Connection) -> Rulebook:
     return Rulebook({row.region: _setting(row) for row in rows})
 
 
+@lru_cache(maxsize=4096)
 def region_path(region: str) -> str:
     """The path of the organisation that stands for a division, as `people` makes them: /4414/441402/."""
     prefixes, here = [], RegionCode(region) if region else None

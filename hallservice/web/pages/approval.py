@@ -17,6 +17,8 @@ from hallservice.flows.desk import Desk
 from hallservice.flows.wording import ASKS, GROUNDS, VERBS, WANTED
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
+from hallservice.supervision import banner
+from hallservice.supervision.words import Mark
 from hallservice.web import lists
 from hallservice.web.context import Context
 from hallservice.web.lists import Badge, Column, Filter, Link, Paging
@@ -57,6 +59,7 @@ def to_do(ctx: Context) -> Response:
     return ctx.render(
         "approval/todo.html", tabs=tabs, kind=kind, columns=COLUMNS, rows=rows,
         paging=Paging(listing, found.total), filters=(WORDS,), listing=listing,
+        told=ctx.hall.read(lambda connection: banner.lines(connection, ctx.clerk)),
     )  # fmt: skip
 
 
@@ -83,6 +86,7 @@ def _row(ctx: Context, task: todo.Task) -> list[lists.Cell]:
 def _marks(ctx: Context, task: todo.Task) -> Markup:
     late = task.due is not None and task.due < ctx.hall.hub.store.clock()
     marks = [
+        Mark(task.colour) if task.colour else None,
         Badge("bad", "已超期") if late else None,
         Badge("warn", f"催办 {task.urged} 次") if task.urged else None,
         Badge("info", "廉政风险点") if task.risk else None,

@@ -129,10 +129,11 @@ def _today(ctx: Context) -> date:
 
 def _filters(ctx: Context) -> list[Filter]:
     own = ctx.clerk.scopes.get(cards.VIEW, ())
+    levels = ("3", "4") if cards.is_wide(ctx.clerk) else ("4", "5")
     areas = [
         (one.code, one.name)
         for one in regions().values()
-        if one.level in ("3", "4") and any(_overlap(thresholds.region_path(one.code), top) for top in own)
+        if one.level in levels and any(_overlap(thresholds.region_path(one.code), top) for top in own)
     ]
     return [
         Filter("colour", "牌", tuple(COLOURS.items())),
