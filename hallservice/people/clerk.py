@@ -30,7 +30,7 @@ class Clerk:
     def may(self, function: str, path: str | None = None) -> bool:
         """Whether the function is held, at all or for the organisation at `path`."""
         held = self.scopes.get(function, ())
-        return bool(held) if path is None else any(path.startswith(top) for top in held)
+        return bool(held) if path is None else path.startswith(held)
 
     def expect(self, function: str, path: str | None = None) -> None:
         """HallRefused not_allowed."""

@@ -14,7 +14,7 @@ from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import holds
 from hallservice.people.functions import GRANT
-from hallservice.people.options import mark, unbacked
+from hallservice.people.options import mark, under_review
 from hallservice.people.roles import Role
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
@@ -164,15 +164,14 @@ def revoked(
 ) -> list[str]:
     """As `revoke`, within an act."""
     row = _expect_revocable(work, clerk, grant)
-    before = unbacked(work.connection, work.now)
+    before = under_review(work.connection)
     ended = [row.id]
     leaving.revoke_rows(work, clerk, ended, reason[:200])
-    lost = unbacked(work.connection, work.now)
+    lost = mark(work)
     fresh = [id_ for id_ in lost if id_ not in before]
     ended += [id_ for id_ in fresh if cascade or lost[id_] > work.now]
     leaving.revoke_rows(work, clerk, ended[1:], "上级授权已收回")
     administrators.expect_one_left(work)
-    mark(work)
     rights.touched(work.connection)
     told = {
         "reason": reason[:200],

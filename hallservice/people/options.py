@@ -50,7 +50,9 @@ class Options:
 
     def backs(self, authority: str | None, function: str, path: str) -> bool:
         """Whether whoever gave a right could give it now."""
-        return authority is None or bool(self.cover(authority, function, path))
+        if authority is None:
+            return True
+        return any(path.startswith(one.path) for one in self.held.get((authority, function), ()))
 
     def scopes(self, user: str) -> dict[str, list[str]]:
         """What the person may pass on: function and paths."""
@@ -75,25 +77,54 @@ def options(connection: Connection, now: float) -> Options:
 def unbacked(connection: Connection, now: float) -> dict[str, float]:
     """The grants with a function nobody stands behind any more, and when each begins: they are to be
     reviewed."""
-    found, known = options(connection, now), dict[tuple[str | None, str, str], bool]()
-    lost: dict[str, float] = {}
-    for row in connection.execute(_GIVEN.where(alive(now)).order_by(t.grant.c.id)):
-        key = (_authority(row), row.function, row.path)
-        if key not in known:
-            known[key] = found.backs(*key)
-        if not known[key]:
-            lost[row.id] = row.begins
+    g = t.grant.c
+    found, held, lost = options(connection, now), _functions(connection), dict[str, float]()
+    known: dict[tuple[str | None, str, str], bool] = {}
+    ask = _GIVEN.with_only_columns(g.id, g.role, g.begins, g.granted_by, g.granted_at, t.org.c.path)
+    for id_, role, begins, by, at, path in connection.execute(ask.where(alive(now)).order_by(g.id)):
+        for function in held.get(role, ()):
+            key = (function.added_by if function.added_at > at else by, function.code, path)
+            backed = known.get(key)
+            if backed is None:
+                backed = known[key] = found.backs(*key)
+            if not backed:
+                lost[id_] = begins
     return lost
 
 
-def mark(work: Work) -> None:
-    """Lists and counts of what is to be reviewed read it from the grants themselves."""
-    lost = list(unbacked(work.connection, work.now))
-    g = t.grant.c
-    marked = set(work.connection.execute(select(g.id).where(g.review)).scalars())
-    for review, ids in ((True, set(lost) - marked), (False, marked - set(lost))):
+def mark(work: Work) -> dict[str, float]:
+    """As `unbacked`; lists and counts of what is to be reviewed read it from the grants themselves."""
+    lost, marked = unbacked(work.connection, work.now), under_review(work.connection)
+    for review, ids in ((True, lost.keys() - marked), (False, marked - lost.keys())):
         for id_ in ids:
-            work.connection.execute(update(t.grant).where(g.id == id_).values(review=review))
+            work.connection.execute(update(t.grant).where(t.grant.c.id == id_).values(review=review))
+    return lost
+
+
+def under_review(connection: Connection) -> set[str]:
+    """The grants marked last."""
+    return set(connection.execute(select(t.grant.c.id).where(t.grant.c.review)).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A function of a role, and who put it there."""
+
+    code: str
+    added_by: str | None
+    added_at: float
+
+    def authority(self, granted_by: str | None, granted_at: float) -> str | None:
+        """Whoever gave the grant, or later added the function to its role."""
+        return self.added_by if self.added_at > granted_at else granted_by
+
+
+def _functions(connection: Connection) -> dict[str, list[_Held]]:
+    """The functions of each role."""
+    f, found = t.role_function.c, dict[str, list[_Held]]()
+    for row in connection.execute(select(f.role, f.function, f.added_by, f.added_at)):
+        found.setdefault(row.role, []).append(_Held(row.function, row.added_by, row.added_at))
+    return found
 
 
 def _passing(connection: Connection, now: float) -> list[Right]:
@@ -101,17 +132,22 @@ def _passing(connection: Connection, now: float) -> list[Right]:
     posts = _members(connection, t.user_post.c.post, t.user_post.c.user)
     groups = _members(connection, t.group_member.c.group, t.group_member.c.user)
     ask = _GIVEN.where(alive(now), t.grant.c.may_pass, t.grant.c.begins <= now)
-    return [_right(row, posts, groups) for row in connection.execute(ask)]
+    held, found = _functions(connection), list[Right]()
+    for row in connection.execute(ask):
+        receivers = _receivers(row, posts, groups)
+        ends = inf if row.ends is None else row.ends
+        for function in held.get(row.role, ()):
+            by = function.authority(row.granted_by, row.granted_at)
+            found.append(Right(row.id, function.code, row.path, by, receivers, row.begins, ends))
+    return found
 
 
 _GIVEN: Select[Any] = (
     select(
-        t.grant.c.id, t.grant.c.user, t.grant.c.post, t.grant.c.group, t.grant.c.begins, t.grant.c.ends,
-        t.grant.c.granted_by, t.grant.c.granted_at, t.org.c.path, t.role_function.c.function,
-        t.role_function.c.added_by, t.role_function.c.added_at,
+        t.grant.c.id, t.grant.c.role, t.grant.c.user, t.grant.c.post, t.grant.c.group, t.grant.c.begins,
+        t.grant.c.ends, t.grant.c.granted_by, t.grant.c.granted_at, t.org.c.path,
     )
     .join(t.role, t.role.c.id == t.grant.c.role)
-    .join(t.role_function, t.role_function.c.role == t.role.c.id)
     .join(t.org, t.org.c.code == t.grant.c.org)
 )  # fmt: skip
 
@@ -126,17 +162,9 @@ def _members(connection: Connection, of: Any, user: Any) -> dict[str, frozenset[
     return {one: frozenset(who) for one, who in found.items()}
 
 
-def _right(row: Row[Any], posts: Mapping[str, frozenset[str]], groups: Mapping[str, frozenset[str]]) -> Right:
-    nobody: frozenset[str] = frozenset()
+def _receivers(
+    row: Row[Any], posts: Mapping[str, frozenset[str]], groups: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
     if row.user:
-        receivers = frozenset({row.user})
-    else:
-        receivers = posts.get(row.post, nobody) if row.post else groups.get(row.group, nobody)
-    ends = inf if row.ends is None else row.ends
-    return Right(row.id, row.function, row.path, _authority(row), receivers, row.begins, ends)
-
-
-def _authority(row: Row[Any]) -> str | None:
-    """Whoever gave the grant, or later added the function to its role."""
-    by: str | None = row.added_by if row.added_at > row.granted_at else row.granted_by
-    return by
+        return frozenset({row.user})
+    return posts.get(row.post, frozenset()) if row.post else groups.get(row.group, frozenset())

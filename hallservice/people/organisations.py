@@ -40,6 +40,7 @@ class Org:
     active: bool
     place: int
     source: str
+    source_id: str | None
 
     @property
     def depth(self) -> int:
@@ -141,10 +142,10 @@ def upsert(hall: Hall, work: Work, by: Clerk, rows: Sequence[OrgRow]) -> list[Or
     faults = [fault for row in rows for fault in _impossible(work.connection, row, wanted, known)]
     if faults or len(wanted) != len(rows):
         raise FormRefused(faults or [FieldFault("code", "twice", "同一机构编码出现了两次")])
-    for row in _parents_first(wanted):
-        known[row.code] = _put(work, row, known)
-    rights.touched(work.connection)
-    hall.record(work, by, "hall.organisations", rows[0].code, [asdict(row) for row in rows])
+    changed = [row for row in _parents_first(wanted) if _put(work, row, known)]
+    if changed:
+        rights.touched(work.connection)
+        hall.record(work, by, "hall.organisations", changed[0].code, [asdict(row) for row in changed])
     return [known[row.code] for row in rows]
 
 
@@ -208,22 +209,25 @@ def _parents_first(wanted: Mapping[str, OrgRow]) -> list[OrgRow]:
     return list(done.values())
 
 
-def _put(work: Work, row: OrgRow, known: Mapping[str, Org]) -> Org:
+def _put(work: Work, row: OrgRow, known: dict[str, Org]) -> bool:
+    """Whether the row says anything new; what it says is there then."""
     old, parent = known.get(row.code), known.get(row.parent)
     path = f"{parent.path if parent else '/'}{row.code}/"
     if len(path) > MOST_PATH or (old and parent and parent.path.startswith(old.path)):
         raise FormRefused([FieldFault("parent", "loop", "上级机构不能是自己的下级，层级也不能太深")])
-    empty = {
-        name: getattr(row, name) or None for name in ("uscc", "org_code", "parent", "party", "source_id")
-    }
+    empty = {name: getattr(row, name) or None for name in _EMPTY}
     values = asdict(row) | empty | {"path": path, "section": row.section, "changed_at": work.now}
+    new = known[row.code] = Org(**{name: values[name] for name in Org.__slots__})
     if old is None:
         work.connection.execute(insert(t.org), values)
-    else:
+    elif old != new:
         if old.path != path:
             _moved(work.connection, old.path, path)
         work.connection.execute(update(t.org).where(t.org.c.code == row.code).values(values))
-    return Org(**{name: values[name] for name in Org.__slots__})
+    return old != new
+
+
+_EMPTY = ("uscc", "org_code", "parent", "party", "source_id")
 
 
 def _moved(connection: Connection, old: str, new: str) -> None:
