@@ -30,12 +30,13 @@ from canonical.messages import CaseAccepted, CaseApplied, CaseStep
 from exchange.app import opening
 from exchange.app.serving import build_hub
 from exchange.app.settings import load_settings
-from exchange.reactions import STANDARD, Reactions
+from exchange.reactions import Reactions
 from exchange.store.work import Work
 from hallservice.approval.engine import apply
 from hallservice.approval.events import Actor, Passed
 from hallservice.approval.state import restored, stored
 from hallservice.flows import instances, keeping, plans, telling
+from hallservice.flows.starting import REACTIONS
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
 from hallservice.people.organisations import upsert
@@ -93,7 +94,11 @@ def prepared(root: Path) -> Bench:
     hub = build_hub(settings, opening.open_store(settings))
     hall = Hall(hub)
     plain = build_hub(settings, hub.store)
-    object.__setattr__(plain, "reactions", Reactions(STANDARD.table))
+    table = {
+        kind: tuple(one for one in all_ if one not in REACTIONS.get(kind, ()))
+        for kind, all_ in plain.reactions.table.items()
+    }
+    object.__setattr__(plain, "reactions", Reactions(table))
     people = tuple(clerk(number) for number in range(1, 5))
     hall.write(lambda work: _staffed(hall, work, people))
     return Bench(hall, Hall(plain), people)

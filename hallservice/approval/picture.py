@@ -77,7 +77,7 @@ class _Scene:
 def picture(plan: Plan, state: State | None = None) -> str:
     """The SVG of a plan, or of where an instance of it stands."""
     scene = _Scene(plan, state)
-    drawn = _stacked([_pill("开始"), _draw(scene, plan.body), _pill(_ending(state))])
+    drawn = _stacked([_pill("开始"), *_accepted(state), _draw(scene, plan.body), _pill(_ending(state))])
     title = escape(f"{plan.definition.name}（第 {plan.definition.version} 版）流程图")
     told = escape("；".join(_told(scene)))
     width, height = drawn.width + 2, drawn.height + 2
@@ -85,6 +85,21 @@ def picture(plan: Plan, state: State | None = None) -> str:
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     head = f'<title id="flow-title">{title}</title><desc id="flow-text">{told}</desc>'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {names} {size}>{head}{drawn.at(1, 1)}</svg>'
+
+
+def _accepted(state: State | None) -> list[Drawn]:
+    """Who accepted the case at the counter, before the process began."""
+    if state is None or state.accepted is None:
+        return []
+    lines = ["受理", "✓ 已办", *wrapped(state.accepted.name, UNITS, 1), f"{state.started:%Y-%m-%d %H:%M}"]
+    return [_boxed("done", "受理", lines)]
+
+
+def _boxed(look: Look, name: str, lines: list[str]) -> Drawn:
+    height = LINE * len(lines) + PAD * 2
+    text = "".join(_text(line, WIDTH // 2, PAD + LINE * at + 15, "mid") for at, line in enumerate(lines))
+    box = f'<rect class="box" width="{WIDTH}" height="{height}" rx="4"/>'
+    return Drawn(WIDTH, height, f'<g class="step {look}"><title>{escape(name)}</title>{box}{text}</g>')
 
 
 def _ending(state: State | None) -> str:
@@ -142,10 +157,7 @@ def _step(scene: _Scene, step: Step) -> Drawn:
     look = scene.look(step.key)
     lines = [*wrapped(step.name, UNITS, 3), f"{KIND_NAMES[step.kind]}·{LEVEL_NAMES[step.level]}"]
     lines += [f"{SIGNS[look]} {WORDS[look]}", *_by(scene, step.key)]
-    height = LINE * len(lines) + PAD * 2
-    text = "".join(_text(line, WIDTH // 2, PAD + LINE * at + 15, "mid") for at, line in enumerate(lines))
-    box = f'<rect class="box" width="{WIDTH}" height="{height}" rx="4"/>'
-    return Drawn(WIDTH, height, f'<g class="step {look}"><title>{escape(step.name)}</title>{box}{text}</g>')
+    return _boxed(look, step.name, lines)
 
 
 def _by(scene: _Scene, key: str) -> list[str]:

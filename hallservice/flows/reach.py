@@ -30,8 +30,10 @@ def sees(connection: Connection, clerk: Clerk, found: Instance) -> bool:
     """By the department in charge or a body that takes part, or by name."""
     if not any(clerk.may(function) for function in FUNCTIONS):
         return False
-    paths = [run(connection, _PATH, {"of": found.case_no}).scalar()]
     orgs = {*found.state.units.values(), *(place.org for place in found.plan.places.values() if place.org)}
+    if clerk.unit in orgs and any(clerk.may(function, clerk.path) for function in FUNCTIONS):
+        return True
+    paths = [run(connection, _PATH, {"of": found.case_no}).scalar()]
     paths += [staff.path_of(connection, org) for org in sorted(orgs)]
     if any(clerk.may(function, path) for function in FUNCTIONS for path in paths if path):
         return True
