@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,11 +15,11 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 from sqlalchemy import update
 
-from exchange.errors import TryLater
+from exchange.errors import Misconfigured, TryLater
 from exchange.transports.rest import Answer as HttpAnswer
 from exchange.transports.rest import RestClient
 from hallservice.hall import Hall
-from hallservice.people import cas, credentials, sessions, sso
+from hallservice.people import cas, credentials, providers, sessions, sso
 from hallservice.people import tables as t
 from hallservice.people.cas import Cas
 from hallservice.people.clerk import Clerk
@@ -393,3 +394,41 @@ def test_what_the_network_does_wrong_is_a_refusal_too() -> None:
     ):
         answer = Answer({"code": ["c"], "ticket": ["ST-1"]})
         assert refusal(lambda p=provider, a=answer: p.identify(TRIP, a)) == "sso_away"
+
+
+def test_providers_from_the_settings_of_a_site(hall: Hall, tmp_path: Path) -> None:
+    key = tmp_path / "gate.pem"
+    key.write_bytes(KEY.as_pem(private=False))
+    own = {"name": "city", "title": "市平台"}
+    oidc = own | {"kind": "oidc", "issuer": ISSUER, "client_id": "hall", "secret": "city"}
+    server = {
+        "kind": "cas",
+        "name": "old",
+        "title": "旧平台",
+        "server": f"{ISSUER}/",
+        "directory": "identity",
+    }
+    gate = {
+        "kind": "header",
+        "name": "gate",
+        "title": "门户",
+        "issuer": "g",
+        "audience": "hall",
+        "key": str(key),
+    }
+    found = providers.load(hall, [oidc, server, gate], {"city": "s3c"}.__getitem__)
+    assert [type(one) for one in found.values()] == [Oidc, Cas, HeaderTicket] and list(found) == [
+        "city",
+        "old",
+        "gate",
+    ]
+    assert isinstance(found["city"], Oidc) and found["city"].client_secret == "s3c"
+    for wrong in (
+        [oidc, oidc], [oidc | {"kind": "ldap"}], [oidc | {"colour": "red"}], [server | {"server": ""}],
+        [server | {"name": "A B"}], [server | {"directory": 3}], [gate | {"key": str(tmp_path / "none")}],
+    ):  # fmt: skip
+        with pytest.raises(Misconfigured):
+            providers.load(hall, wrong, str)
+    key.write_bytes(KEY.as_pem(private=True))
+    with pytest.raises(Misconfigured):
+        providers.load(hall, [gate], str)
