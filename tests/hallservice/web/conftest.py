@@ -10,13 +10,14 @@ from playwright.sync_api import Browser
 
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
+from hallservice.people.signin import sign_in
 from hallservice.web.registry import Page, Pages, shipped
 from tests.exchange.core.rig import Core, copy_of
 from tests.hallservice.web import samplepages
 from tests.hallservice.web.browsing import Guest, chromium
 from tests.hallservice.web.prepared import MAKERS
 from tests.hallservice.web.webrig import FRAME, Place, Visitor, mounted, served
-from tests.hallservice.world import LOGINS, clerk_of_role, hall_of
+from tests.hallservice.world import LOGINS, PASSWORD, clerk_of_role, hall_of
 
 
 @pytest.fixture
@@ -40,8 +41,12 @@ class Walked:
     def visitor(self, role: str) -> Visitor:
         """That member of staff with a browser without scripts."""
         if role not in self.signed:
-            self.signed[role] = self.place.visitor().sign_in(role)
+            self.signed[role] = self.place.visitor().enter(self.token(role))
         return self.signed[role]
+
+    def token(self, role: str) -> str:
+        """A new session's."""
+        return sign_in(self.hall, LOGINS[role], PASSWORD, "127.0.0.1").token
 
     def values(self, page: Page) -> dict[str, str]:
         """What the page's example stands for."""
@@ -92,7 +97,7 @@ def guests(browser: Browser, walked: Walked) -> Callable[[str], Guest]:
     def guest(role: str) -> Guest:
         if role not in known:
             made = Guest(browser, walked.place.base)
-            known[role] = made.sign_in(role) if role else made
+            known[role] = made.enter(walked.token(role)) if role else made
         return known[role]
 
     return guest
