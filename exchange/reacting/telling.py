@@ -83,14 +83,19 @@ def _key(occasion: Occasion, mobile: str) -> str:
 
 
 def _short_message(occasion: Occasion, template: str, case: Mapping[str, Any]) -> SmsRequested:
-    texts = _texts()
     values = {**case, **occasion.message.payload.model_dump(mode="json", exclude_none=True)}
-    content = texts["signature"]["text"] + texts["texts"][template].format_map(_Blank(values))
+    content = worded(template, values)
     ident = uuid5(NAMESPACE_OID, f"{occasion.message.sender}/{occasion.message.message_id}/{template}")
     mobile = case["application"]["contact"]["mobile"]
     return SmsRequested(
         request_id=str(ident), case_no=case["case_no"], template=template, mobile=mobile, content=content
     )
+
+
+def worded(template: str, values: Mapping[str, Any]) -> str:
+    """A text of data/sms.toml with its values, behind the signature the gateway wants."""
+    texts = _texts()
+    return texts["signature"]["text"] + texts["texts"][template].format_map(_Blank(values))
 
 
 class _Blank(dict[str, Any]):

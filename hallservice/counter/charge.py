@@ -1,5 +1,4 @@
-"""Fees of a case: computed by the item's standards, verified by a clerk, asked for, confirmed at the window
-(S3-42, S3-43)."""
+"""Fees of a case: computed by the item's standards, verified by a clerk, asked for (S3-42)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,18 +6,17 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select
 
-from canonical.casetable import Event
 from canonical.errors import ValueRefused
-from canonical.messages import FeeConfirmed, FeeRequested
+from canonical.messages import FeeNoticed, FeeRequested
 from canonical.values import Money
 from exchange.clocks import today
 from exchange.store.work import Work
-from hallservice.counter import notices
+from hallservice.counter import numbers
 from hallservice.counter.fees import Standard, cost, standards_of
 from hallservice.counter.form import Check
-from hallservice.counter.standing import Standing, begin, handled, moment, tell
+from hallservice.counter.standing import Standing, begin, tell
 from hallservice.counter.tables import hall_fee
 from hallservice.hall import Hall
 from hallservice.ids import new_id
@@ -28,6 +26,7 @@ from hallservice.refusals import HallRefused
 from ledger.prepared import run
 
 FUNCTION = "counter.fee"
+FEES = "SYS-05"
 DAYS_TO_PAY = 15
 _OF = select(hall_fee).where(hall_fee.c.case_no == bindparam("of")).order_by(hall_fee.c.request_id.desc())
 
@@ -80,6 +79,7 @@ class Fee:
     notice_no: str
     serial: str
     confirmed_by: str
+    doc_no: str
 
 
 STATES: Mapping[str, str] = {
@@ -128,7 +128,8 @@ def _reduction(lines: Sequence[Line], asked: Asked, check: Check) -> tuple[Money
 
 
 def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> str:
-    """Verify the price and ask the fee system for a payment notice; the number of the payment slip to print.
+    """Verify the price and ask the fee system for a payment notice; the id of the request. Where none is
+    attached the hall gives the number of the notice itself.
 
     FormRefused; HallRefused no_fee_due, already_requested."""
 
@@ -140,9 +141,28 @@ def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> 
         ident = new_id(work.now)
         tell(hall, work, clerk, FeeRequested.model_validate(_asked_for(here, clerk, computed, ident, due)))
         work.connection.execute(insert(hall_fee), _row(work, clerk, here, computed, ident, due))
-        return _slip(work, clerk, here, computed, due)
+        if not attached(hall):
+            tell(hall, work, clerk, FeeNoticed.model_validate(_own_number(work, here, ident)))
+        return ident
 
     return hall.write(act)
+
+
+def attached(hall: Hall) -> bool:
+    """Whether a fee system gives the numbers and tells of payments."""
+    return any(hall.hub.parties.of_adapter(name) for name in hall.hub.adapters_of(FEES))
+
+
+def _own_number(work: Work, here: Standing, ident: str) -> dict[str, str]:
+    serial = numbers.next_of(work, f"fee:{here.case['region'][:6]}:{today(work.now).year}")
+    number = f"{here.case['region'][:6]}{today(work.now):%Y%m%d}{serial:06d}"
+    return {
+        "request_id": ident,
+        "case_no": here.no,
+        "notice_no": number,
+        "check_no": number[-4:],
+        "book_check_no": number[-8:],
+    }
 
 
 def _expect_due(work: Work, here: Standing) -> None:
@@ -227,62 +247,6 @@ def _row(
     }
 
 
-def _slip(work: Work, clerk: Clerk, here: Standing, computed: Computed, due: date) -> str:
-    fees = [
-        {
-            "code": line.code,
-            "name": line.name,
-            "standard": line.standard[:300],
-            "quantity": str(line.quantity),
-            "amount": str(line.amount),
-        }
-        for line in computed.lines
-    ]
-    said = {
-        "unit_code": here.case["org"],
-        "payer": here.case["application"]["applicant"]["name"],
-        "fees": fees,
-        "reduction": str(computed.reduction),
-        "reduction_basis": computed.reduction_basis,
-        "total": str(computed.total),
-        "bank": "大厅银行代收窗口",
-        "pay_by": due.isoformat(),
-        "verified_by": clerk.name,
-    }
-    return notices.issue(work, clerk, here, "payment", said)
-
-
-def confirm(hall: Hall, clerk: Clerk, case_no: str, seen: int) -> None:
-    """The applicant came back from the bank: the window confirms the payment, a separate act (S3-43).
-
-    HallRefused no_window, not_noticed, unpaid."""
-
-    def act(work: Work) -> None:
-        here = begin(work, clerk, case_no, seen, FUNCTION, Event.FEE_CONFIRMED)
-        fee = latest(work.connection, case_no)
-        if clerk.window is None:
-            raise HallRefused("no_window", "请先签到窗口，再确认缴费")
-        if fee is None or not fee.notice_no:
-            raise HallRefused("not_noticed", "还没有缴款通知书号，不能确认缴费")
-        if not here.case["facts"]["fee_paid"]:
-            raise HallRefused("unpaid", "还没有收到银行的收款通知，不能确认缴费")
-        said = {
-            "request_id": new_id(work.now),
-            "case_no": case_no,
-            "notice_no": fee.notice_no,
-            "window": clerk.window,
-            "clerk": clerk.name,
-            "confirmed_at": moment(work.now),
-        }
-        tell(hall, work, clerk, FeeConfirmed.model_validate(said))
-        done = {"state": "confirmed", "confirmed_by": clerk.name, "confirmed_at": work.now}
-        mine = hall_fee.c.request_id == fee.request_id
-        work.connection.execute(update(hall_fee).where(mine).values(**done))
-        handled(work, clerk, case_no, FeeConfirmed.TYPE)
-
-    hall.write(act)
-
-
 def latest(connection: Connection, case_no: str) -> Fee | None:
     """The request made last."""
     row = run(connection, _OF, {"of": case_no}).first()
@@ -300,4 +264,5 @@ def latest(connection: Connection, case_no: str) -> Fee | None:
         row.notice_no or "",
         row.serial or "",
         row.confirmed_by or "",
+        row.doc_no or "",
     )

@@ -142,6 +142,7 @@ hall_fee = Table(
     Column("notice_no", String(64)),
     Column("check_no", String(64)),
     Column("serial", String(64)),                    # of the bank
+    Column("doc_no", String(60)),                    # of the payment slip
     Column("confirmed_by", String(100)),
     Column("confirmed_at", Float),
     Index("hall_fee_case", "case_no"),

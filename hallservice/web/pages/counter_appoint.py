@@ -5,9 +5,10 @@ from typing import Any
 from starlette.responses import Response
 
 from exchange.clocks import today
-from hallservice.counter import appoint, catalogue
-from hallservice.counter.appoint import FUNCTION, Person, Rule
+from hallservice.counter import appoint, catalogue, slots
+from hallservice.counter.appoint import Person
 from hallservice.counter.form import read
+from hallservice.counter.slots import FUNCTION, Rule
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
 from hallservice.web.pages.counter_apply import COLUMNS, item_cells
@@ -28,7 +29,7 @@ def _day(ctx: Context) -> dict[str, Any]:
     return {
         "day": asked,
         "booked": ctx.hall.read(lambda connection: appoint.of_day(connection, ctx.clerk, asked)),
-        "rules": ctx.hall.read(lambda connection: appoint.rules(connection, ctx.clerk)),
+        "rules": ctx.hall.read(lambda connection: slots.rules(connection, ctx.clerk)),
         "states": appoint.STATES,
     }
 
@@ -36,7 +37,7 @@ def _day(ctx: Context) -> dict[str, Any]:
 @pages.post("/counter/appointments/rules", function=FUNCTION, title="预约管理")
 def configured(ctx: Context) -> Response:
     try:
-        appoint.configure(ctx.hall, ctx.clerk, read(Rule, ctx.form))
+        slots.configure(ctx.hall, ctx.clerk, read(Rule, ctx.form))
     except HallRefused as refusal:
         return ctx.fault(refusal, "counter/appointments.html", **_day(ctx))
     return ctx.redirect(HOME, "时段已新增。")
@@ -61,7 +62,7 @@ def acted(ctx: Context) -> Response:
 ACTS = {
     "check_in": (appoint.check_in, "已签到。"),
     "cancel": (appoint.cancel, "预约已取消。"),
-    "close": (appoint.close, "这个时段不再开放预约。"),
+    "close": (slots.close, "这个时段不再开放预约。"),
 }
 
 
@@ -76,8 +77,8 @@ def _book(ctx: Context, code: str, words: str) -> dict[str, Any]:
         lambda connection: catalogue.search(connection, ctx.clerk, code or words[:100], now)
     )
     item = next((one for one in found if one.code == code), None)
-    free = appoint.slots(ctx.hall, ctx.clerk.path, code) if item else ()
-    slots = [
+    free = slots.slots(ctx.hall, ctx.clerk.path, code) if item else ()
+    choices = [
         (f"{one.rule} {one.day} {one.begins}", f"{one.day} {one.begins}–{one.ends}（余 {one.left}）")
         for one in free
     ]
@@ -85,7 +86,7 @@ def _book(ctx: Context, code: str, words: str) -> dict[str, Any]:
         "words": words,
         "offered": bool(found) or bool(words),
         "item": item,
-        "slots": slots,
+        "slots": choices,
         "columns": COLUMNS,
         "rows": [item_cells(ctx, one, BOOK) for one in found],
         "documents": options("document_type"),

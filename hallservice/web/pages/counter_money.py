@@ -8,7 +8,7 @@ from starlette.responses import Response
 from canonical.codes import code_list
 from canonical.regions import full_name, regions
 from canonical.values import RegionCode
-from hallservice.counter import certify, charge, deliver, evaluate
+from hallservice.counter import certify, charge, deliver, evaluate, paying
 from hallservice.counter.evaluate import TAGS, Rating
 from hallservice.counter.fees import Standard
 from hallservice.counter.standing import Standing
@@ -36,7 +36,7 @@ def fee_form(ctx: Context) -> Response:
 
 def _fee(ctx: Context, here: Standing, computed: charge.Computed | None = None) -> dict[str, Any]:
     fee = ctx.hall.read(lambda connection: charge.latest(connection, here.no))
-    case_facts = here.case["facts"]
+    case_facts, by_hand = here.case["facts"], not charge.attached(ctx.hall)
     due = here.state in PAYABLE and case_facts["granted"] and case_facts["fee_due"]
     lines = fee.lines if fee else ()
     return {
@@ -45,7 +45,9 @@ def _fee(ctx: Context, here: Standing, computed: charge.Computed | None = None) 
         "fee": fee_facts(fee) if fee else (),
         "fee_columns": FEE_COLUMNS,
         "fee_rows": [tuple(line.get(key, "") for key in LINE) for line in lines],
-        "may_confirm": fee is not None and fee.state == "paid",
+        "may_notice": fee is not None and fee.state == "noticed",
+        "may_confirm": fee is not None and (fee.state == "paid" or (fee.state == "noticed" and by_hand)),
+        "by_hand": by_hand,
         "may_ask": due and (fee is None or fee.state == "reversed"),
         "standards": standards_of(ctx, here),
         "computed": computed,
@@ -71,16 +73,26 @@ def fee_asked(ctx: Context) -> Response:
         if form.one("do") == "compute":
             ctx.typed = form
             return ctx.render("counter/fee.html", **_fee(ctx, here, charge.compute(standards, asked)))
-        number = charge.request(ctx.hall, ctx.clerk, here.no, seen_version(form), asked)
+        charge.request(ctx.hall, ctx.clerk, here.no, seen_version(form), asked)
     except HallRefused as refusal:
         return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, here))
-    return back(ctx, f"已核价并发出缴费通知。请打印缴费通知单 {number}。")
+    return ctx.redirect(f"/cases/{here.no}/fee", "已核价并发出缴费通知。")
+
+
+@pages.post("/cases/{case_no}/fee/notice", function=FEE, title="核价与缴费")
+def fee_noticed(ctx: Context) -> Response:
+    try:
+        number = paying.notice(ctx.hall, ctx.clerk, ctx.path["case_no"])
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, the_case(ctx, FEE)))
+    return back(ctx, f"请打印缴费通知单 {number} 交申请人到银行缴费。")
 
 
 @pages.post("/cases/{case_no}/fee/confirm", function=FEE, title="核价与缴费")
 def fee_confirmed(ctx: Context) -> Response:
     try:
-        charge.confirm(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form))
+        voucher = ctx.form.one("voucher")
+        paying.confirm(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form), voucher)
     except HallRefused as refusal:
         return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, the_case(ctx, FEE)))
     return back(ctx, "已确认缴费。")

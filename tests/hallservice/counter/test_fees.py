@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canonical.errors import ValueRefused
-from hallservice.counter import appoint, charge
+from hallservice.counter import appoint, charge, slots
 from hallservice.counter.fees import cost, formula_from, standards_of
 from hallservice.refusals import FormRefused, HallRefused
 from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, PLAIN_ITEM, day
@@ -93,11 +93,11 @@ def test_a_reduction_needs_its_basis_and_something_reducible() -> None:
 @pytest.mark.req("S3-24")
 def test_appointments_keep_to_working_days_capacity_and_their_states(desk: Desk) -> None:
     clerk = desk.clerk()
-    rule = appoint.configure(
+    rule = slots.configure(
         desk.hall, clerk,
-        appoint.Rule(("1", "2", "3", "4", "5", "6", "7"), "09:00", "10:00", "30", "1", "7", PLAIN_ITEM),
+        slots.Rule(("1", "2", "3", "4", "5", "6", "7"), "09:00", "10:00", "30", "1", "7", PLAIN_ITEM),
     )  # fmt: skip
-    free = appoint.slots(desk.hall, clerk.path, PLAIN_ITEM)
+    free = slots.slots(desk.hall, clerk.path, PLAIN_ITEM)
     # now Monday 2 March 2026, 09:30: today's two slots have begun; then Tuesday to Friday, and Monday
     assert [(one.day[-2:], one.begins) for one in free] == [
         (on, at) for on in ("03", "04", "05", "06", "09") for at in ("09:00", "09:30")

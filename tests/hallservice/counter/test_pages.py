@@ -194,7 +194,7 @@ def test_fees_are_computed_before_they_are_asked_for(desk: Desk, clerk: Visitor)
     done = clerk.send(action, {**hidden(wrong.text, action), **quantities, "do": "request"})
     assert done.status_code == 303
     row: dict[str, Any] = desk.core.rows("SELECT total, state FROM hall_fee")[0]
-    assert row == {"total": "28.75", "state": "requested"}
+    assert row == {"total": "28.75", "state": "noticed"}
 
 
 def test_nobody_but_the_hall_may_open_its_forms(place: Place) -> None:

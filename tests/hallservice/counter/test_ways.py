@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from canonical.values import complete_id_number
-from hallservice.counter import accept, certify, charge, deliver, evaluate, notices, supplement
+from hallservice.counter import accept, certify, charge, deliver, evaluate, notices, paying, supplement
 from hallservice.counter.materials import Seen, of
 from hallservice.refusals import FormRefused, HallRefused
 from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME
@@ -142,22 +142,16 @@ def test_fee_and_certificate_with_their_partners(desk: Desk) -> None:
     assert desk.stage(no) == ("decided", "fee")
     with pytest.raises(HallRefused, match="fee_first"):
         certify.request(desk.hall, desk.clerk(), no, desk.seen(no), certify.Asked("食品经营许可证"))
-    slip = desk.requested(no, {"103044": "2", "103045": "3"}, reduction="7.50", reduction_basis="小微企业")
-    said = paper(desk, slip)
-    # 2 x 5.00 + 3 x 12.50 - 7.50
-    assert (said["total"], said["reduction"], said["payer"]) == ("40.00", "7.50", NAME)
-    with pytest.raises(HallRefused, match="already_requested"):
-        desk.requested(no)
-    sent = desk.core.outbox("type = 'fee.requested.v1'")
-    assert json.loads(sent[0]["payload"])["total"] == "40.00"
-    request = json.loads(sent[0]["payload"])["request_id"]
-    desk.answers("till", "fee.noticed.v1", {"request_id": request, "case_no": no, **NUMBERS})
+    desk.requested(no, {"103044": "2", "103045": "3"}, reduction="7.50", reduction_basis="小微企业")
+    with pytest.raises(HallRefused, match="not_noticed"):
+        paying.notice(desk.hall, desk.clerk(), no)
+    noticed(desk, no)
     with pytest.raises(HallRefused, match="unpaid"):
-        charge.confirm(desk.hall, desk.clerk(), no, desk.seen(no))
+        paying.confirm(desk.hall, desk.clerk(), no, desk.seen(no))
     desk.core.ok("bank", "fee.paid.v1", PAID)
     with pytest.raises(HallRefused, match="no_window"):
-        charge.confirm(desk.hall, desk.clerk(window=None), no, desk.seen(no))
-    charge.confirm(desk.hall, desk.clerk(), no, desk.seen(no))
+        paying.confirm(desk.hall, desk.clerk(window=None), no, desk.seen(no))
+    paying.confirm(desk.hall, desk.clerk(), no, desk.seen(no))
     with desk.core.hub.store.read() as connection:
         fee = charge.latest(connection, no)
     assert fee is not None and (fee.state, fee.serial, fee.confirmed_by) == ("confirmed", "BK17", "窗口甲")
@@ -166,6 +160,34 @@ def test_fee_and_certificate_with_their_partners(desk: Desk) -> None:
     desk.collected(no)
     assert told(desk)[2:] == ["fee_notice", "fee_confirmed", "concluded", "evaluate"]
     desk.core.verified()
+
+
+def noticed(desk: Desk, no: str) -> None:
+    """The fee system has given the number, the slip names it."""
+    with pytest.raises(HallRefused, match="already_requested"):
+        desk.requested(no)
+    sent = desk.core.outbox("type = 'fee.requested.v1'")
+    assert json.loads(sent[0]["payload"])["total"] == "40.00"
+    request = json.loads(sent[0]["payload"])["request_id"]
+    desk.answers("till", "fee.noticed.v1", {"request_id": request, "case_no": no, **NUMBERS})
+    slip = paying.notice(desk.hall, desk.clerk(), no)
+    said = paper(desk, slip)
+    # 2 x 5.00 + 3 x 12.50 - 7.50
+    assert (said["total"], said["reduction"], said["pay_code"]) == ("40.00", "7.50", NOTICE)
+    assert paying.notice(desk.hall, desk.clerk(), no) == slip
+
+
+def test_without_a_fee_system_the_hall_numbers_the_notice_and_sees_the_receipt(desk: Desk) -> None:
+    no = desk.decided()
+    desk.requested(no)
+    assert desk.stage(no) == ("awaiting_payment", "fee")
+    said = paper(desk, paying.notice(desk.hall, desk.clerk(), no))
+    assert said["pay_code"] == "44140220260302000001"
+    with pytest.raises(FormRefused) as refused:
+        paying.confirm(desk.hall, desk.clerk(), no, desk.seen(no))
+    assert [one.field for one in refused.value.faults] == ["voucher"]
+    paying.confirm(desk.hall, desk.clerk(), no, desk.seen(no), "V-17")
+    assert desk.stage(no) == ("decided", "certificate")
 
 
 def issued(desk: Desk, no: str) -> None:
