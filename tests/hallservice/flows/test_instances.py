@@ -22,9 +22,10 @@ from hallservice.flows import (
     todo,
 )
 from hallservice.flows import tables as t
+from hallservice.people.organisations import relate
 from hallservice.refusals import FormRefused, HallRefused
 from ledger.tables import entry as ledger_entry
-from tests.exchange.core.rig import ORG, PLAIN_ITEM, Core, together
+from tests.exchange.core.rig import ORG, PLAIN_ITEM, Core, day, together
 from tests.hallservice.flows.conftest import accept, as_
 from tests.hallservice.world import HEALTH, LAND, TOWN, VILLAGE
 
@@ -389,6 +390,55 @@ def test_village_receives_town_undertakes_county_approves(province, hall) -> Non
     assert undertaken["officer"]["name"] == "镇街丁" and undertaken["officer"]["organisation_code"] == ORG
     state = instances.of_case(hall, as_(hall, "approver"), story.no).state
     assert state.units == {"village": VILLAGE, "town": TOWN, "county": "441402-scj"}
+
+
+@pytest.mark.req("S0-12")
+def test_four_levels_the_city_approves_what_the_body_guided_by_it_reviewed(province, hall) -> None:
+    relate(hall, as_(hall, "administrator"), "441402-scj", "441400-dsj", "subordinate")
+    leader = as_(hall, "leader")
+    draft = definitions.new(hall, leader, "441402-scj", "four", "四级联动", ("platform", "village"))
+    county = draft.body["body"]["body"]["parts"][1]["body"]["parts"]
+    approve = {**county.pop(), "name": "市批准", "level": "city"}
+    county.append({"block": "hand_up", "key": "to_city", "to": "city", "body": approve})
+    saved = definitions.save_draft(hall, leader, "441402-scj", "four", draft.body, draft.version.revision)
+    definitions.publish(hall, leader, "441402-scj", "four", saved.version.revision)
+    assigning.assign(hall, leader, "441402-scj", "", "441402-scj", "four")
+    story = accept(hall, as_(hall, "village"), 8, site=VILLAGE)
+    acts(hall, story.no, ("town", "undertake"), ("reviewer", "review"))
+    tasks_now = hall.read(lambda c: todo.of_case(c, story.no))
+    assert [(one.name, one.org) for one in tasks_now] == [("市批准", "441400-dsj")]
+    scopes = {"approval.handle": ("/4414/441400-dsj/",)}
+    city = replace(as_(hall, "approver"), unit="441400-dsj", path="/4414/441400-dsj/", scopes=scopes)
+    with pytest.raises(HallRefused):
+        acts(hall, story.no, ("approver", "approve"))
+    instances.act(hall, city, story.no, "passed", step="approve", opinion="准予")
+    assert province.state(story.no) == "decided"
+    assert steps_of(province)[-1][1:4] == ("approve", "pass", "市批准")
+
+
+def test_a_consultation_past_its_limit_has_no_opinion_by_law(
+    province, hall, accepted
+) -> None:
+    leader = as_(hall, "leader")
+    draft = definitions.new(hall, leader, "441402-scj", "ask", "征求意见", ("platform", "standard"))
+    draft.body["body"]["parts"][1] |= {"overdue": "DEEM_NO_OPINION", "basis": "《示例办法》第五条"}
+    saved = definitions.save_draft(hall, leader, "441402-scj", "ask", draft.body, draft.version.revision)
+    definitions.publish(hall, leader, "441402-scj", "ask", saved.version.revision)
+    assigning.assign(hall, leader, "441402-scj", "", "441402-scj", "ask")
+    story = accepted()
+    acts(hall, story.no, ("undertaker", "undertake"))
+    province.clock.to(day("2026-03-05").replace(hour=23))  # three working days from Monday 2026-03-02
+    with pytest.raises(HallRefused) as fault:
+        instances.deem(hall, story.no, "review")
+    assert fault.value.code == "not_due"
+    province.clock.to(day("2026-03-06"))
+    instances.deem(hall, story.no, "review")
+    said = told(province)[-1]
+    assert (said["step"], said["officer"]["name"]) == ("review", "系统") and "staff_no" not in said["officer"]
+    assert "《示例办法》第五条" in said["opinion"]
+    acts(hall, story.no, ("approver", "approve"))
+    with pytest.raises(HallRefused):
+        instances.deem(hall, story.no, "approve")
 
 
 def test_the_same_process_received_at_the_county_is_the_departments_own_work(hall, accepted) -> None:
