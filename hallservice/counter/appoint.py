@@ -12,7 +12,6 @@ from canonical.masking import name_masked
 from canonical.messages import SmsRequested
 from exchange.clocks import today
 from exchange.pipeline import submit
-from exchange.reacting.telling import worded
 from exchange.store.work import Work
 from hallservice.counter import slots
 from hallservice.counter.form import Check
