@@ -12,6 +12,7 @@ from canonical.masking import name_masked
 from canonical.messages import SmsRequested
 from exchange.clocks import today
 from exchange.pipeline import submit
+from exchange.reacting.telling import worded
 from exchange.store.work import Work
 from hallservice.counter import slots
 from hallservice.counter.form import Check
@@ -125,9 +126,7 @@ def _code(work: Work, day: str) -> str:
 
 
 def _tell(hall: Hall, work: Work, row: Mapping[str, Any], mobile: str, site: str) -> None:
-    said = (
-        f"【梅州政务】您已预约{row['day']} {row['begins']}至{row['ends']}在{site}办理，预约码{row['code']}。"
-    )
+    said = worded("appointment", {**row, "site": site})
     message = SmsRequested(request_id=row["id"], template="appointment", mobile=mobile, content=said)
     submit(hall.hub, work, message, cause=None)
 

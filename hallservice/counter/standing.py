@@ -155,11 +155,18 @@ def tell(hall: Hall, work: Work, clerk: Clerk, payload: Payload) -> Entry:
 
 def handled(work: Work, clerk: Clerk, case_no: str, act: str) -> None:
     """The clerk's own done list."""
-    mine = (hall_handled.c.staff_no == clerk.staff_no) & (hall_handled.c.case_no == case_no)
-    done = update(hall_handled).where(mine).values(act=act, at=work.now)
-    if not work.connection.execute(done).rowcount:
-        row = {"staff_no": clerk.staff_no, "case_no": case_no, "act": act, "at": work.now}
-        work.connection.execute(insert(hall_handled), row)
+    row = {"staff_no": clerk.staff_no, "case_no": case_no, "act": act, "at": work.now}
+    done = {"who": clerk.staff_no, "of": case_no, "did": act, "now": work.now}
+    if not run(work.connection, _HANDLED_AGAIN, done).rowcount:
+        run(work.connection, _HANDLED, row)
+
+
+_HANDLED = insert(hall_handled)
+_HANDLED_AGAIN = (
+    update(hall_handled)
+    .where(hall_handled.c.staff_no == bindparam("who"), hall_handled.c.case_no == bindparam("of"))
+    .values(act=bindparam("did"), at=bindparam("now"))
+)
 
 
 def moment(now: float) -> str:
