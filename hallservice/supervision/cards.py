@@ -106,7 +106,8 @@ class Count:
 
 
 _CONCLUDED = clock.c.concluded
-_ONE: ColumnElement[Any] = literal_column("1")  # written out: PostgreSQL does not see that two parameters of GROUP BY are equal
+# Written out: PostgreSQL does not see that two parameters of GROUP BY are equal.
+_ONE: ColumnElement[Any] = literal_column("1")
 
 
 SORTS: Mapping[str, Any] = {

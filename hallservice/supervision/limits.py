@@ -67,11 +67,16 @@ class Course:
         return next((one for one in self.days if one > day), None)
 
 
+Written = dict[tuple[object, ...], tuple[str | None, bool, tuple[str, ...]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Reckoner:
     """Courses by one calendar; cases of one day with one limit share theirs."""
 
     calendar: Calendar
+    # what rows of a table say -> due date, whether it is provisional, days; all as written
+    written: dict[Rules, Written] = field(default_factory=dict)
     _known: dict[tuple[object, ...], Course] = field(default_factory=dict)
 
     def course(self, facts: Facts, rules: Rules) -> Course:

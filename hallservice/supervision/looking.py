@@ -1,5 +1,6 @@
 """One look at clocks: what was missed is caught up with the facts of then, what is owed now is raised."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -9,7 +10,7 @@ from exchange.hub import Hub
 from exchange.store.work import Work
 from hallservice.supervision import store
 from hallservice.supervision.colouring import colour_tasks
-from hallservice.supervision.limits import Course, Facts, Reckoner, Told
+from hallservice.supervision.limits import Facts, Reckoner, Told, Written
 from hallservice.supervision.raising import Raised, raised
 from hallservice.supervision.thresholds import Rulebook, rulebook
 
@@ -20,7 +21,8 @@ class Look:
     def __init__(self, hub: Hub, work: Work, today: date, reckoner: Reckoner, rules: Rulebook) -> None:
         self.hub, self.work, self.today = hub, work, today
         self.reckoner, self.rules = reckoner, rules
-        self._courses: dict[tuple[object, ...], Course] = {}
+        self._today = today.isoformat()
+        self._regions: dict[str, Written] = {}
 
     @classmethod
     def now(cls, hub: Hub, work: Work, today: date) -> "Look":
@@ -51,8 +53,8 @@ class Look:
 
     def at_rows(self, rows: Sequence[Any]) -> list[Raised]:
         """The clocks of many cases, as they stand; what was found is written and raised."""
-        pairs = [(row, self._course(row)) for row in rows]
-        seen = [(row, course) for row, course in pairs if self._is_news(row, course)]
+        news = [row for row in rows if self._is_news(row)]
+        seen = [(row, self.reckoner.course(store.facts_of(row), self.rules.of(row.region))) for row in news]
         told = store.told_of_many(self.work.connection, {row.case_no for row, _ in seen})
         owed: dict[str, dict[str, list[Told]]] = {}
         for row, _ in seen:
@@ -64,24 +66,33 @@ class Look:
         colour_tasks(self.work, list(owed))
         return made
 
-    def _course(self, row: Any) -> Course:
-        """By what the row says as it stands: most rows of a large table say what another said."""
-        name, _, _ = row.clock.partition("/")
-        spans = str(row.suspensions) if row.suspensions else ""
-        key = (name, row.since, row.count, row.unit, spans, row.extension, row.concluded, row.region)
-        found = self._courses.get(key)
-        if found is None:
-            facts = store.facts_of(row)
-            found = self._courses[key] = self.reckoner.course(facts, self.rules.of(row.region))
-        return found
+    def _is_news(self, row: Any) -> bool:
+        """Whether the course is another than at the last look, or a day of it has come since.
 
-    def _is_news(self, row: Any, course: Course) -> bool:
-        """Whether the course is another than at the last look, or a day of it has come since."""
-        following, due = course.next_after(date.fromisoformat(row.looked)), course.due
-        same = row.due == (due and due.isoformat()) and row.provisional == course.provisional
-        if not same or row.next_day != (following and following.isoformat()):
+        Most rows of a large table say what another said, so each saying is counted once; ISO dates are
+        compared as they are written.
+        """
+        spans = str(row.suspensions) if row.suspensions else ""
+        key = (row.clock, row.since, row.count, row.unit, spans, row.extension, row.concluded)
+        written = self._written(row.region)
+        course = written.get(key)
+        if course is None:
+            found = self.reckoner.course(store.facts_of(row), self.rules.of(row.region))
+            days = tuple(day.isoformat() for day in found.days)
+            due_ = found.due.isoformat() if found.due else None
+            course = written[key] = (due_, found.provisional, days)
+        due, provisional, days = course
+        at = bisect_right(days, row.looked)
+        following = days[at] if at < len(days) else None
+        if (row.due, row.provisional, row.next_day) != (due, provisional, following):
             return True
-        return following is not None and following <= self.today
+        return following is not None and following <= self._today
+
+    def _written(self, region: str) -> Written:
+        """Courses by what their rows say, for the rules of that region."""
+        if region not in self._regions:
+            self._regions[region] = self.reckoner.written.setdefault(self.rules.of(region), {})
+        return self._regions[region]
 
     def _told(self, facts: Facts, looked: str, region: str, known: store.Raised) -> list[Told]:
         rules = self.rules.of(region)

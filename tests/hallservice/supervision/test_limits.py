@@ -52,7 +52,7 @@ def day_by_day(one: Facts, rules: Rules, first: date, last: date, calendar: Cale
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(facts(), thresholds, st.booleans(), st.sets(st.integers(1, 90), max_size=12))
 def test_looks_on_any_days_tell_the_same_on_the_same_days(
     one: Facts, own: Thresholds, promise_cards: bool, looks: set[int]
