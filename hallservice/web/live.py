@@ -131,6 +131,8 @@ def stream(run: Run, find: Find, board: Board) -> Callable[[Request], Awaitable[
     async def answer(request: Request) -> Response:
         cookies = dict(request.cookies)
         signed = await run(partial(find, cookies))
+        if isinstance(signed, Response):  # too busy
+            return signed
         if signed is None:
             return Response(status_code=401)
         listener = await board.listen(signed.clerk, run)
@@ -174,6 +176,8 @@ def polled(run: Run, find: Find, board: Board) -> Callable[[Request], Awaitable[
 
     async def answer(request: Request) -> Response:
         body = await run(partial(count, dict(request.cookies)))
+        if isinstance(body, Response):
+            return body
         if not isinstance(body, str):
             return Response(status_code=401)
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:16]}"'

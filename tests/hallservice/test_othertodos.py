@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from hallservice.hall import Hall
 from hallservice.othertodos import Beside, HttpTodos, OtherList, OtherTodosAway, Shown
-from tests.hallservice.web.webrig import until
+from tests.hallservice.web.webrig import Visitor, mounted, served, until
 
 CONFIG = """
 name = "oa"
@@ -59,6 +60,26 @@ def test_what_another_system_wants_done_is_shown_and_its_absence_is_said(system:
     until(lambda: beside.of("S-clerk") == [Shown("协同办公", found, False)])
     with pytest.raises(OtherTodosAway):
         HttpTodos("协同办公", f"{system}/todos", "wrong").of("S-clerk")
+
+
+def reading(visitor: Visitor) -> str:
+    """The workbench, once it has heard of the other system."""
+    text = visitor.get("/hall/").text
+    return text if "协同办公（" in text else ""
+
+
+@pytest.mark.req("S0-69")
+def test_the_workbench_shows_them_beside_ours(hall: Hall, system: str) -> None:
+    oa = HttpTodos("协同办公", f"{system}/todos", "a-secret-of-this-test")
+    away = HttpTodos("信访系统", f"{system}/nowhere", "a-secret-of-this-test")
+    found = oa.of("S-clerk")
+    with served(mounted(hall, others=[oa, away])) as place:
+        visitor = place.visitor().sign_in("clerk")
+        shown = until(lambda: reading(visitor))
+        until(lambda: "暂时无法取得“信访系统”的待办" in visitor.get("/hall/").text)
+    assert f"协同办公（{found.total}）" in shown and 'data-count="acts"' in shown
+    for todo in found.todos:
+        assert f'<a href="{todo.url}" target="_blank" rel="noopener">{todo.title}（新窗口）</a>' in shown
 
 
 @pytest.mark.parametrize(

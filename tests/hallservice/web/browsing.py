@@ -113,6 +113,7 @@ class Guest:
 
     def open(self, path: str) -> int:
         """The page's status."""
+        self.faults.clear()
         answer = self.page.goto(self.base + path)
         assert answer is not None
         return answer.status
