@@ -129,7 +129,8 @@ class Calls(Worker):
         path = PATHS[kind]
         sealed = self._sealer.seal(kind, urlsplit(self._hub).path + path, body)
         headers = {**sealed[1], "Content-Type": content_type}
-        self._settle(row, body, self._post(path, sealed[0], headers, sealed[2]))
+        label = content_type != "application/json"
+        self._settle(row, body, self._post(path, sealed[0], headers, sealed[2]), label=label)
 
     def _ask(self, row: sqlite3.Row) -> Said:
         asked = json.loads(row["body"])
@@ -169,8 +170,9 @@ class Calls(Worker):
             raise Unanswered("unreachable") from error
         return answer, bytes(data)
 
-    def _settle(self, row: sqlite3.Row, body: bytes, said: Said) -> None:
-        attempt, spoilt = row["attempt"] + 1, body != row["body"]
+    def _settle(self, row: sqlite3.Row, body: bytes, said: Said, *, label: bool = False) -> None:
+        """`label`: it went out under a wrong one."""
+        attempt, spoilt = row["attempt"] + 1, label or body != row["body"]
         if said.code == DONE and self._copies(row) > 0:
             self._later(row, body, said, 0.05, self._copies(row, taken=True) - 1)
         elif said.code == DONE:

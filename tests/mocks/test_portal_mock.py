@@ -333,6 +333,20 @@ def test_a_spoilt_request_is_sent_corrected_under_another_id(portal: Any) -> Non
     assert program.admin("progress")["failed"] == []
 
 
+def test_a_request_refused_for_its_label_is_sent_under_the_right_one(portal: Any) -> None:
+    program = portal()
+
+    def strict(asked: Asked) -> Reply:
+        wrong = "GBK" in {name.lower(): value for name, value in asked.headers.items()}["content-type"]
+        return 200, {"code": "1001", "message": "Content-Type", "data": {}} if wrong else NOTHING
+
+    program.desk.answer = strict
+    program.arm(operation="apply", fault="wrong_charset_label")
+    program.run(1)
+    until(lambda: program.admin("progress")["by_state"] == {"applied": 1})
+    assert program.admin("progress")["failed"] == []
+
+
 def test_nothing_is_lost_or_doubled_when_it_is_killed(portal: Any) -> None:
     program, count = portal(cases=20, attach_every=1), [0]
 
