@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from canonical.amounts import BEIJING
 from canonical.errors import ValueRefused
+from canonical.messages import CaseStep
 from canonical.messages.parts import Opinion, Reason
 from exchange import cases
 from exchange.store.work import Work
@@ -22,6 +23,7 @@ from hallservice.approval.engine import apply
 from hallservice.approval.events import SYSTEM, VERBS, Actor, Deemed, Event
 from hallservice.approval.plan import Plan
 from hallservice.approval.state import ActRefused, State
+from hallservice.counter import standing
 from hallservice.flows import keeping, reach, saying, staff, tasks, telling
 from hallservice.flows.keeping import Instance
 from hallservice.flows.staff import SYSTEM_CLERK
@@ -83,7 +85,9 @@ def act_in(
     by = staff.actor(work.connection, clerk, found.plan, found.state)
     event = event_of(work.connection, moment(work, found.state), by, kind, fields)
     _expect_fresh(work.connection, found, event, expected)
-    return commit(hall, work, clerk, found, event)
+    done = commit(hall, work, clerk, found, event)
+    standing.handled(work, clerk, case_no, CaseStep.TYPE)
+    return done
 
 
 def commit(
