@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 import secrets
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -227,6 +228,12 @@ class Bench:
         """Lets go of the lines; the listener is its owner's."""
         for line in self.lines.values():
             line.close()
+
+
+@cache
+def authorities() -> ssl.SSLContext:
+    """Those the machine trusts, read once."""
+    return ssl.create_default_context()
 
 
 def new_nonce() -> str:

@@ -18,6 +18,7 @@ from mocks.conformance.masking import shown
 from mocks.conformance.model import Verdict, failed, not_offered, passed
 
 SETTLE = 1.0  # seconds after an accepted answer in which no repeat may come
+LEAST = 1.5  # seconds a call is waited for at least
 AGAIN = 2  # gaps of one door that are looked at twice
 
 
@@ -135,7 +136,7 @@ def _caused(bench: Bench, rule: Callback, listener: Listener, watched: list[byte
     for attempt in range(rule.tries):
         name = rule.trigger[attempt % len(rule.trigger)]
         bench.send(Shot(bench.ready(name)))
-        if listener.wait(lambda heard: watched, max(0.6, rule.wait * bench.partner.scale)):
+        if listener.wait(lambda heard: watched, max(LEAST, rule.wait * bench.partner.scale)):
             break
     return name
 

@@ -16,7 +16,7 @@ import httpx2
 
 from canonical.amounts import BEIJING
 from exchange.errors import Misconfigured
-from mocks.conformance.bench import Bench, Shot
+from mocks.conformance.bench import Bench, Shot, authorities
 from mocks.conformance.checks import Maker, judged_acceptance, judged_refusal
 from mocks.conformance.facts import Pace, Window
 from mocks.conformance.model import Verdict, not_offered
@@ -57,9 +57,9 @@ def clocked(bench: Bench, run: Callable[[], Verdict]) -> Verdict:
 
 def shift(bench: Bench, seconds: float, *, seals: bool = True) -> None:
     """Sets the partner's clock so many seconds ahead."""
-    asked = {"offset_s": seconds, "seals": seals}
+    asked, trust = {"offset_s": seconds, "seals": seals}, authorities()
     try:
-        answer = httpx2.post(str(bench.partner.clock), json=asked, timeout=10, trust_env=False)
+        answer = httpx2.post(str(bench.partner.clock), json=asked, timeout=10, trust_env=False, verify=trust)
     except (httpx2.HTTPError, httpx2.InvalidURL) as fault:
         raise Misconfigured("no_clock", f"{type(fault).__name__}: no answer", "--clock") from fault
     if answer.status_code != 200:

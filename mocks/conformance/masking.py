@@ -26,8 +26,8 @@ def shown(body: bytes | str) -> str:
     text = _NAME_ROW.sub(lambda found: found[1] + name_masked(found[2]), text)
     text = _NAME_XML.sub(lambda found: found[1] + name_masked(found[3]) + found[4], text)
     text = _LONG.sub(lambda found: f"{found[0][:12]}…({len(found[0])})", text_masked(text))
-    text = "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)})"
+    seen = "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text[:LONGEST])
+    return seen if len(text) <= LONGEST else f"{seen}… ({len(text)})"
 
 
 def decoded(body: bytes) -> str:

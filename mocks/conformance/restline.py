@@ -14,7 +14,7 @@ from exchange.manifest import RestCall
 from exchange.mapping import json as strict
 from exchange.seals import jws
 from exchange.transports.wrapped import wrap
-from mocks.conformance.bench import Partner, Shot, new_nonce
+from mocks.conformance.bench import Partner, Shot, authorities, new_nonce
 from mocks.conformance.forgejws import GOOD, Forged, forge
 from mocks.conformance.identity import Keys
 from mocks.conformance.reply import Reply
@@ -29,7 +29,9 @@ class RestLine:
 
     def __init__(self, partner: Partner, keys: Keys, timeout: float) -> None:
         self._partner, self._keys, self._timeout = partner, keys, timeout
-        self._client = httpx2.Client(timeout=timeout, trust_env=False, follow_redirects=False)
+        self._client = httpx2.Client(
+            timeout=timeout, trust_env=False, follow_redirects=False, verify=authorities()
+        )
 
     def send(self, shot: Shot) -> Reply:
         """One request."""

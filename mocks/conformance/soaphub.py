@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,13 @@ class Call:
     problem: str = ""
 
 
+class _Turn(threading.local):
+    """The request a thread is at."""
+
+    call: Call = Call()
+    how: str = ""
+
+
 @dataclass
 class SoapHub:
     """One service by the partner's own WSDL; documents are known again by their identity."""
@@ -46,14 +54,16 @@ class SoapHub:
         self.entries: Mapping[str, Inbound] = {one.soap.operation: one for one in entries if one.soap}
         arguments = {name: _arguments(one) for name, one in self.entries.items()}
         files = {name: one.soap.file for name, one in self.entries.items() if one.soap and one.soap.file}
-        self.operations = Operations(
+        operations = Operations(
             self.served.namespace, arguments, self.served.result, self.served.charset, files
         )
-        self.description = (self.adapter.folder / self.served.wsdl).read_bytes()
+        description = (self.adapter.folder / self.served.wsdl).read_bytes()
+        self.service = PartnerService(operations, description, self._serve, self._turned_away)
+        self._turn = _Turn()
 
     def open(self, heard: Heard) -> Call:
         """The operation and its arguments, by the framing of the contract."""
-        return self._served(heard, Answer())[0]
+        return self._served(heard, Answer("unsealed"))[0]
 
     def door(self, heard: Heard) -> str:
         """The operation that is called."""
@@ -82,19 +92,17 @@ class SoapHub:
         return Sent(status, {"Content-Type": kind}, body)
 
     def _served(self, heard: Heard, answer: Answer) -> tuple[Call, tuple[int, str, bytes]]:
-        calls: list[Call] = []
-
-        def serve(operation: str, given: Mapping[str, str]) -> str:
-            calls.append(Call(operation, dict(given)))
-            return self._result(self.entries[operation], answer.how)
-
-        def turned_away(body: bytes, refusal: Refused) -> None:
-            calls.append(Call(problem=f"{refusal.code}: {refusal.detail}"))
-
-        service = PartnerService(self.operations, self.description, serve, turned_away)
+        self._turn.call, self._turn.how = Call(problem="unreadable"), answer.how
         kind, action = heard.headers.get("content-type"), heard.headers.get("soapaction", "")
-        said = service.handle(heard.body, kind, action)
-        return (calls or [Call(problem="unreadable")])[0], said
+        said = self.service.handle(heard.body, kind, action)
+        return self._turn.call, said
+
+    def _serve(self, operation: str, given: Mapping[str, str]) -> str:
+        self._turn.call = Call(operation, dict(given))
+        return self._result(self.entries[operation], self._turn.how)
+
+    def _turned_away(self, body: bytes, refusal: Refused) -> None:
+        self._turn.call = Call(problem=f"{refusal.code}: {refusal.detail}")
 
     def _result(self, entry: Inbound, how: str) -> str:
         tree: Any = _said(entry, how)

@@ -21,7 +21,7 @@ from exchange.seals import dsig, safexml, wssec, xmldsig
 from exchange.seals.safexml import Element
 from exchange.seals.wssec import SOAP
 from exchange.seals.xmldsig import XmlDsigProfile
-from mocks.conformance.bench import Partner, Shot
+from mocks.conformance.bench import Partner, Shot, authorities
 from mocks.conformance.forgewss import GOOD_WSS, WssRecipe, seal_envelope
 from mocks.conformance.forgexml import GOOD_XML, XmlRecipe, sign_document
 from mocks.conformance.identity import Keys
@@ -51,7 +51,9 @@ class SoapLine:
         assert adapter.soap is not None  # noqa: S101 - the manifest was checked on loading
         self._adapter, self._service, self._partner, self._keys = adapter, adapter.soap, partner, keys
         self._timeout = adapter.limits.timeout
-        self._client = httpx2.Client(timeout=self._timeout, trust_env=False, follow_redirects=False)
+        self._client = httpx2.Client(
+            timeout=self._timeout, trust_env=False, follow_redirects=False, verify=authorities()
+        )
 
     @property
     def charset(self) -> str:

@@ -172,6 +172,12 @@ class TableLine:
 
     def create(self) -> None:
         """The contract's tables, where they are not there yet."""
+        try:
+            self._create()
+        except TryLater:
+            self._create()  # the other side was at it too
+
+    def _create(self) -> None:
         with working(self.engine, self.timeout, writing=True) as connection:
             look = inspect(connection)
             missing = {name for name in self.script.layouts if not look.has_table(name)}

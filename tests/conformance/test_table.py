@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,15 @@ from mocks.conformance.plan import lines, open_bench, plan
 from mocks.conformance.run import chosen, run
 from tests.conformance.defects_table import TABLE
 from tests.conformance.partners import ORG, ROOT, alarms, own_folder, running
+from tests.conformance.spread import Found, spread, verdicts
 from tests.conformance.tableparty import CLEAN, Defect, Party
 
 ON_POSTGRES = (
     "TBL-lot", "TBL-order", "TBL-inplace", "TBL-replay", "TBL-meanwhile", "TBL-late", "TBL-charset",
     "TBL-number", "TBL-null-filename", "SEAL-flipped", "ROW-*",
 )  # fmt: skip
+WANTED = {check for defect in TABLE for check in defect.finds}
 FOLDER = ROOT / "adapters" / "department_d"
-
-
-@pytest.fixture(scope="module")
-def party() -> Iterator[Party]:
-    with own_folder() as folder:
-        found = Party(folder, ORG)
-        yield found
-        found.close()
 
 
 def report(party: Party, only: tuple[str, ...] | set[str], **options: Any) -> Report:
@@ -50,36 +45,51 @@ def report(party: Party, only: tuple[str, ...] | set[str], **options: Any) -> Re
         bench.close()
 
 
+@contextmanager
+def started() -> Iterator[Party]:
+    with own_folder() as folder:
+        party = Party(folder, ORG)
+        yield party
+        party.close()
+
+
+def tried(party: Party, defect: Defect) -> Report:
+    party.use(defect)
+    if defect is CLEAN:
+        return report(party, WANTED)
+    return report(party, defect.finds, **{"wait": 5.0, "each": 3.0, **defect.options})
+
+
+@pytest.fixture(scope="module")
+def found(request: pytest.FixtureRequest) -> Iterator[Found]:
+    with spread(request, started, tried, CLEAN, TABLE) as runs:
+        yield runs
+
+
 @pytest.mark.xdist_group("conformance_table")
-def test_party_itself_is_right(party: Party) -> None:
-    party.use(CLEAN)
-    wanted = {check for defect in TABLE for check in defect.finds}
-    found = report(party, wanted)
-    assert alarms(found) == []
-    assert {one.check.id for one in found.findings if one.verdict.result == "passed"} == wanted
+def test_party_itself_is_right(found: Found) -> None:
+    seen = found(CLEAN)
+    assert alarms(seen) == []
+    assert {one.check.id for one in seen.findings if one.verdict.result == "passed"} == WANTED
 
 
 @pytest.mark.xdist_group("conformance_table")
 @pytest.mark.parametrize("defect", TABLE, ids=lambda one: one.id)
-def test_every_defect_is_found(party: Party, defect: Defect) -> None:
-    party.use(defect)
-    options = {"wait": 5.0, "each": 3.0} | dict(defect.options)
-    found = {one.check.id: one.verdict for one in report(party, defect.finds, **options).findings}
-    assert {name: one.result for name, one in found.items()} == dict.fromkeys(defect.finds, "failed"), found
+def test_every_defect_is_found(found: Found, defect: Defect) -> None:
+    seen = found(defect)
+    assert verdicts(seen, defect.finds) == dict.fromkeys(defect.finds, "failed"), seen.findings
 
 
 @pytest.mark.xdist_group("conformance_table")
-def test_command_takes_the_address_of_the_database(
-    party: Party, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    party.use(CLEAN)
+def test_command_takes_the_address_of_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONGBAN_STATE", str(tmp_path / "state"))
-    words = [
-        "check", "department_d", "--work", str(party.folder), "--only", "ACC-applied", "TBL-null-text",
-        "--partner-certificate", str(party.certificate_file), "--json", str(tmp_path / "r.json"),
-    ]  # fmt: skip
-    assert main([*words, "--against", "http://127.0.0.1:9"]) == 2
-    assert main([*words, "--against", party.url]) == 0
+    with started() as party:
+        words = [
+            "check", "department_d", "--work", str(party.folder), "--only", "ACC-applied", "TBL-null-text",
+            "--partner-certificate", str(party.certificate_file), "--json", str(tmp_path / "r.json"),
+        ]  # fmt: skip
+        assert main([*words, "--against", "http://127.0.0.1:9"]) == 2
+        assert main([*words, "--against", party.url]) == 0
     told = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert (told["against"], told["passed"]) == (party.url, 2)
     assert "remark=null" in told["checks"][1]["sent"]
