@@ -107,8 +107,8 @@ def test_appointments_keep_to_working_days_capacity_and_their_states(desk: Desk)
     booked = appoint.book(desk.hall, person, rule, "2026-03-03", "09:00", PLAIN_ITEM)
     assert (booked.name, booked.mobile) == ("测***", "138****8017")
     told = desk.core.value("SELECT canonical FROM document WHERE type = 'sms.requested.v1'")
-    text = f"【梅州政务】您已预约2026-03-03 09:00至09:30在梅江区政务服务大厅办理,预约码{booked.code},请按时到场。"
-    assert json.loads(told)["content"] == text
+    slot = "【梅州政务】您已预约2026-03-03 09:00至09:30在梅江区政务服务大厅办理"
+    assert json.loads(told)["content"] == f"{slot},预约码{booked.code},请按时到场。"
     for at, code in (("09:00", "slot_full"), ("09:30", "already_booked"), ("08:00", "slot_gone")):
         with pytest.raises(HallRefused, match=code):
             appoint.book(desk.hall, person, rule, "2026-03-03", at, PLAIN_ITEM)
