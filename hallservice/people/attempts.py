@@ -12,6 +12,8 @@ from hallservice.hall import Hall
 from hallservice.people import tables as t
 from hallservice.refusals import HallRefused
 
+FORGOTTEN = 86_400.0  # seconds after which nothing is known of a failure
+
 
 def keys(hall: Hall, login: str, client: str) -> dict[str, int]:
     """What is counted, under keyed hashes, each with the failures it may have."""
@@ -65,6 +67,7 @@ def lock(hall: Hall, work: Work, which: list[str]) -> None:
 
 def forgive(hall: Hall, work: Work, login: str, client: str) -> None:
     """The attempt succeeded: the login starts anew, and the client has not failed this time."""
+    work.connection.execute(delete(t.attempt).where(t.attempt.c.last_at < work.now - FORGOTTEN))
     work.connection.execute(delete(t.attempt).where(t.attempt.c.key == _key(hall, f"login:{login}")))
     mine = t.attempt.c.key == _key(hall, f"client:{client}")
     work.connection.execute(update(t.attempt).where(mine).values(failures=t.attempt.c.failures - 1))

@@ -5,7 +5,7 @@ kind = "oidc"            # oidc, cas or header
 name = "city"            # in addresses: /hall/sso/city/back is what the provider has registered
 title = "市统一身份认证"
 directory = "identity"   # the party whose staff entries carry the provider's numbers
-issuer = "https://…"     # oidc: also client_id; cas: server; header: issuer, audience, key (a PEM file), header
+issuer = "https://…"     # oidc, with client_id; header, with audience, key (PEM file); cas: server
 secret = "city-oidc"     # oidc: the name of the secret the client proves itself by
 """
 

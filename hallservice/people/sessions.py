@@ -95,6 +95,7 @@ def open(hall: Hall, work: Work, user: str, door: Door, *, must_change: bool = F
     """A new session of a person whose identity was proved; the act is a line in the ledger."""
     clerk, until = clerk_of(work.connection, user, work.now)
     token, id_ = secrets.token_urlsafe(32), new_id(work.now)
+    work.connection.execute(delete(t.session).where(t.session.c.ends_at <= work.now))
     row = {
         "id": id_, "token": digest(token), "user": user, "opened_at": work.now, "seen_at": work.now,
         "ends_at": work.now + hall.settings.session_hours * 3600, "client": door.client[:64],

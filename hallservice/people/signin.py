@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
@@ -78,7 +78,6 @@ def settle(hall: Hall, work: Work, proof: Proof, client: str) -> bool:
     if row is None or row.password != proof.row.password or row.status != "active":
         raise HallRefused("sign_in_failed", WRONG)
     attempts.forgive(hall, work, row.login, client)
-    work.connection.execute(delete(t.session).where(t.session.c.ends_at <= work.now))
     if row.one_time_until is not None:  # good for this once
         work.connection.execute(update(t.user).where(t.user.c.id == row.id).values(password=None))
     elif proof.fresh:

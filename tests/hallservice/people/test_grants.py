@@ -11,7 +11,16 @@ from sqlalchemy import delete, select
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import credentials, grants, rights, roles, separation
+from hallservice.people import (
+    accounts,
+    credentials,
+    grants,
+    organisations,
+    rights,
+    roles,
+    separation,
+    staffing,
+)
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.functions import functions, pairs
@@ -556,3 +565,49 @@ def begun(hall: Hall, work: Work, draw: random.Random) -> Play:
         for one in list(model.owners)[-3:]:
             play.given("root", to, one, place, uses=True, passes=True)
     return play
+
+
+@pytest.mark.req("S3-93")
+def test_every_act_on_people_and_rights_is_a_line_in_the_ledger(hall: Hall, hub: Core, clerk_as: As) -> None:
+    """Who did it and on what; the line holds no name, and what it commits to opens."""
+    county = clerk_as("administrator")
+    person = {"staff_no": "S-88", "name": "新来", "org": "441402-dt", "login": "xin.lai"}
+    user = accounts.create(hall, county, person)[0]
+    body = {"code": "441402-n", "name": "新局", "kind": "organ", "region": "441402", "parent": "441402"}
+    post = staffing.save_post(hall, county, "441402-dt", "desk", "总台")
+    mine = roles.define_role(hall, county, {"name": "帮办", "org": "441402"}, ["case.view"])
+    given_ = grants.grant(hall, county, Wish(mine, "user", user, "441402-dt"))
+    acts: list[tuple[str, Callable[[], Any]]] = [
+        ("hall.organisations", lambda: organisations.save(hall, county, body, new=True)),
+        (
+            "hall.organisations_related",
+            lambda: organisations.relate(hall, county, "441402-n", "441402-dt", "parallel"),
+        ),
+        ("hall.user_changed", lambda: accounts.change(hall, county, user, person | {"name": "改名"})),
+        ("hall.password_reset", lambda: credentials.reset_password(hall, county, user)),
+        ("hall.user_locked", lambda: credentials.lock(hall, county, user)),
+        ("hall.user_unlocked", lambda: credentials.unlock(hall, county, user)),
+        ("hall.post_saved", lambda: staffing.save_post(hall, county, "441402-dt", "help", "帮办岗")),
+        ("hall.group_saved", lambda: staffing.save_group(hall, county, "441402-dt", "专班")),
+        ("hall.window_saved", lambda: staffing.save_window(hall, county, "441402-dt", "B01")),
+        ("hall.duty_saved", lambda: staffing.save_duty(hall, county, "主任", 3)),
+        ("hall.post_given", lambda: staffing.put_in(hall, county, "post", post, user)),
+        ("hall.post_taken", lambda: staffing.take_out(hall, county, "post", post, user)),
+        ("hall.post_closed", lambda: staffing.close(hall, county, "post", post)),
+        (
+            "hall.role_defined",
+            lambda: roles.define_role(hall, county, {"name": "帮办二"}, ["items.view"], mine),
+        ),
+        ("hall.revoked", lambda: grants.revoke(hall, county, given_, "换人")),
+        ("hall.role_closed", lambda: roles.close_role(hall, county, mine)),
+        ("hall.user_left", lambda: credentials.leave(hall, county, user, "调走")),
+    ]
+    for kind, act in acts:
+        before = len(hub.leaves())
+        act()
+        new = [json.loads(leaf) for leaf in hub.leaves()[before:]]
+        assert [leaf["kind"] for leaf in new] == [kind]
+        assert "新来" not in str(new) and "改名" not in str(new) and county.staff_no not in str(new)
+    said = hub.rows("SELECT body FROM act ORDER BY entry DESC LIMIT 1")[0]["body"]
+    assert json.loads(said)["by"] == county.staff_no
+    hub.verified()
