@@ -181,9 +181,8 @@ def _line(facts: Facts, course: Course, counting: Counting, day: date, number: i
     if number is None:
         return Line(day, None, _rest(calendar, day), "rest")
     unit = "个工作日" if facts.limit.unit is Unit.WORKING_DAY else "日"
-    moved = (
-        f"（{calendar.reason(day)}调休上班）" if day.weekday() > 4 and calendar.is_working_day(day) else ""
-    )
+    swapped = day.weekday() >= SATURDAY and calendar.is_working_day(day)
+    moved = f"（{calendar.reason(day)}）" if swapped else ""
     end = "，届满日" if day == course.due else ""
     return Line(day, number, f"第 {number} {unit}{moved}{end}", "due" if end else "")
 

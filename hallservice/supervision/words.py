@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import escape
 
 from canonical.signals import ClockName, Signal
 from canonical.timelimit import Limit, Unit
@@ -98,9 +98,8 @@ class Mark:
 
     def __html__(self) -> str:
         if self.colour not in COLOURS:
-            return Markup('<span class="badge plain">{}</span>').format(self.words)
-        words = self.words or COLOURS[self.colour]
-        return Markup('<span class="card {}">{}</span>').format(self.colour, words)
+            return f'<span class="badge plain">{escape(self.words)}</span>'
+        return f'<span class="card {self.colour}">{escape(str(self))}</span>'
 
     def __str__(self) -> str:
         return self.words or COLOURS.get(self.colour, "")

@@ -63,6 +63,7 @@ def test_what_the_supervisor_and_the_receiver_see_and_do(place: Place, hub: Core
         "/hall/supervision/cards?colour=red&region=441402000000&org=市场监督&state=open"
     ).text
     assert late.no in listed and "共 1 条" in listed
+    assert '<td><span class="card red">红牌</span></td>' in listed
     assert "共 0 条" in supervisor.get("/hall/supervision/cards?org=卫生健康").text
     address = f"/hall/supervision/cards/{red(hub)}"
     assert "签收(G)" not in supervisor.get(address).text, "who was not told has nothing to acknowledge"
@@ -103,6 +104,17 @@ def test_thresholds_are_set_on_a_page_and_a_wrong_form_keeps_what_was_typed(plac
     shown = visitor.get(f"{address}?region=441402102000").text
     assert 'name="warning"' in shown and 'value="3"' in shown and "沿用" in shown
     assert place.visitor().sign_in("section").get(address).status_code == 403
+
+
+def test_days_off_and_swapped_days_are_named(hub: Core, place: Place) -> None:
+    """E16's festival: rest from 15 to 23 February, Saturdays 14 and 28 worked."""
+    story = accepted(hub, 3, "2026-02-09", 20)
+    hub.clock.to(moment("2026-03-02"))
+    text = place.visitor().sign_in("undertaker").get(f"/hall/supervision/clocks/{story.no}").text
+    said = dict(re.findall(r'<td class="date">(2026-\d\d-\d\d)</td><td>周.</td><td>([^<]*)</td>', text))
+    assert said["2026-02-14"] == "第 5 个工作日（春节调休上班）"
+    assert said["2026-02-16"] == "春节放假，不计入"
+    assert said["2026-03-13"] == "第 20 个工作日，届满日"
 
 
 @pytest.mark.req("R-05")
