@@ -10,6 +10,7 @@ throttled four times, beside the same of an empty page.
 
 import argparse
 import contextlib
+import gc
 import http.client
 import json
 import os
@@ -63,8 +64,19 @@ def serve() -> None:
     app.mount("/hall", build_pages(hall))
     port = rig.free_port()
     print(json.dumps({"port": port, "token": token}), flush=True)
+    gc.collect()
+    gc.freeze()  # as `tongban serve` does
     try:
-        uvicorn.run(app, host="127.0.0.1", port=port, log_level="critical", access_log=False, lifespan="off")
+        uvicorn.run(
+            app,
+            host="127.0.0.1",
+            port=port,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            loop="uvloop",
+            http="httptools",
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -158,11 +158,11 @@ def table_rows(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Mar
 
 
 def _html(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return str(cell) if isinstance(cell, Markup) else escape(cell)
     if cell is None:
         return ""
-    if isinstance(cell, int | float):
-        return str(cell)
-    return escape(cell) if type(cell) is str else cell.__html__()  # type: ignore[union-attr] - Markup is a str
+    return str(cell) if isinstance(cell, int | float) else cell.__html__()
 
 
 def plain(cell: Cell) -> str:

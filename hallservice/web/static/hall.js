@@ -46,6 +46,7 @@
       if (typeof n !== "number") { return; }
       var text = place.hasAttribute("data-bare") ? String(n) : "（" + n + "）";
       if (place.textContent !== text) { place.textContent = text; }
+      place.classList.toggle("z", n === 0);
     });
   }
 
