@@ -1,6 +1,5 @@
 """Which process the cases of an item take: the item's own, else the body's, else the standard one."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +8,10 @@ from sqlalchemy import Connection, Row, delete, insert, select
 
 from exchange.store.tables import item
 from exchange.store.work import Work
-from hallservice.approval.definition import Definition, dumped
+from hallservice.approval.definition import Definition
 from hallservice.flows import plans, shipped, staff
 from hallservice.flows import tables as t
-from hallservice.flows.checking import checked, finder, newest, said
+from hallservice.flows.checking import said, unknown_orgs
 from hallservice.hall import Hall
 from hallservice.people import organisations
 from hallservice.people.clerk import Clerk
@@ -49,17 +48,24 @@ def for_case(connection: Connection, department: Org, item_code: str) -> tuple[D
     for row in connection.execute(ask.order_by(t.use.c.item_code.desc())):
         found = chosen(connection, department, row.owner, row.key, row.version)
         if found is not None:
-            return plans.with_references(found, finder(connection, department))
+            return found
     return (shipped.at_level(shipped.STANDARD, staff.level_of(department.region)),)
 
 
 def chosen(
     connection: Connection, department: Org, owner: str, key: str, version: int | None
-) -> Definition | None:
-    """A published process as the department runs it; None if it is not (any more) one."""
+) -> tuple[Definition, ...] | None:
+    """A published process as the department runs it, with what it referred to when it was published; None if
+    it is not (any more) one."""
     if owner == shipped.OWNER:
-        return shipped.at_level(key, staff.level_of(department.region)) if key in shipped.KEYS else None
-    return newest(connection, owner, key, version)
+        return (shipped.at_level(key, staff.level_of(department.region)),) if key in shipped.KEYS else None
+    ask = select(t.flow.c.digest).where(
+        t.flow.c.owner == owner, t.flow.c.key == key, t.flow.c.state == "published"
+    )
+    if version is not None:
+        ask = ask.where(t.flow.c.version == version)
+    digest = connection.execute(ask.order_by(t.flow.c.version.desc()).limit(1)).scalar()
+    return plans.definitions(connection, digest) if digest is not None else None
 
 
 def uses(hall: Hall, clerk: Clerk, org: str) -> Sequence[Use]:
@@ -82,7 +88,7 @@ def _uses(connection: Connection, clerk: Clerk, org: str) -> list[Use]:
 
 def _shown(connection: Connection, body: Org, row: Row[Any]) -> Use:
     found = chosen(connection, body, row.owner, row.key, row.version)
-    name = found.name if found else "（已停用，按一般审批办理）"
+    name = found[0].name if found else "（已停用，按一般审批办理）"
     return Use(
         row.org,
         row.item_code,
@@ -110,11 +116,10 @@ def _assign(hall: Hall, work: Work, clerk: Clerk, wanted: Use) -> None:
     clerk.expect(EDIT, body.path)
     _expect_item(work.connection, body, wanted.item_code)
     found = _expect_flow(work.connection, body, wanted)
-    plan, problems = checked(work.connection, body, json.dumps(dumped(found)))
-    if plan is None:
-        raise HallRefused(
-            "flow_unfit", "；".join(sorted({said(problem) for problem in problems})), wanted.key
-        )
+    plan = plans.link(found)
+    if problems := unknown_orgs(work.connection, plan.body):
+        words = "；".join(sorted({said(problem) for problem in problems}))
+        raise HallRefused("flow_unfit", words, wanted.key)
     if all(place.step.kind != "approve" for place in plan.places.values()):
         raise HallRefused("no_approval", "流程里没有批准环节，不能用于办件", wanted.key)
     unassign_in(work, wanted.org, wanted.item_code)
@@ -134,7 +139,7 @@ def _expect_item(connection: Connection, body: Org, item_code: str) -> None:
         raise FormRefused([FieldFault("item_code", "unknown", "这个机构没有此编码的事项")])
 
 
-def _expect_flow(connection: Connection, body: Org, wanted: Use) -> Definition:
+def _expect_flow(connection: Connection, body: Org, wanted: Use) -> tuple[Definition, ...]:
     """Of the body itself, of one above it, or shipped."""
     above = {org.code for org in organisations.above(connection, body.path)}
     known = wanted.owner == shipped.OWNER or wanted.owner in above

@@ -35,12 +35,13 @@ def checked(connection: Connection, owner: Org, text: str) -> tuple[Plan | None,
         plan = plans.link(plans.with_references(definition, finder(connection, owner)))
     except DefinitionRefused as refused:
         return None, refused.problems
-    problems = tuple(_unknown_orgs(connection, definition))
+    problems = tuple(unknown_orgs(connection, definition.body))
     return (None, problems) if problems else (plan, ())
 
 
-def _unknown_orgs(connection: Connection, definition: Definition) -> list[Problem]:
-    named = list(_subs(definition.body, "body"))
+def unknown_orgs(connection: Connection, body: Block) -> list[Problem]:
+    """Sub-processes of bodies the hall does not know, or that are closed."""
+    named = list(_subs(body, "body"))
     ask = select(p.org.c.code).where(p.org.c.code.in_({sub.org for _, sub in named}), p.org.c.active)
     known = set(connection.execute(ask).scalars()) if named else set()
     return [Problem(f"{path}.org", "unknown_org") for path, sub in named if sub.org not in known]

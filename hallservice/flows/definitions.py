@@ -228,7 +228,7 @@ def new(hall: Hall, clerk: Clerk, owner: str, key: str, name: str, source: tuple
             raise HallRefused("draft_exists", "这个流程已经有草稿，请继续编辑或先发布")
         level = staff.level_of(org.region)
         found = chosen(work.connection, org, source[0], source[1], None)
-        body = dumped(found or shipped.at_level(shipped.STANDARD, level))
+        body = dumped(found[0] if found else shipped.at_level(shipped.STANDARD, level))
         return _save(hall, work, clerk, owner, key, {**body, "name": name.strip()}, None)
 
     return hall.write(act)

@@ -15,7 +15,6 @@ from hallservice.approval.walk import ready
 from hallservice.flows import instances, keeping, plans, staff
 from hallservice.flows import tables as t
 from hallservice.flows.assigning import EDIT, chosen
-from hallservice.flows.checking import finder
 from hallservice.flows.instances import Acted
 from hallservice.flows.keeping import Instance
 from hallservice.hall import Hall
@@ -89,7 +88,7 @@ def _target(connection: Connection, owner: str, key: str, version: int) -> tuple
     found = chosen(connection, org, owner, key, version)
     if found is None:
         raise FormRefused([FieldFault("version", "unknown", "没有这个已发布的版本")])
-    return plans.with_references(found, finder(connection, org))
+    return found
 
 
 def _previewed(found: Instance, target: tuple[Definition, ...]) -> Preview:

@@ -57,16 +57,30 @@ def keep(hall: Hall, work: Work, clerk: Clerk, definitions: Sequence[Definition]
 
 def load(connection: Connection, digest: str) -> Plan:
     """HallRefused unknown_plan."""
+    return read(_text(connection, digest))
+
+
+def definitions(connection: Connection, digest: str) -> tuple[Definition, ...]:
+    """What a plan was made of, as it was then; HallRefused unknown_plan."""
+    return unpacked(_text(connection, digest))
+
+
+def _text(connection: Connection, digest: str) -> str:
     text = run(connection, _FIND, {"of": digest}).scalar()
     if text is None:
         raise HallRefused("unknown_plan", "找不到这个流程版本", digest)
-    return read(text)
+    return str(text)
 
 
 @lru_cache(maxsize=256)
 def read(text: str) -> Plan:
     """The plan of a stored list of definitions."""
-    return link([parsed(json.dumps(one)) for one in json.loads(text)])
+    return link(unpacked(text))
+
+
+def unpacked(text: str) -> tuple[Definition, ...]:
+    """A stored list of definitions."""
+    return tuple(parsed(json.dumps(one)) for one in json.loads(text))
 
 
 def by_digest(plan: Plan) -> Mapping[str, Plan]:

@@ -1,5 +1,6 @@
 """What `telling` says, as canonical messages on the hall's one path."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,8 @@ from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from ledger.prepared import run
 
+_STAFF_NO = re.compile("[A-Za-z0-9-]{1,20}")  # canonical.messages.parts.StaffNumber
+UNLAWFUL = "延期不合法：一个办件只能延长一次，一般不超过十个工作日，联合办理不超过十五个工作日"
 _ORG = select(p.org.c.name, p.org.c.uscc, p.org.c.path).where(p.org.c.code == bindparam("code"))
 
 
@@ -33,12 +36,18 @@ def tell(hall: Hall, work: Work, clerk: Clerk, case: Case, sayings: Iterable[Say
             payload = _payload(work, case, saying)
             hall.tell(work, clerk, payload)
         except HubError as refusal:
-            raise wording.in_chinese(refusal) from refusal
+            raise _said(saying, refusal) from refusal
         except ValidationError as wrong:
             place = ".".join(map(str, wrong.errors(include_url=False, include_input=False)[0]["loc"]))
             raise HallRefused("bad_value", "有内容不符合上报规范，不能办理", place) from None
         types.append(payload.TYPE)
     return tuple(types)
+
+
+def _said(saying: Saying, refusal: HubError) -> HallRefused:
+    if isinstance(saying, SpecialBegun) and (refusal.code, refusal.where) == ("bad_value", "limit"):
+        return HallRefused("extension_unlawful", UNLAWFUL)
+    return wording.in_chinese(refusal)
 
 
 def _payload(work: Work, case: Case, saying: Saying) -> Payload:
@@ -87,7 +96,7 @@ def officer(connection: Connection, case: Case, who: Person) -> dict[str, str]:
     code = (
         row.uscc if row and row.uscc else next((one.uscc for one in reversed(line) if one.uscc), case["org"])
     )
-    number = {} if who.id == "system" else {"staff_no": who.id}
+    number = {"staff_no": who.id} if who.id != "system" and _STAFF_NO.fullmatch(who.id) else {}
     return {
         "organisation": row.name if row else who.org,
         "organisation_code": code,
