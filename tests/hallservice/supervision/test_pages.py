@@ -111,7 +111,8 @@ def test_days_off_and_swapped_days_are_named(hub: Core, place: Place) -> None:
     story = accepted(hub, 3, "2026-02-09", 20)
     hub.clock.to(moment("2026-03-02"))
     text = place.visitor().sign_in("undertaker").get(f"/hall/supervision/clocks/{story.no}").text
-    said = dict(re.findall(r'<td class="date">(2026-\d\d-\d\d)</td><td>周.</td><td>([^<]*)</td>', text))
+    rows = re.findall(r'<td class="date">(2026-\d\d-\d\d)</td><td>周.</td><td>([^<]*)</td>', text)
+    said = dict(reversed(rows))  # the limit of the law comes first
     assert said["2026-02-14"] == "第 5 个工作日（春节调休上班）"
     assert said["2026-02-16"] == "春节放假，不计入"
     assert said["2026-03-13"] == "第 20 个工作日，届满日"
