@@ -95,12 +95,12 @@ _GRANT: Select[Any] = (
 def grants(
     connection: Connection, clerk: Clerk, wanted: dict[str, str], now: float, *, offset: int, size: int
 ) -> Found:
-    """Grants where the clerk may grant. `wanted`: words (receiver or role), state; usually those living."""
+    """Grants where the clerk may grant. `wanted`: words (receiver or role), state; usually all not over."""
     ask = _GRANT.where(within(t.org.c.path, clerk, GRANT))
     if words := wanted.get("words"):
         names = (t.user.c.name, t.post.c.name, t.group.c.name, t.role.c.name)
         ask = ask.where(or_(*(_named(name, words) for name in names)))
-    ask = ask.where(_in_state(wanted.get("state") or "living", now))
+    ask = ask.where(_in_state(wanted.get("state", ""), now))
     return _paged(connection, ask, (t.grant.c.granted_at.desc(), t.grant.c.id), offset, size)
 
 
@@ -111,6 +111,8 @@ def _in_state(state: str, now: float) -> ColumnElement[bool]:
         return over
     if state == "review":
         return g.review & ~over
+    if not state:
+        return ~over
     return ~over & (g.begins > now if state == "later" else g.begins <= now)
 
 
@@ -141,6 +143,22 @@ def to_review(connection: Connection, clerk: Clerk) -> int:
 
 
 # -- naming an organisation in a form
+
+
+def resolved(
+    connection: Connection,
+    clerk: Clerk,
+    function: str,
+    given: dict[str, object],
+    field: str,
+    others: Sequence[FieldFault],
+) -> dict[str, object]:
+    """The form with the organisation's code in that field; what else is wrong is said along with it."""
+    try:
+        code = resolve(connection, clerk, function, str(given.get(field, "")), field)
+    except FormRefused as refusal:
+        raise FormRefused([*(one for one in others if one.field != field), *refusal.faults]) from None
+    return given | {field: code}
 
 
 def choices(connection: Connection, clerk: Clerk, function: str, most: int = 300) -> list[Org]:

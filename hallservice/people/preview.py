@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import grants, lists, rights, separation
+from hallservice.people import grants, lists, organisations, rights, separation
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.functions import functions, label
@@ -32,7 +32,7 @@ class Preview:
     """A wish in words."""
 
     role: str
-    path: str
+    org: str
     functions: tuple[str, ...]
     people: tuple[Gain, ...]
     more: int  # people beyond those shown
@@ -52,8 +52,9 @@ def preview(hall: Hall, clerk: Clerk, wish: Wish) -> Preview:
         before = {user: _held(work, user, allowed.path) for user in shown}
         grants.given(hall, work, clerk, wish)
         gains = tuple(_gain(work, user, allowed.path, before[user]) for user in shown)
+        org = organisations.get(work.connection, wish.org).name
         named = tuple(label(code) for code in allowed.role.functions)
-        seen.append(Preview(allowed.role.name, allowed.path, named, gains, len(allowed.people) - len(shown)))
+        seen.append(Preview(allowed.role.name, org, named, gains, len(allowed.people) - len(shown)))
         raise _Enough
 
     with suppress(_Enough):

@@ -57,6 +57,13 @@ class Member:
     posts: tuple[str, ...] = ()
 
 
+POSTS = {
+    "accept": "受理岗",
+    "undertake": "承办岗",
+    "review": "审核岗",
+    "approve": "批准岗",
+    "special": "特别程序岗",
+}
 BRANCH = ("undertake", "review", "approve")
 STAFF: Mapping[str, Member] = {
     "clerk": Member("窗口甲", "441402-dt", "441402", ("窗口受理",), ("accept",)),
@@ -122,7 +129,7 @@ def _posted(work: Work, user: str, org: str, code: str) -> None:
     post = work.connection.execute(ask).scalar()
     if post is None:
         post = new_id(work.now)
-        row = {"id": post, "org": org, "code": code, "name": code, "active": True}
+        row = {"id": post, "org": org, "code": code, "name": POSTS.get(code, code), "active": True}
         work.connection.execute(insert(t.post), row)
     work.connection.execute(insert(t.user_post), {"user": user, "post": post})
 

@@ -11,7 +11,7 @@ from hallservice.people import tables as t
 from hallservice.people.filtering import under
 from hallservice.people.functions import MANAGE
 from hallservice.people.organisations import Org
-from hallservice.people.orgforms import kinds
+from hallservice.people.orgforms import kinds, read
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from hallservice.web.context import Context
 from hallservice.web.lists import Badge, Cell, Column, Link
@@ -81,11 +81,9 @@ def create(ctx: Context) -> Response:
 def _saved(ctx: Context, *, new: bool) -> Response:
     given: dict[str, object] = {name: ctx.form.one(name) for name in ctx.form}
     try:
-        given["parent"] = _parent(ctx, str(given.get("parent", "")))
         if not new:
-            given["code"] = ctx.path["code"]
-            given["active"] = ctx.form.one("active")
-        made = organisations.save(ctx.hall, ctx.clerk, given, new=new)
+            given |= {"code": ctx.path["code"], "active": ctx.form.one("active")}
+        made = organisations.save(ctx.hall, ctx.clerk, _placed(ctx, given), new=new)
     except HallRefused as refusal:
         with ctx.hall.hub.store.read() as connection:
             values = _form(ctx, connection, None if new else _get(ctx, connection))
@@ -93,12 +91,13 @@ def _saved(ctx: Context, *, new: bool) -> Response:
     return ctx.redirect(f"/people/orgs/{quote(made.code)}", "已保存，并记入账本")
 
 
-def _parent(ctx: Context, text: str) -> str:
-    """The code of the organisation above, named by code or name; a top keeps having none."""
+def _placed(ctx: Context, given: dict[str, object]) -> dict[str, object]:
+    """With the code of the organisation above, named by code or name; a top keeps having none."""
     with ctx.hall.hub.store.read() as connection:
-        if not text and _get(ctx, connection).parent is None:
-            return ""
-        return lists.resolve(connection, ctx.clerk, MANAGE, text, "parent")
+        if not given.get("parent") and _get(ctx, connection).parent is None:
+            return given
+        _, others = read(given)
+        return lists.resolved(connection, ctx.clerk, MANAGE, given, "parent", others)
 
 
 @pages.post("/people/orgs/{code}/entries", function=MANAGE, title="机构")

@@ -141,9 +141,10 @@ def places(ctx: Context) -> Response:
 
 def _given(ctx: Context) -> dict[str, object]:
     given: dict[str, object] = {name: ctx.form.one(name) for name in FIELDS}
-    with ctx.hall.hub.store.read() as connection:
-        given["org"] = lists.resolve(connection, ctx.clerk, MANAGE, ctx.form.one("org"))
-    return given
+    _, others = accounts.read(given)
+    return ctx.hall.read(
+        lambda connection: lists.resolved(connection, ctx.clerk, MANAGE, given, "org", others)
+    )
 
 
 def _form(ctx: Context, user: str | None) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def _one(ctx: Context, user: str) -> dict[str, Any]:
         held = rights.of_user(connection, user, now).scopes
         values = {
             "one": one,
-            "status": Badge(COLOURS[one.status], accounts.STATUSES[one.status]),
+            "state": Badge(COLOURS[one.status], accounts.STATUSES[one.status]),
             "places": [
                 (kind, said, each)
                 for kind, said in staffing.WORDS.items()

@@ -77,6 +77,8 @@ def test_an_account_from_its_form_to_the_first_password(place: Place, hub: Core)
     assert (
         'value="梅江区政务服务大厅"' in wrong.text and 'value="坏登录"' in wrong.text
     )  # nothing typed is lost
+    both = county.post(form, form, typed | {"org": "没有的局"})
+    assert "请改正 3 处错误" in text(both.text)
     made = county.post(form, form, typed | {"login": "xin.lai", "mobile": ""})
     found = re.search(r"<code>(\S+)</code>", made.text)
     assert made.status_code == 200 and found
