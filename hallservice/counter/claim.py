@@ -1,7 +1,7 @@
 """签收: a clerk takes a waiting case in hand, so that two do not begin on the same one. It binds nobody: what
 decides is who acts first."""
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from exchange.store.work import Work
 from hallservice.counter.standing import look
@@ -28,6 +28,12 @@ def take(hall: Hall, clerk: Clerk, case_no: str) -> None:
             hall.record(work, clerk, "hall.claimed", case_no, {}, case_no)
 
     hall.write(act)
+
+
+def holder(connection: Connection, case_no: str) -> str | None:
+    """The staff number of who has it."""
+    row = run(connection, _ONE, {"of": case_no}).first()
+    return str(row.staff_no) if row else None
 
 
 def release(hall: Hall, clerk: Clerk, case_no: str) -> None:

@@ -8,8 +8,19 @@ from sqlalchemy import Connection, select
 from starlette.responses import Response
 
 from hallservice import wording
-from hallservice.counter import certify, charge, deliver, files, history, materials, notices, unmask
-from hallservice.counter.lists import local
+from hallservice.counter import (
+    certify,
+    charge,
+    claim,
+    deliver,
+    files,
+    history,
+    materials,
+    notices,
+    unmask,
+)
+from hallservice.counter.apply import RELATIONS
+from hallservice.counter.lists import COUNTER, local
 from hallservice.counter.standing import Standing
 from hallservice.counter.tables import hall_found
 from hallservice.counter.unmask import Person
@@ -87,6 +98,7 @@ def _values(ctx: Context, here: Standing, person: Person | None = None) -> dict[
         "stage": wording.stage(here.row["stage"]),
         "colour": COLOURS.get(here.state, "info"),
         "acts": _acts(ctx.clerk, here),
+        "claim": _claim(ctx, here),
         "facts": _facts(here, person),
         "person": person,
         "may_unmask": ctx.clerk.may("case.unmask"),
@@ -109,13 +121,49 @@ def _acts(clerk: Clerk, here: Standing) -> list[tuple[str, str, str]]:
     return found
 
 
+def _claim(ctx: Context, here: Standing) -> dict[str, str] | None:
+    """签收 while a case waits at the counter; whoever has it may give it back."""
+    if here.row["stage"] not in COUNTER or not ctx.clerk.may("counter.accept"):
+        return None
+    held = ctx.hall.read(lambda connection: claim.holder(connection, here.no))
+    if held is None:
+        return {"act": "take", "text": "签收"}
+    return {"act": "release", "text": "退还签收"} if held == ctx.clerk.staff_no else None
+
+
+@pages.post("/cases/{case_no}/claim", function="counter.accept", title="办件")
+def claimed(ctx: Context) -> Response:
+    here = the_case(ctx, "counter.accept")
+    try:
+        if ctx.form.one("do") == "release":
+            claim.release(ctx.hall, ctx.clerk, here.no)
+            return back(ctx, "已退还，其他窗口可以签收。")
+        claim.take(ctx.hall, ctx.clerk, here.no)
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/case.html", **_values(ctx, the_case(ctx, VIEW)))
+    return back(ctx, "已签收。")
+
+
 def _facts(here: Standing, person: Person | None) -> Facts:
-    shown = facts_of(here)
+    shown = (*facts_of(here), *_received(here))
     if person is None:
         return shown
     full = {"申请人": person.name, "证件号码": person.document_no}
     more = (("联系人", person.contact), ("手机号码", person.mobile))
     return (*((name, full.get(name, value)) for name, value in shown), *more)
+
+
+def _received(here: Standing) -> Facts:
+    """By whom and through whom it was taken in."""
+    got = here.receipt
+    if got is None:
+        return ()
+    found = [("接件", f"{got['org_name']} {got['window'] or ''} {got['clerk']}")]
+    if agent := got["agent"]:
+        found.append(("代办人", f"{agent['name']}（{RELATIONS[agent['relation']]}，{agent['document']}）"))
+    if got["situations"]:
+        found.append(("办理情形", "、".join(got["situations"])))
+    return tuple(found)
 
 
 def _papers(ctx: Context, here: Standing) -> dict[str, Any]:

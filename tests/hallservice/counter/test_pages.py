@@ -106,6 +106,16 @@ def test_acceptance_by_its_form_and_who_was_first(desk: Desk, clerk: Visitor, pl
     assert "我也填了" in lost.text
 
 
+def test_a_claim_is_taken_and_given_back_on_the_case(desk: Desk, clerk: Visitor, place: Place) -> None:
+    no = desk.opened().case_no
+    at, action = f"/hall/cases/{no}", f"/hall/cases/{no}/claim"
+    assert clerk.post(at, action, {"do": "take"}).status_code == 303
+    assert "退还签收" in clerk.get(at).text and "窗口甲" in clerk.get("/hall/counter/accept").text
+    assert action not in place.visitor().sign_in("clerk2").get(at).text
+    assert clerk.post(at, action, {"do": "release"}).status_code == 303
+    assert "签收(K)" in clerk.get(at).text
+
+
 def test_supplement_and_refusal_name_their_fields(desk: Desk, clerk: Visitor) -> None:
     no = desk.opened().case_no
     action = f"/hall/cases/{no}/accept"

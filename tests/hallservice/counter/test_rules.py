@@ -172,6 +172,8 @@ def test_an_online_application_is_pre_reviewed_then_received_with_the_card(desk:
     assert [one.field for one in found.faults] == ["said"]
     prereview.pre_review(desk.hall, desk.clerk(), story.no, desk.seen(story.no), Review("passed"))
     assert desk.stage(story.no) == ("pre_accepted", "receive")
+    sent = desk.core.rows("SELECT canonical FROM document WHERE type = 'sms.requested.v1' ORDER BY entry")
+    assert json.loads(sent[-1]["canonical"])["template"] == "pre_passed"
     card = IdCard(NAME, ID_NUMBER, valid_to=START.date() + timedelta(days=1))
     reader = Reader(card)
     assert receiving.by_card(reader, START.date())["document_no"] == ID_NUMBER

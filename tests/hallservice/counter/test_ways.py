@@ -201,7 +201,7 @@ def issued(desk: Desk, no: str) -> None:
     assert desk.stage(no) == ("certified", "certificate")
 
 
-@pytest.mark.req("S3-48")
+@pytest.mark.req("S0-17", "S3-48")
 def test_a_courier_carries_it_and_delivery_waits_for_the_signature(desk: Desk) -> None:
     desk.partner("courier", "logistics")
     desk.core.party("post", sends=("parcel.tracked.v1",))
@@ -222,6 +222,7 @@ def test_a_courier_carries_it_and_delivery_waits_for_the_signature(desk: Desk) -
     desk.core.ok("post", "parcel.tracked.v1", {**at, "status": "signed", "signed_by": NAME})
     desk.collected(no, mode="post")
     assert desk.stage(no) == ("delivered", "done")
+    assert told(desk) == ["applied", "accepted", "concluded", "parcel_booked", "parcel_signed", "evaluate"]
 
 
 @pytest.mark.req("S3-50")
