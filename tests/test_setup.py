@@ -1,8 +1,10 @@
 """The set-up scripts on machines that lack something: one clear line, exit 1, nothing left behind."""
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,50 @@ def test_a_failed_install_names_the_packages(machine: Path, project: Path) -> No
     assert seen.stderr.splitlines()[-1].endswith(
         "apt-get install golang-go golang-golang-x-mod-dev openssl postgresql rabbitmq-server xmlsec1"
     )
+
+
+def assets(machine: Path, project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    for name in ("package.json", "package-lock.json", "constraints.txt"):
+        shutil.copy(ROOT / name, project / name)
+    command = [sys.executable, str(project / ".ci" / "make_assets.py"), *arguments]
+    return subprocess.run(command, env={"PATH": str(machine)}, capture_output=True, text=True, check=False)
+
+
+def test_what_pages_take_from_npm_is_built_once(machine: Path, project: Path) -> None:
+    pretend(machine, "npm", f'echo "$1" >>{machine}/asked')
+    pretend(
+        machine,
+        "node",
+        'for a; do :; done; [ "$a" = --version ] && echo v20.1.0 || echo x >"${a#--outfile=}"',
+    )
+    built = project / "hallservice" / "web" / "static" / "built"
+    for _ in range(2):
+        seen = assets(machine, project, "--must")
+        assert (seen.returncode, seen.stdout, seen.stderr) == (0, "", "")
+    assert sorted(path.name for path in built.iterdir()) == ["htmx.js", "sse.js", "stamp"]
+    assert (machine / "asked").read_text() == "ci\n"
+    (built / "htmx.js").unlink()
+    assert assets(machine, project).returncode == 0
+    assert (machine / "asked").read_text() == "ci\nci\n"
+
+
+def test_without_a_way_to_npm_one_goes_on_without(machine: Path, project: Path) -> None:
+    pretend(machine, "npm", "echo no network >&2; exit 1")
+    pretend(machine, "node", "echo v20.1.0")
+    seen = assets(machine, project)
+    assert (seen.returncode, seen.stdout) == (0, "")
+    said = "no assets for the hall's pages, they work without: npm ci --ignore-scripts: no network\n"
+    assert seen.stderr == said
+    assert assets(machine, project, "--must").returncode == 1
+
+
+def test_packages_of_npm_are_locked_by_hashes_without_addresses() -> None:
+    text = (ROOT / "package-lock.json").read_text()
+    assert "http" not in text and "resolved" not in text
+    packages = json.loads(text)["packages"]
+    assert [
+        name for name, one in packages.items() if name and not one["integrity"].startswith("sha512-")
+    ] == []
 
 
 def test_the_versions_are_pinned_without_addresses() -> None:
