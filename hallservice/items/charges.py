@@ -65,3 +65,11 @@ def example(formula: Formula) -> str:
 
 def _plain(quantity: Decimal) -> str:
     return f"{quantity.normalize():f}"
+
+
+def shown(fee: Mapping[str, str]) -> str:
+    """The example of a fee as typed; '' while its formula is wrong."""
+    try:
+        return example(formula_from(formula_data(fee)))
+    except ValueRefused:
+        return ""

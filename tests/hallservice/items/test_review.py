@@ -8,8 +8,8 @@ from hallservice.items import review, situations
 from hallservice.refusals import FormRefused, HallRefused
 from tests.exchange.core.rig import ITEM as PROVINCIAL
 from tests.exchange.core.rig import ORG, Story, case_number, service_item
-from tests.hallservice.items.conftest import TOWN_USCC
 from tests.hallservice.items.samples import ENTRY, FEE, ITEM, TOWN, Lists
+from tests.hallservice.items.staff import TOWN_USCC
 
 
 @pytest.mark.req("S3-07", "SYS-12")

@@ -9,6 +9,7 @@ from hallservice.counter import accept, apply, standing
 from hallservice.hall import Hall
 from tests.hallservice.counter.counter import PLAIN
 from tests.hallservice.flows import walked
+from tests.hallservice.items import walked as items
 from tests.hallservice.people import walked as people
 from tests.hallservice.supervision import walked as supervised
 from tests.hallservice.world import clerk_of_role
@@ -28,5 +29,6 @@ MAKERS: Mapping[str, Callable[[Hall], str]] = {
     "case": case,
     **walked.MAKERS,
     **people.MAKERS,
+    **items.MAKERS,
     **supervised.MAKERS,
 }
