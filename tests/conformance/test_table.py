@@ -36,7 +36,7 @@ def report(party: Party, only: tuple[str, ...] | set[str], **options: Any) -> Re
     rules = bench.facts.rows
     assert rules is not None
     bench.facts = bench.facts.model_copy(update={"rows": rules.model_copy(update=options)})
-    limits = bench.adapter.limits.model_copy(update={"timeout": 1.5 if options else 10.0})
+    limits = bench.adapter.limits.model_copy(update={"timeout": 4.0 if options else 10.0})
     bench.adapter = bench.adapter.model_copy(update={"limits": limits})
     bench.lines = lines(bench)
     try:
