@@ -29,9 +29,8 @@ def has_post(state: State, actor: Actor, post: str) -> bool:
 
 
 def supervises(plan: Plan, state: State, key: str, actor: Actor) -> bool:
-    """Whether the actor holds the supervising post for the step: in its unit or the case's, or over them."""
-    own = {unit(plan, state, key), *state.units.values()}
-    return plan.posts.supervisor in actor.posts and bool(own & {actor.org, *actor.over})
+    """Whether the actor holds the supervising post in, or over, the step's own unit."""
+    return plan.posts.supervisor in actor.posts and unit(plan, state, key) in (actor.org, *actor.over)
 
 
 def decides(plan: Plan, state: State, ask: Ask) -> str:
@@ -96,7 +95,8 @@ def separated(plan: Plan, state: State, key: str, person: Person) -> None:
 def may_urge(plan: Plan, state: State, key: str, actor: Actor) -> bool:
     leads = any(actor.org == org and post in actor.posts for org, post in plan.places[key].leads)
     acted = any(done.by.id == actor.id for done in state.done.values())
-    return leads or acted or supervises(plan, state, key, actor)
+    watches = supervises(plan, state, key, actor) or has_post(state, actor, plan.posts.supervisor)
+    return leads or acted or watches
 
 
 def awaited(work: Work) -> tuple[Person, ...]:

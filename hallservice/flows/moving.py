@@ -101,9 +101,17 @@ def _previewed(found: Instance, target: tuple[Definition, ...]) -> Preview:
         _names((new,), change.kept),
         _names((new,), change.rerun),
         _names((new,), change.added),
-        tuple(zip(change.skips, _names((new, found.plan), change.skips), strict=True)),
+        tuple(zip(change.skips, _told_apart((new, found.plan), change.skips), strict=True)),
         picture(found.plan, found.state),
         picture(new, after),
+    )
+
+
+def _told_apart(among: tuple[Plan, ...], keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of steps; where several have the same one, each with its key."""
+    names = _names(among, keys)
+    return tuple(
+        f"{name}（{key}）" if names.count(name) > 1 else name for name, key in zip(names, keys, strict=True)
     )
 
 

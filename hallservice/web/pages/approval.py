@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from hallservice import wording
 from hallservice.approval import bpmn as bpmn_
-from hallservice.approval.definition import KIND_NAMES
 from hallservice.approval.picture import picture
 from hallservice.approval.state import STATUS_NAMES
 from hallservice.flows import desk, history, instances, todo
@@ -125,7 +124,7 @@ def _case(ctx: Context, found: Desk, render: Callable[..., Response], **more: An
         "approval/case.html", desk=found, case_no=found.summary.case_no, number=state.count,
         facts=_facts(found), picture=Markup(picture(plan, state)),  # noqa: S704 - our own SVG, escaped there
         lines=history.history(ctx.hall, ctx.clerk, found.summary.case_no), words=VERBS, wanted=WANTED,
-        asks=ASKS, fields=plan.definition.fields, known=state.facts, kinds=KIND_NAMES, **more,
+        asks=ASKS, fields=plan.definition.fields, known=state.facts, **more,
     )  # fmt: skip
 
 

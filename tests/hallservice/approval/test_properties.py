@@ -226,7 +226,7 @@ def stepped_in(chaos: Chaos, todo: Todo) -> bool:
     fresh = Actor(f"new-{len(chaos.run.events)}", "新人", todo.org, ("fresh",))
     chaos.people.append(fresh)
     values = {"step": todo.step, "to": fresh.person, "opinion": "缺人"}
-    return tried(chaos, Transferred, actor("supervisor"), values)
+    return tried(chaos, Transferred, actor("supervisor", todo.org), values)
 
 
 def tried(chaos: Chaos, kind, by, values: dict) -> bool:
