@@ -81,7 +81,7 @@ def _noticed(
 def refuse(hall: Hall, clerk: Clerk, case_no: str, seen: int, reason: str) -> Decided:
     """不予受理 with its reason, and where it is contested."""
     check = Check()
-    said = check.text("reason", reason, "不予受理的理由", 500)
+    said = check.text("reason", reason, "不予受理的理由", 500, lines=True)
     check.done()
 
     def act(work: Work) -> Decided:

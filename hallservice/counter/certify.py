@@ -187,7 +187,7 @@ def _decision(work: Work, clerk: Clerk, here: Standing, made: Certificate | None
         "granted": granted,
         "applied_on": here.case["application"]["applied_at"][:10],
         "reason": "" if granted else last_opinion(work.connection, here.no),
-        "basis": str(here.item.get("legal_basis") or "有关法律法规")[:300].replace("\n", " "),
+        "basis": notices.line(str(here.item.get("legal_basis") or "有关法律法规")),
         "remedy": notices.remedy_of(here.case["region"]),
     }
     if made is not None and made.number:
@@ -202,7 +202,7 @@ def _conclusion(
     papers = [{"name": made.name, "number": made.number}] if made is not None and made.number else []
     said = {
         "concluded_at": moment(work.now),
-        "result": result[:300].replace("\n", " "),
+        "result": notices.line(result),
         "papers": papers,
         "delivery": notices.delivery_text(delivery),
     }

@@ -58,7 +58,7 @@ def by_applicant(
 
 def _checked(rating: Rating, channel: str) -> dict[str, Any]:
     check = Check()
-    words = check.text("comment", rating.comment, "评价内容", 1000, required=False)
+    words = check.text("comment", rating.comment, "评价内容", 1000, required=False, lines=True)
     said = {
         "satisfaction": check.choice("satisfaction", rating.satisfaction, "满意程度", "satisfaction"),
         "channel": channel,

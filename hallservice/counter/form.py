@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from canonical.codes import code_list
 from canonical.errors import ValueRefused
 from canonical.values import CreditCode, IdNumber, MobileNumber, Money
+from hallservice.papers.text import one_line, paragraphs
 from hallservice.refusals import FieldFault, FormRefused
 
 F = TypeVar("F")
 _DOCUMENT = re.compile(r"[A-Za-z0-9()（）\-]{1,18}", re.ASCII)
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _VALUE_FORMS = {"resident_id_card": IdNumber, "unified_social_credit_code": CreditCode}
 
 
@@ -45,15 +45,17 @@ class Check:
         if self.faults:
             raise FormRefused(self.faults)
 
-    def text(self, name: str, given: str, label: str, longest: int, *, required: bool = True) -> str:
-        """Trimmed text; control characters and the word null are no text."""
+    def text(
+        self, name: str, given: str, label: str, longest: int, *, required: bool = True, lines: bool = False
+    ) -> str:
+        """Trimmed text that can be printed, on one line unless `lines`; the word null is no text."""
         said = given.strip().replace("\r\n", "\n")
         if not said and required:
             self.fault(name, "required", f"请填写{label}")
         elif len(said) > longest:
             self.fault(name, "too_long", f"{label}不能超过{longest}个字，现在有{len(said)}个字")
-        elif _CONTROL.search(said) or said == "null":
-            self.fault(name, "bad_text", f"{label}含有不能使用的字符")
+        elif said == "null" or _unprintable(said, lines):
+            self.fault(name, "bad_text", f"{label}含有不能使用的字符，请重新输入")
         return said
 
     def choice(self, name: str, given: str, label: str, codes: str) -> str:
@@ -117,6 +119,15 @@ class Check:
             self.fault(name, "bad_form", f"{label}应为大于零的数，最多三位小数")
             return Decimal(1)
         return Decimal(said)
+
+
+def _unprintable(text: str, lines: bool) -> bool:
+    """Whether it could not stand on paper: control and direction characters, piles of combining marks."""
+    try:
+        (paragraphs if lines else one_line)(text)
+    except ValueRefused:
+        return True
+    return False
 
 
 def _plain(text: str) -> str:

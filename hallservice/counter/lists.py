@@ -29,6 +29,7 @@ from hallservice.counter.standing import visible
 from hallservice.counter.tables import hall_case, hall_claim, hall_handled
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
+from hallservice.people.filtering import within
 from hallservice.refusals import HallRefused
 from ledger.prepared import run
 
@@ -225,6 +226,18 @@ def search(connection: Connection, clerk: Clerk, wanted: Wanted, after: str = ""
     query = (
         select(*SHOWN, NOT_HANDLED, NOT_CLAIMED)
         .where(visible(clerk, "case.view"), *_filters(wanted))
+        .order_by(C.opened_at.desc(), C.case_no.desc())
+    )
+    if after:
+        query = query.where(tuple_(C.opened_at, C.case_no) < tuple_(*_key(after)))
+    return _page(connection, query, size)
+
+
+def register(connection: Connection, clerk: Clerk, wanted: Wanted, after: str = "", size: int = 20) -> Page:
+    """服务台账 (S0-05): what was taken in at the clerk's own sites, the newest first."""
+    query = (
+        select(*SHOWN, NOT_HANDLED, NOT_CLAIMED)
+        .where(C.received_at.is_not(None), within(C.site_path, clerk, "case.view"), *_filters(wanted))
         .order_by(C.opened_at.desc(), C.case_no.desc())
     )
     if after:

@@ -1,5 +1,6 @@
 """Notices and slips of a case: issued as data, printed on demand, reprinted under the same number."""
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,11 +68,11 @@ def issue(
     data = {
         "kind": kind,
         "doc_no": number,
-        "department": here.department,
+        "department": line(here.department),
         "issued_at": moment(work.now),
         "case_no": here.no,
-        "item": here.case["application"]["item_name"],
-        "applicant": here.case["application"]["applicant"]["name"],
+        "item": line(here.case["application"]["item_name"]),
+        "applicant": line(here.case["application"]["applicant"]["name"]),
         "window": window_of(clerk, here),
         **said,
     }
@@ -90,6 +91,12 @@ def issue(
     }
     work.connection.execute(insert(hall_notice), row)
     return number
+
+
+def line(text: str) -> str:
+    """What a catalogue or a partner wrote, as one printable line of at most 300 characters."""
+    seen = (ch if unicodedata.category(ch)[0] not in "CZ" else " " for ch in text)
+    return " ".join("".join(seen).split())[:300]
 
 
 def _paper(data: Mapping[str, Any]) -> Paper:
@@ -176,7 +183,7 @@ def window_of(clerk: Clerk, here: Standing) -> dict[str, str]:
     return {
         "staff": clerk.name,
         "name": clerk.window or clerk.org_name,
-        "phone": str(here.item.get("contact") or "")[:300].replace("\n", " "),
+        "phone": line(str(here.item.get("contact") or "")),
     }
 
 
@@ -184,16 +191,16 @@ def material_rows(found: Sequence[Material]) -> list[dict[str, Any]]:
     """What was received, as the paper lists it; deferred ones are named as such."""
     rows = [
         {
-            "name": one.name,
+            "name": line(one.name),
             "form": FORMS[one.received_as],
             "copies": max(one.count, 1),
-            "note": one.certificate_name and f"电子证照：{one.certificate_name}",
+            "note": one.certificate_name and f"电子证照：{line(one.certificate_name)}",
         }
         for one in found
         if one.status == "received"
     ]
     rows += [
-        {"name": one.name, "form": "—", "copies": one.copies or 1, "note": "容缺后补"}
+        {"name": line(one.name), "form": "—", "copies": one.copies or 1, "note": "容缺后补"}
         for one in found
         if one.status == "deferred"
     ]

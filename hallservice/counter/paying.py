@@ -43,8 +43,8 @@ def _slip(here: Standing, fee: Fee) -> dict[str, Any]:
     members = ("code", "name", "standard", "quantity", "amount")
     return {
         "unit_code": here.case["org"],
-        "payer": here.case["application"]["applicant"]["name"],
-        "fees": [{name: line[name][:300] for name in members} for line in fee.lines],
+        "payer": notices.line(here.case["application"]["applicant"]["name"]),
+        "fees": [{name: notices.line(one[name]) for name in members} for one in fee.lines],
         "reduction": fee.reduction,
         "reduction_basis": fee.reduction_basis,
         "total": fee.total,

@@ -27,7 +27,7 @@ def pre_review(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Review)
     check = Check()
     result = check.choice("result", asked.result, "预审结论", "pre_review_result")
     label = "补正要求" if result == "supplement" else "不通过的理由"
-    said = check.text("said", asked.said, label, 500, required=result != "passed")
+    said = check.text("said", asked.said, label, 500, required=result != "passed", lines=True)
     check.done()
 
     def act(work: Work) -> None:

@@ -28,12 +28,14 @@ def notify(
 ) -> Decided:
     """Ask for materials: `problems` by number of the item's, `more` (name, problem) beyond them."""
     check = Check()
-    said = check.text("reason", reason, "补正理由", 500)
-    wanted = {no: check.text(f"problem-{no}", why, "需补正的内容", 500) for no, why in problems.items()}
+    said = check.text("reason", reason, "补正理由", 500, lines=True)
+    wanted = {
+        no: check.text(f"problem-{no}", why, "需补正的内容", 500, lines=True) for no, why in problems.items()
+    }
     extra = [
         (
             check.text(f"more-{at}", name, "材料名称", 200),
-            check.text(f"more-{at}-problem", why, "需补正的内容", 500),
+            check.text(f"more-{at}-problem", why, "需补正的内容", 500, lines=True),
         )
         for at, (name, why) in enumerate(more, 1)
     ]
@@ -73,7 +75,7 @@ def _wanted(work: Work, here: Standing, problems: Mapping[int, str]) -> list[dic
     if unknown := problems.keys() - known.keys():
         raise HallRefused("unknown_material", "没有这份材料", f"problem-{min(unknown)}")
     return [
-        {"name": known[no].name, "problem": why, "copies": max(known[no].copies, 1)}
+        {"name": notices.line(known[no].name), "problem": why, "copies": max(known[no].copies, 1)}
         for no, why in problems.items()
     ]
 
@@ -113,7 +115,7 @@ def supplemented(hall: Hall, clerk: Clerk, case_no: str, seen: int, came: Sequen
 def expired(hall: Hall, clerk: Clerk, case_no: str, seen: int, reason: str) -> str:
     """补交不来办结: nothing came in the time set; the number of the conclusion notice."""
     check = Check()
-    said = check.text("reason", reason, "办结理由", 500)
+    said = check.text("reason", reason, "办结理由", 500, lines=True)
     check.done()
 
     def act(work: Work) -> str:
@@ -128,7 +130,7 @@ def expired(hall: Hall, clerk: Clerk, case_no: str, seen: int, reason: str) -> s
         tell(hall, work, clerk, CaseConcluded.model_validate(payload))
         paper = {
             "concluded_at": moment(work.now),
-            "result": f"补交不来办结：{said}"[:300],
+            "result": notices.line(f"补交不来办结：{said}"),
             "delivery": "窗口领取",
         }
         return notices.issue(work, clerk, here, "conclusion", paper)

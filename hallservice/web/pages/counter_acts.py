@@ -68,6 +68,7 @@ def _receive(ctx: Context, here: Standing) -> dict[str, Any]:
         "path": "/receive",
         "verb": "接件",
         "identify": True,
+        "may_expire": False,
     }
 
 
@@ -154,7 +155,7 @@ def supplemented_form(ctx: Context) -> Response:
 
 def _supplemented(ctx: Context, here: Standing) -> dict[str, Any]:
     same = {"path": "/supplemented", "verb": "补正材料已收", "identify": False}
-    return _receive(ctx, here) | same
+    return _receive(ctx, here) | same | {"may_expire": here.state == "supplementing"}
 
 
 @pages.post("/cases/{case_no}/supplemented", function=ACCEPT, title="补正续办")
@@ -166,3 +167,15 @@ def supplemented(ctx: Context) -> Response:
     except HallRefused as refusal:
         return ctx.fault(refusal, "counter/receive.html", **_supplemented(ctx, the_case(ctx, ACCEPT)))
     return ctx.redirect(f"/cases/{ctx.path['case_no']}/accept", "补正材料已收，请继续受理。")
+
+
+@pages.post("/cases/{case_no}/expired", function=ACCEPT, title="补正续办")
+def expired(ctx: Context) -> Response:
+    form = ctx.form
+    try:
+        number = supplement.expired(
+            ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), form.one("reason")
+        )
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "counter/receive.html", **_supplemented(ctx, the_case(ctx, ACCEPT)))
+    return back(ctx, f"已按补交不来办结。请打印办结通知书 {number}。")

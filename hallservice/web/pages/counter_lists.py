@@ -37,6 +37,10 @@ FOUND_COLUMNS = (
     Column("环节"), Column("监察", kind="act"), Column("承诺到期", kind="date"),
     Column("申请时间", kind="date"),
 )  # fmt: skip
+REGISTER_COLUMNS = (
+    Column("接件时间", kind="date"), Column("办件编号"), Column("事项"), Column("申请人"), Column("方式"),
+    Column("窗口"), Column("接件人"), Column("状态", kind="act"), Column("承诺到期", kind="date"),
+)  # fmt: skip
 BADGES = {"超期": "bad", "今日到期": "warn", "临期": "warn", "正常": "ok"}
 CASE_NO, ITEM = Filter("case_no", "办件编号"), Filter("item", "事项")
 STATES = [(code, text) for code, text in wording.STATES.items() if code != "draft"]
@@ -86,6 +90,11 @@ def _found(ctx: Context, row: Row, day: date) -> tuple[Cell, ...]:
     return (_link(ctx, row), *who, _supervised(row, day), row.promised_due, local(row.opened_at))
 
 
+def _registered(ctx: Context, row: Row, _day: date) -> tuple[Cell, ...]:
+    who = (row.item_name, row.applicant, label("apply_channel", row.channel), row.window, row.clerk)
+    return (local(row.received_at), _link(ctx, row), *who, _state(row), row.promised_due)
+
+
 # Where a row of a stage leads: straight to its form.
 SCREENS = {
     "prereview": "/prereview", "receive": "/receive", "accept": "/accept", "supplement": "/supplemented",
@@ -94,6 +103,7 @@ SCREENS = {
 TODO = Shape(COLUMNS, (CASE_NO, ITEM, CHANNEL), _waiting, "待办")
 DONE = Shape(DONE_COLUMNS, (CASE_NO, ITEM, STATE), _done, "已办")
 SEARCH = Shape(FOUND_COLUMNS, (CASE_NO, ITEM, STATE, CHANNEL, SINCE, UNTIL), _found, "办件查询")
+REGISTER = Shape(REGISTER_COLUMNS, (CASE_NO, ITEM, STATE, CHANNEL, SINCE, UNTIL), _registered, "服务台账")
 Ask = Callable[[Connection, Wanted, str, int], Page]
 
 
@@ -181,6 +191,14 @@ def done(ctx: Context) -> Response:
         return lists.done(connection, ctx.clerk, wanted, after, size)
 
     return _listed(ctx, DONE, ask)
+
+
+@pages.get("/counter/register", function=_ACTS, title="服务台账", menu=MENU, order=FIRST + 12)
+def register(ctx: Context) -> Response:
+    def ask(connection: Connection, wanted: Wanted, after: str, size: int) -> Page:
+        return lists.register(connection, ctx.clerk, wanted, after, size)
+
+    return _listed(ctx, REGISTER, ask)
 
 
 @pages.get("/counter/search", function="case.view", title="办件查询", menu=MENU, order=FIRST + 11)

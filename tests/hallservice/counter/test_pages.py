@@ -134,9 +134,13 @@ def test_supplement_and_refusal_name_their_fields(desk: Desk, clerk: Visitor) ->
     found = clerk.send("/hall/counter/resume", scanned)
     assert found.headers["location"] == f"/hall/cases/{no}/supplemented"
     assert "上次通知补正：缺副本" in clerk.get(found.headers["location"]).text
+    over = f"/hall/cases/{no}/expired"
+    assert summary(clerk.post(found.headers["location"], over, {"reason": ""}).text) == ["请填写办结理由"]
+    assert clerk.post(found.headers["location"], over, {"reason": "逾期\n未补"}).status_code == 303
+    assert desk.stage(no) == ("concluded", "done")
 
 
-@pytest.mark.req("S0-56", "S0-57")
+@pytest.mark.req("S0-05", "S0-56", "S0-57")
 def test_lists_are_masked_filtered_and_exported(desk: Desk, clerk: Visitor, place: Place) -> None:
     numbers = [desk.opened(PLAIN).case_no for _ in range(3)]
     page = clerk.get("/hall/counter/accept")
@@ -146,6 +150,8 @@ def test_lists_are_masked_filtered_and_exported(desk: Desk, clerk: Visitor, plac
     other = place.visitor().sign_in("other")
     assert numbers[0] not in other.get("/hall/counter/accept").text
     assert "不在您的管辖范围内" in other.get(f"/hall/cases/{numbers[0]}").text
+    assert numbers[0] in clerk.get("/hall/counter/register").text
+    assert numbers[0] not in place.visitor().sign_in("village").get("/hall/counter/register").text
     sheet = clerk.get("/hall/counter/accept?export=1")
     assert sheet.headers["content-type"].endswith("spreadsheetml.sheet") and sheet.content[:2] == b"PK"
     asked = {**clerk.hidden("/hall/counter/search", "/hall/counter/search"), "person": ID_NUMBER}

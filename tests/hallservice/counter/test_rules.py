@@ -70,6 +70,23 @@ def test_every_field_of_the_form_says_what_is_wrong_with_it(desk: Desk) -> None:
     assert desk.core.value("SELECT count(*) FROM case_record") == 0
 
 
+@pytest.mark.parametrize(
+    "name", ["a\u202eb", "甲\n乙", "\x00", "null", "z" + "\u0301" * 9, "\u200b", "甲" * 101]
+)
+def test_what_no_paper_can_carry_is_refused_at_its_field(desk: Desk, name: str) -> None:
+    found = refused(lambda: desk.opened(replace(FORM, name=name, contact_name="乙")))
+    assert [one.field for one in found.faults] == ["name"]
+
+
+def test_full_width_figures_of_an_input_method_are_read(desk: Desk) -> None:
+    wide = str.maketrans("0123456789", "０１２３４５６７８９")
+    form = replace(
+        FORM, document_no=f" {ID_NUMBER.translate(wide)}　", mobile="138 0013 8017".translate(wide)
+    )
+    no = desk.opened(form).case_no
+    assert unmasking.unmask(desk.hall, desk.clerk(), no, "核对").document_no == ID_NUMBER
+
+
 @pytest.mark.req("S3-11")
 def test_no_case_of_an_item_that_is_not_in_force_and_the_version_is_pinned(desk: Desk) -> None:
     no = desk.opened().case_no
