@@ -7,10 +7,11 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import structlog
 from fastapi import Request, Response
 from sqlalchemy import Connection, func, select
 from starlette.responses import StreamingResponse
@@ -21,7 +22,10 @@ from hallservice.people.sessions import Signed
 from hallservice.web.registry import Counted
 from ledger.tables import entry as ledger_entry
 
+log = structlog.get_logger()
+
 TICK = 1.0  # seconds between looks
+SHARE = 10  # pause after a look, in times of what it took
 STALE = 10.0  # seconds after which numbers are counted again although the ledger stood still
 BEAT = 15.0  # seconds between signs of life
 CHECK = 30.0  # seconds between looks whether the session still holds
@@ -34,12 +38,19 @@ Find = Callable[[dict[str, str]], Signed | None]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Numbers of one person, the ledger's size they were counted at, when, and when last looked at."""
+    """Numbers of one person, and when they were looked at."""
 
     numbers: Numbers
+    looked: float
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number, the ledger's size it was counted at, and when."""
+
+    value: int
     size: int
     at: float
-    looked: float
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +68,7 @@ class Board:
     def __init__(self, hall: Hall, counters: Sequence[Counted]) -> None:
         self._hall, self._counters = hall, counters
         self._known: dict[str, Known] = {}
+        self._counted: dict[tuple[str, object], Number] = {}
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
         self._ticker: asyncio.Task[None] | None = None
@@ -73,26 +85,32 @@ class Board:
     def numbers(self, clerk: Clerk) -> Numbers:
         """All of one person."""
         known = self._known.get(clerk.user)
-        if known is None or time.monotonic() - known.looked >= TICK:
-            self.refresh([clerk])
-        return self._known[clerk.user].numbers
+        if known is not None and time.monotonic() - known.looked < TICK:
+            return known.numbers
+        return self.refresh([clerk])[clerk.user]
 
-    def refresh(self, clerks: Iterable[Clerk]) -> None:
+    def refresh(self, clerks: Iterable[Clerk]) -> Mapping[str, Numbers]:
         """Count for these people in one reading."""
+        found: dict[str, Numbers] = {}
         with self._lock, self._hall.hub.store.read() as connection:
             size = connection.scalar(select(func.max(ledger_entry.c.seq))) or 0
-            if len(self._known) > 10 * MOST:
+            if len(self._counted) > 100 * MOST:
                 self._known.clear()
+                self._counted.clear()
             for clerk in clerks:
-                self._known[clerk.user] = self._counted(connection, clerk, size)
+                held = [counter for counter in self._counters if clerk.may(counter.function)]
+                numbers = {one.name: self._number(connection, one, clerk, size) for one in held}
+                self._known[clerk.user] = Known(numbers, time.monotonic())
+                found[clerk.user] = numbers
+        return found
 
-    def _counted(self, connection: Connection, clerk: Clerk, size: int) -> Known:
-        now, known = time.monotonic(), self._known.get(clerk.user)
-        if known is not None and known.size == size and now - known.at < STALE:
-            return replace(known, looked=now)
-        held = [counter for counter in self._counters if clerk.may(counter.function)]
-        numbers = {counter.name: counter.count(connection, clerk) for counter in held}
-        return Known(numbers, size, now, now)
+    def _number(self, connection: Connection, counter: Counted, clerk: Clerk, size: int) -> int:
+        """Counted anew only when something happened since, or after a while."""
+        key, now = counter.key(clerk), time.monotonic()
+        kept = self._counted.get(key)
+        if kept is None or kept.size != size or now - kept.at >= STALE:
+            kept = self._counted[key] = Number(counter.count(connection, clerk), size, now)
+        return kept.value
 
     async def listen(self, clerk: Clerk, run: Run) -> Listener | None:
         """A stream begins; None when there are too many."""
@@ -110,15 +128,22 @@ class Board:
 
     async def _tick(self, run: Run) -> None:
         while self._listeners:
-            listeners = list(self._listeners)
-            people = {listener.clerk.user: listener.clerk for listener in listeners}
-            await run(partial(self.refresh, list(people.values())))
-            for listener in listeners:
-                known = self._known.get(listener.clerk.user)
-                if known is not None and known.numbers != listener.numbers:
-                    listener.numbers = known.numbers
-                    listener.changed.set()
-            await asyncio.sleep(TICK)
+            begun = time.monotonic()
+            try:
+                await self._look(run)
+            except Exception:  # the boundary of the task: who watches is told at the next look
+                log.exception("live_counts_failed")
+            await asyncio.sleep(max(TICK, SHARE * (time.monotonic() - begun)))
+
+    async def _look(self, run: Run) -> None:
+        """Tell each listener whose numbers have changed."""
+        people = {listener.clerk.user: listener.clerk for listener in self._listeners}
+        await run(partial(self.refresh, list(people.values())))
+        for listener in list(self._listeners):
+            known = self._known.get(listener.clerk.user)
+            if known is not None and known.numbers != listener.numbers:
+                listener.numbers = known.numbers
+                listener.changed.set()
 
 
 def told(numbers: Numbers) -> str:
@@ -160,9 +185,12 @@ async def _events(
                 yield ": beat\n\n"
             if time.monotonic() - checked > CHECK:
                 checked = time.monotonic()
-                if await run(find) is None:
+                signed = await run(find)
+                if signed is None:
                     yield "event: over\ndata: {}\n\n"
                     return
+                if not isinstance(signed, Response):  # else too busy to look
+                    listener.clerk = signed.clerk
     finally:
         board.leave(listener)
 

@@ -52,11 +52,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A number shown behind menu entries: `(12)`."""
+    """A number shown behind menu entries: `(12)`. `shared`: it follows from nothing but the paths under which
+    the function is held, so that all who hold it there are told the same."""
 
     name: str
     function: str
     count: Counter
+    shared: bool = False
+
+    def key(self, clerk: Clerk) -> tuple[str, object]:
+        """For whom else a number counted for this person holds."""
+        return self.name, clerk.scopes[self.function] if self.shared else clerk.user
 
 
 class Pages:
@@ -113,11 +119,12 @@ class Pages:
             )
         )
 
-    def counter(self, name: str, function: str) -> Callable[[Counter], Counter]:
-        """A live number for those who hold `function`; called at most once a second for each of them."""
+    def counter(self, name: str, function: str, *, shared: bool = False) -> Callable[[Counter], Counter]:
+        """A live number for those who hold `function`; called at most once a second for each of them, with
+        `shared` for each subtree in which it is held."""
 
         def declare(count: Counter) -> Counter:
-            self.counters.append(Counted(name, function, count))
+            self.counters.append(Counted(name, function, count, shared))
             return count
 
         return declare

@@ -174,7 +174,7 @@ def _count(stage: str) -> Callable[[Connection, Clerk], int]:
 
 _ACTS = ("counter.apply", "counter.accept", "counter.fee", "counter.deliver")
 for _at, _stage in enumerate(lists.COUNTER):
-    pages.counter(f"counter.{_stage}", "case.view")(_count(_stage))
+    pages.counter(f"counter.{_stage}", "case.view", shared=True)(_count(_stage))
     pages.get(
         f"/counter/{_stage}",
         function=_ACTS,

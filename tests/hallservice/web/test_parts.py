@@ -1,10 +1,16 @@
 """Parts of the frame by themselves: cells are text, marks are ours, sealed values open for one purpose."""
 
 from markupsafe import Markup
+from sqlalchemy import Connection
 
+from hallservice.hall import Hall
+from hallservice.people.clerk import Clerk
 from hallservice.web.guard import Vault
 from hallservice.web.lists import Badge, Column, Filter, Link, Paging, asked, table_rows
+from hallservice.web.live import Board
+from hallservice.web.registry import Counted
 from hallservice.web.visit import local
+from tests.hallservice.world import clerk_of_role
 
 EVIL = "<script>\"'&"
 SAFE = "&lt;script&gt;&quot;&#x27;&amp;"
@@ -67,3 +73,24 @@ def test_a_way_back_is_a_path_of_ours() -> None:
         "/" + "a" * 2000,
     ):
         assert local(elsewhere) == "/"
+
+
+def test_a_shared_number_is_counted_once_for_all_who_hold_it_there(hall: Hall) -> None:
+    asked_: list[str] = []
+
+    def count(_connection: Connection, clerk: Clerk) -> int:
+        asked_.append(clerk.name)
+        return len(asked_)
+
+    people = [clerk_of_role(hall, name) for name in ("clerk", "clerk2", "other")]
+    shared = Board(hall, [Counted("n", "case.view", count, shared=True)])
+    found = shared.refresh(people)
+    assert asked_ == ["窗口甲", "窗口丙"]  # two in one county's hall, one in another's
+    assert [found[one.user]["n"] for one in people] == [1, 1, 2]
+    assert shared.numbers(people[1]) == {"n": 1} and len(asked_) == 2
+    asked_.clear()
+    Board(hall, [Counted("n", "case.view", count)]).refresh(people)
+    assert asked_ == ["窗口甲", "窗口乙", "窗口丙"]
+    hall.write(lambda work: hall.record(work, people[0], "hall.sample", "x", {}))
+    shared.refresh(people[:1])
+    assert asked_[3:] == ["窗口甲"]  # something happened
