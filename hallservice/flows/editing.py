@@ -14,6 +14,7 @@ from hallservice.approval.definition import LEVELS, FactField
 from hallservice.refusals import HallRefused
 
 Json = dict[str, Any]
+LOST = "找不到要修改的位置，请刷新后再改"
 New = Literal["step", "parallel", "choice", "sub", "hand_up", "hand_down"]
 NEW: Mapping[New, str] = {
     "step": "环节", "parallel": "并行（几路同时办理）", "choice": "选择（按条件走其中一路）",
@@ -28,12 +29,14 @@ _PART = re.compile(r"\.?([a-z]+)|\[(\d+)\]")
 
 def keys_of(path: str) -> list[str | int]:
     """`body.parts[0]` as the members and numbers that lead there; HallRefused not_found."""
+    if not path.startswith("body"):
+        raise HallRefused("not_found", LOST)
     found: list[str | int] = []
     at = 0
     while at < len(path):
         part = _PART.match(path, at)
         if part is None:
-            raise HallRefused("not_found", "找不到要修改的位置，请刷新后再改")
+            raise HallRefused("not_found", LOST)
         found.append(part[1] or int(part[2]))
         at = part.end()
     return found
@@ -46,7 +49,7 @@ def at_path(draft: Json, path: str) -> Any:
         for key in keys_of(path):
             here = here[key]
     except (KeyError, IndexError, TypeError):
-        raise HallRefused("not_found", "找不到要修改的位置，请刷新后再改") from None
+        raise HallRefused("not_found", LOST) from None
     return here
 
 
@@ -155,14 +158,17 @@ def added(draft: Json, path: str, inside: bool, kind: str) -> tuple[Json, str]:
         raise HallRefused("not_found", "没有这种环节")
     made = deepcopy(draft)
     where, at, lane = _place(made, path, inside)
+    row = at_path(made, where)
+    if not (isinstance(row, list) and 0 <= at <= len(row)):
+        raise HallRefused("not_found", LOST)
     level = level_at(made, where)
     block = _fresh(made, kind, level)
     if lane == "branches":
         block = block if kind == "sub" else {"block": "serial", "parts": [block]}
     elif lane == "cases":
-        row = {"block": "serial", "parts": [block]}
-        block = {"name": f"情形 {at + 1}", "when": {"test": "and", "of": []}, "then": row}
-    at_path(made, where).insert(at, block)
+        then = {"block": "serial", "parts": [block]}
+        block = {"name": f"情形 {at + 1}", "when": {"test": "and", "of": []}, "then": then}
+    row.insert(at, block)
     return tidied(made), f"{where}[{at}]"
 
 
@@ -173,7 +179,8 @@ def _place(draft: Json, path: str, inside: bool) -> tuple[str, int, str]:
     if not inside:
         where, at = parent_of(path)
         owner = at_path(draft, where.rsplit(".", 1)[0])
-        lane = {"parallel": "branches", "choice": "cases"}.get(str(owner.get("block")), "parts")
+        of = owner.get("block") if isinstance(owner, dict) else None
+        lane = {"parallel": "branches", "choice": "cases"}.get(str(of), "parts")
         return where, at + 1, lane
     block = at_path(draft, path)
     kind = block.get("block") if isinstance(block, dict) else None
@@ -181,7 +188,8 @@ def _place(draft: Json, path: str, inside: bool) -> tuple[str, int, str]:
         "parallel": (f"{path}.branches", "branches"), "choice": (f"{path}.branches", "cases"),
         "serial": (f"{path}.parts", "parts"), None: (f"{path}.then.parts", "parts"),
     }.get(kind, (f"{path}.body.parts", "parts"))  # fmt: skip
-    return where, len(at_path(draft, where)), lane
+    row = at_path(draft, where)
+    return where, len(row) if isinstance(row, list) else -1, lane
 
 
 def _fresh(draft: Json, kind: str, level: str) -> Json:
@@ -224,7 +232,7 @@ def changed(draft: Json, path: str, values: Mapping[str, Any]) -> Json:
     made = deepcopy(draft)
     block = at_path(made, path)
     if not isinstance(block, dict):
-        raise HallRefused("not_found", "找不到要修改的位置，请刷新后再改")
+        raise HallRefused("not_found", LOST)
     block.update(values)
     return tidied(made)
 
