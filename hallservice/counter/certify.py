@@ -11,7 +11,7 @@ from canonical.messages import CaseConcluded, CaseStep, CertificateRequested
 from exchange.clocks import today
 from exchange.store.tables import document
 from exchange.store.work import Work
-from hallservice.counter import notices
+from hallservice.counter import notices, standards
 from hallservice.counter.form import Check
 from hallservice.counter.standing import Standing, begin, handled, moment, tell
 from hallservice.counter.tables import hall_certificate
@@ -41,7 +41,8 @@ NO_PLACE = "服务窗口"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The form: dates as typed; `fields` are what the certificate type defines (name, value)."""
+    """The form: dates as typed; `fields` are what the certificate type defines (name, value); what the case
+    says itself may be left blank."""
 
     name: str
     valid_from: str = ""
@@ -75,10 +76,8 @@ def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> 
         last = check.day("valid_to", asked.valid_to, "有效期止", required=False)
         if last is not None and last < first:
             check.fault("valid_to", "before", "有效期止不能早于有效期起")
-        fields = [
-            {"name": key, "value": check.text(f"field-{key}", value, key, 1000)}
-            for key, value in asked.fields
-        ]
+        standard = standards.known(work.connection, here.item["certificate_type"])
+        fields = standards.filled(check, standard, dict(asked.fields), here.case)
         check.done()
         ident = new_id(work.now)
         said = _said(work, here, ident, name, first, last)

@@ -14,9 +14,11 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    cast,
     false,
     func,
     literal,
+    null,
     or_,
     select,
     tuple_,
@@ -87,7 +89,7 @@ SHOWN = (
     C.state, C.stage, _text(C.promised_due).label("promised"), _text(C.statutory_due).label("statutory"),
     C.updated_at, _text(C.window).label("at_window"), _text(C.clerk).label("by_clerk"), C.region,
 )  # fmt: skip
-NOT_HANDLED = literal(None, Float).label("handled_at")
+NOT_HANDLED = cast(null(), Float).label("handled_at")
 NOT_CLAIMED = literal("").label("claimed_by")
 
 

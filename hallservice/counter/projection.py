@@ -49,9 +49,9 @@ def project(work: Work, key: bytes, case_no: str, entry: int) -> None:
     receipt = run(work.connection, _RECEIPT, {"of": case_no}).first()
     row = row_of(case._asdict(), receipt._asdict() if receipt else None, _path(work, case.org), key, entry)
     if run(work.connection, _KNOWN, {"of": case_no}).first() is None:
-        work.connection.execute(_NEW, row)
+        run(work.connection, _NEW, row)
     else:
-        work.connection.execute(_CHANGE, {**row, "of": case_no})
+        run(work.connection, _CHANGE, {**row, "of": case_no})
 
 
 def rebuild(work: Work, key: bytes) -> int:

@@ -18,7 +18,7 @@ from canonical.messages import (
     Payload,
 )
 from exchange.reacting.occasion import Occasion, Reaction
-from hallservice.counter import materials
+from hallservice.counter import materials, standards
 from hallservice.counter.projection import MOVING, project
 from hallservice.counter.tables import hall_certificate, hall_fee, hall_found, hall_parcel
 
@@ -105,6 +105,8 @@ def _keep(occasion: Occasion, case_no: str, one: FoundCertificate) -> None:
 
 REACTIONS: Mapping[str, tuple[Reaction, ...]] = {
     **dict.fromkeys(MOVING, (keep_row,)),
+    "case.accepted.v1": (keep_row, standards.ask),
+    "certificate.schema.v1": (standards.keep,),
     "fee.noticed.v1": (follow_fee, keep_row),
     "fee.paid.v1": (follow_fee, keep_row),
     "fee.reversed.v1": (follow_fee, keep_row),

@@ -162,6 +162,14 @@ hall_certificate = Table(
     Index("hall_certificate_case", "case_no"),
 )  # fmt: skip
 
+hall_certificate_type = Table(
+    "hall_certificate_type", metadata,               # field standards of the certificate library
+    Column("type_code", String(21), primary_key=True),
+    Column("version", String(20), nullable=False),
+    Column("fields", JSON(none_as_null=True)),       # null: asked, not answered yet
+    Column("asked_at", Float, nullable=False),
+)  # fmt: skip
+
 hall_parcel = Table(
     "hall_parcel", metadata,
     Column("request_id", String(64), primary_key=True),

@@ -1,0 +1,69 @@
+"""The counter's way and its lists on PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from exchange.app.opening import ensure_keys
+from exchange.app.postgres import PostgresNode
+from exchange.app.settings import load_settings
+from hallservice.counter import accept, lists, progress, projection, supplement
+from hallservice.counter.lists import Wanted
+from hallservice.counter.materials import Seen
+from tests.exchange.core.rig import ITEM, Core, service_item
+from tests.exchange.core.test_store_postgres import close, on_postgres
+from tests.hallservice.counter.conftest import FEES, MATERIALS, TYPE
+from tests.hallservice.counter.counter import WHOLE, Desk
+from tests.hallservice.world import build, clerk_of_role, hall_of
+
+
+@pytest.fixture
+def desk(postgres: PostgresNode, tmp_path: Path) -> Iterator[Desk]:
+    """A hall whose store is in PostgreSQL."""
+    admin = create_engine(postgres.url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE counter"))
+    core = built(postgres.url.rpartition("/")[0] + "/counter", tmp_path)
+    hall = hall_of(core)
+    yield Desk(hall, core, lambda role: clerk_of_role(hall, role))
+    close(core.hub.store)
+    with admin.connect() as connection:
+        connection.execute(text("DROP DATABASE counter WITH (FORCE)"))
+    admin.dispose()
+
+
+def built(url: str, folder: Path) -> Core:
+    ensure_keys(load_settings(environ={"TONGBAN_STATE": str(folder / "made")}))
+    core = on_postgres(url, folder, folder / "made" / "keys")
+    core.party("hall")
+    core.catalogue(service_item(ITEM, materials=MATERIALS, fees=FEES, certificate_type=TYPE))
+    build(core)
+    return core
+
+
+def test_the_same_on_postgresql(desk: Desk) -> None:
+    opened = desk.opened(seen=(Seen(1, "received", checked=(1, 2, 3)),))
+    no = opened.case_no
+    supplement.notify(desk.hall, desk.clerk(), no, desk.seen(no), {2: "缺"}, (), "不齐")
+    supplement.supplemented(desk.hall, desk.clerk(), no, desk.seen(no), [Seen(2, "received", checked=(1,))])
+    other = desk.opened().case_no
+    with desk.core.hub.store.read() as connection:
+        clerk = desk.clerk_as("clerk")
+        first = lists.todo(connection, clerk, "accept", size=1)
+        rest = lists.todo(connection, clerk, "accept", Wanted(item="食品"), after=first.next, size=1)
+        assert {row.case_no for row in (*first.rows, *rest.rows)} == {no, other}
+        assert lists.counts(connection, clerk)["accept"] == 2
+        assert lists.counts(connection, desk.clerk_as("other"))["accept"] == 0
+        assert (
+            len(lists.done(connection, clerk).rows)
+            == len(lists.register(connection, clerk, Wanted()).rows)
+            == 2
+        )
+    accept.accept(desk.hall, desk.clerk(), no, desk.seen(no), WHOLE)
+    assert progress.of(desk.hall, no, opened.query_password, "10.0.0.1").state == "已受理"
+    before = desk.core.rows("SELECT * FROM hall_case ORDER BY case_no")
+    desk.hall.write(lambda work: projection.rebuild(work, desk.core.hub.pseudonym_key))
+    assert desk.core.rows("SELECT * FROM hall_case ORDER BY case_no") == before
+    assert desk.hall.write(lambda work: projection.refresh(work, desk.core.hub.pseudonym_key)) == 0
