@@ -1,5 +1,5 @@
-"""Field standards of certificate types: asked of the library with the first acceptance of a day, kept, and filled
-in when a certificate is asked for (S3-99)."""
+"""Field standards of certificate types: asked of the library with the first acceptance of a day, kept, and
+filled in when a certificate is asked for (S3-99)."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from canonical.codes import code_list
 from canonical.regions import full_name, regions
 from canonical.values import RegionCode
-from hallservice.counter import certify, charge, deliver, evaluate, paying
+from hallservice.counter import certify, charge, deliver, evaluate, paying, standards
 from hallservice.counter.evaluate import TAGS, Rating
 from hallservice.counter.fees import Standard
 from hallservice.counter.standing import Standing
@@ -112,10 +112,29 @@ def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
         "facts": facts(here),
         "certificate": certificate_facts(made) if made else (),
         "name": here.item.get("result_name") or here.row["item_name"],
+        "fields": _fields(ctx, here),
         "may_ask": decided and known["granted"] and bool(here.item.get("certificate_type")) and made is None,
         "may_conclude": here.state == "certified" or (decided and made is None),
         "deliveries": options("delivery_mode"),
     }
+
+
+def _fields(ctx: Context, here: Standing) -> list[dict[str, Any]]:
+    """The fields the certificate's type wants, as the form asks them."""
+    code = here.item.get("certificate_type")
+    standard = ctx.hall.read(lambda connection: standards.known(connection, code)) if code else None
+    said = standards.own(here.case)
+    return [
+        {
+            "name": standards.field_name(one.name),
+            "label": one.label,
+            "type": "date" if one.kind == "date" else "text",
+            "required": one.required and one.name not in said,
+            "hint": "不填则按申请信息填写" if one.name in said else "",
+            "maxlength": one.length,
+        }
+        for one in standard or ()
+    ]
 
 
 def _done(
@@ -133,7 +152,9 @@ def certificate_asked(ctx: Context) -> Response:
     form = ctx.form
 
     def act() -> str:
-        asked = certify.Asked(form.one("name"), form.one("valid_from"), form.one("valid_to"))
+        start = standards.field_name("")
+        fields = tuple((name.removeprefix(start), form.one(name)) for name in form if name.startswith(start))
+        asked = certify.Asked(form.one("name"), form.one("valid_from"), form.one("valid_to"), fields)
         certify.request(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), asked)
         return "已向电子证照系统申请制证。"
 
