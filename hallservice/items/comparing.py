@@ -23,7 +23,8 @@ class Difference:
 def compared(list_: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> list[Difference]:
     """Every element that says something in either."""
     before = old or {}
-    found = [_element(one, before, new) for one in ELEMENTS[list_]]
+    said = [one for one in ELEMENTS[list_] if one.name != "effective_on" or new.get("effective_on")]
+    found = [_element(one, before, new) for one in said]
     for group in GROUPS[list_]:
         found += _group(group, before.get(group.name, ()), new.get(group.name, ()))
     return [one for one in found if one.old or one.new]

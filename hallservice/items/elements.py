@@ -35,7 +35,7 @@ class Element:
             return labels(self.codes, value) if self.codes else "、".join(map(str, value))
         if self.kind == "yes":
             return "是" if value == "1" else "否"
-        found = dict(self.choices) if self.kind == "choice" and (self.codes or self.given) else {}
+        found = dict(self.choices) if self.codes or self.given else {}
         return found.get(str(value or ""), str(value or ""))
 
 
@@ -48,7 +48,8 @@ DIRECTORY_ELEMENTS = (
     Element("above", "主项编码", longest=12, section=_BASIC, hint="子项填写主项的 12 位基本编码，主项不填"),
     Element("legal_basis", "设定依据", "long", longest=4000, required=True, section=_BASIC),
     Element("levels", "行使层级", "choices", "service_level", required=True, section=_BASIC),
-    Element("category", "目录分类", longest=24, section=_BASIC, hint="镇（街）、村（社区）行使的事项必填"),
+    Element("category", "目录分类", codes="directory_category", longest=24, section=_BASIC,
+            hint="镇（街）、村（社区）行使的事项必填"),
     Element("effective_on", "生效日期", "day", longest=10, section=_BASIC, hint="不填为发布之日"),
 )  # fmt: skip
 IMPLEMENTATION_ELEMENTS = (
@@ -56,7 +57,7 @@ IMPLEMENTATION_ELEMENTS = (
     Element("name", "事项名称", "fixed", section=_BASIC),
     Element("kind", "事项类型", "fixed", "item_type", section=_BASIC),
     Element("legal_basis", "设定依据", "fixed", section=_BASIC),
-    Element("category", "目录分类", "fixed", section=_BASIC),
+    Element("category", "目录分类", "fixed", "directory_category", section=_BASIC),
     Element("local_code", "本地编码", longest=50, section=_BASIC, hint="字母、数字和短横，可不填"),
     Element("region", "行政区划", longest=12, required=True, section=_BASIC,
             hint="行使本事项的区划 12 位代码，决定行使层级"),

@@ -81,8 +81,8 @@ def _wanted(wanted: Wanted) -> list[ColumnElement[bool]]:
     found: tuple[tuple[str, ColumnElement[bool]], ...] = (
         (wanted.words, _words(wanted.words)),
         (wanted.department, or_(_like(_O.c.name, wanted.department), _I.c.org == wanted.department)),
-        (wanted.kind, _code("item_type", wanted.kind) == _KIND),
-        (wanted.level, _code("service_level", wanted.level) == _LEVEL),
+        (wanted.kind, _KIND.in_((_code("item_type", wanted.kind),))),
+        (wanted.level, _LEVEL.in_((_code("service_level", wanted.level),))),
         (wanted.state, _I.c.state == wanted.state),
         (wanted.category, _T.c.category == wanted.category),
         (wanted.source, (_I.c.origin != PROVINCE) if wanted.source == "hall" else (_I.c.origin == PROVINCE)),

@@ -32,7 +32,7 @@ def value(one: Element, said: str) -> str | list[str]:
         return [_code(one, part) for part in parts(said)]
     if one.kind == "yes":
         return {"是": "1", "1": "1", "否": "", "0": ""}.get(said, said)
-    return _code(one, said) if one.kind == "choice" else said
+    return _code(one, said) if one.kind == "choice" or one.codes else said
 
 
 def _code(one: Element, said: str) -> str:

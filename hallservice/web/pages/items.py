@@ -153,7 +153,8 @@ def _guide(ctx: Context, connection: Connection, code: str, version: int | None)
     here = next((one for one in kept if one.version == number), None)
     flow = _flow(connection, code, content)
     values: dict[str, Any] = {
-        "item": {"conditions": None, "flow": None, "fee_basis": None} | content, "found": found[0], "kept": here, "versions": kept, "number": number, "flow": flow,
+        "item": {"conditions": None, "flow": None, "fee_basis": None} | content,
+        "found": found[0], "kept": here, "versions": kept, "number": number, "flow": flow,
         "facts": _facts(content, here), "materials": _materials(content, setup),
         "fees": _fees(content, setup), "situations": _situations(setup), "badge": badge(content["state"]),
         "old": number != found[0].version,
@@ -165,7 +166,7 @@ def _guide(ctx: Context, connection: Connection, code: str, version: int | None)
 def _facts(content: Mapping[str, Any], kept: Kept | None) -> list[tuple[str, object]]:
     region = content.get("village") or content.get("town") or content["region"]
     known = regions().get(region)
-    return [
+    told: list[tuple[str, object]] = [
         ("实施编码", content["code"]), ("实施主体", content["organisation"]),
         ("事项类型", label("item_type", content["kind"])),
         ("行使层级", label("service_level", content["level"])),
@@ -183,6 +184,7 @@ def _facts(content: Mapping[str, Any], kept: Kept | None) -> list[tuple[str, obj
         ("发布版本", content["version"]), ("目录编码", content["catalog_code"]),
         ("本地编码", kept.content.get("local_code") if kept else None),
     ]  # fmt: skip
+    return [(name, said) for name, said in told if said not in (None, "")]
 
 
 def _materials(content: Mapping[str, Any], setup: Setup) -> list[tuple[Cell, ...]]:

@@ -111,23 +111,23 @@ def begin(ctx: Context) -> Response:
     parts = form.one("parts")
     try:
         made = drafts.begin(
-            ctx.hall, ctx.clerk, form.one("act"), form.one("list"), [one for one in codes if one],
+            ctx.hall, ctx.clerk, form.one("how"), form.one("list"), [one for one in codes if one],
             org=form.one("org"), on=form.one("on"),
             parts=int(parts) if parts in map(str, range(2, 11)) else 2,
         )  # fmt: skip
     except HallRefused as refusal:
         return ctx.fault(refusal, "items/begin.html", **_begin(ctx, form.one))
-    first = form.one("act") in ("add", "change")
+    first = form.one("how") in ("add", "change")
     return ctx.redirect(f"/items/changes/{made}" + ("/lines/1" if first else ""), "已建立草稿")
 
 
 def _begin(ctx: Context, said: Any) -> dict[str, Any]:
     bodies = ctx.hall.read(lambda connection: search(connection, ctx.clerk, "", EDIT, 300))
-    list_, act = said("list", IMPLEMENTATION), said("act", "add")
+    list_, how = said("list", IMPLEMENTATION), said("how", "add")
     return {
         "lists": list(LISTS.items()),
         "acts": [(code, text) for code, text in ACTS.items() if code != "import"],
-        "orgs": [(one.code, one.name) for one in bodies], "list": list_, "act": act,
+        "orgs": [(one.code, one.name) for one in bodies], "list": list_, "how": how,
         "codes": said("code") or said("codes"), "org": said("org", ctx.clerk.unit or ctx.clerk.org),
     }  # fmt: skip
 

@@ -1,0 +1,61 @@
+"""An item goes through the pages: begun, saved unfinished, finished, reviewed, in force; a sheet goes in."""
+
+import html
+import re
+
+import pytest
+
+from hallservice.items import layout, workbooks
+from hallservice.items.elements import blank
+from hallservice.web.registry import shipped
+from tests.hallservice import world
+from tests.hallservice.items.samples import ENTRY, Lists
+from tests.hallservice.items.staff import MORE
+from tests.hallservice.web.webrig import Visitor, mounted, served
+
+NEW = "/hall/items/begin"
+TYPED = {name: said for name, said in ENTRY.items() if isinstance(said, str)} | {"levels": ["county", "town"]}
+
+
+def _at(answer: object) -> str:
+    """Where a redirect leads."""
+    assert answer.status_code == 303, answer.text  # type: ignore[attr-defined]
+    return str(answer.headers["location"])  # type: ignore[attr-defined]
+
+
+def _imported(editor: Visitor) -> str:
+    form = "/hall/items/import"
+    rows = [("", blank("directory") | ENTRY | {"name": name}) for name in ("一号备案", "")]
+    body = workbooks.write(layout.sheets("directory", rows))
+    fields = editor.hidden(form, form) | {"list": "directory", "org": "441402-scj"}
+    files = {"file": ("目录.xlsx", body, "application/octet-stream")}
+    return editor.get(_at(editor.http.post(form, data=fields, files=files))).text
+
+
+@pytest.mark.req("S3-03", "S3-04")
+def test_an_entry_goes_through_the_pages(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in MORE:
+        monkeypatch.setitem(world.LOGINS, name, f"ceshi.{name}")
+    with served(mounted(lists.hall, features=shipped())) as place:
+        editor = place.visitor().sign_in("editor")
+        line = _at(editor.post(NEW, NEW, {"list": "directory", "how": "add", "org": "441402-scj"}))
+        change = line.removesuffix("/lines/1")
+        unfinished = editor.get(_at(editor.post(line, line, {**TYPED, "name": "", "do": "save"}))).text
+        assert "错误：请填写事项名称" in html.unescape(unfinished) and ENTRY["legal_basis"] in unfinished
+        refused = editor.post(change, change, {"do": "submit"})
+        assert refused.status_code == 422 and "请填写事项名称" in refused.text
+        assert _at(editor.post(line, line, {**TYPED, "do": "save"})) == change
+        stale = editor.post(change, change, {"do": "submit", "revision": "1"})
+        assert stale.status_code == 409, "another version was shown"
+        assert _at(editor.post(change, change, {"do": "submit"})) == change
+        assert editor.get("/hall/items/review").status_code == 403
+        for who in ("staffing", "lawyer"):
+            reviewer = place.visitor().sign_in(who)
+            assert change.removeprefix("/hall") in reviewer.get("/hall/items/review").text
+            nothing = reviewer.post(change, change, {"do": "return", "words": ""})
+            assert nothing.status_code == 422 and "请写明退回的理由" in nothing.text
+            assert _at(reviewer.post(change, change, {"do": "pass"})) == "/hall/items/review"
+        code = lists.core.value("SELECT code FROM hall_item")
+        assert f"{code}</a>" in place.visitor().sign_in("clerk").get("/hall/items/directory").text
+        told = re.sub(r"\s+", "", _imported(editor))
+        assert '目录清单</td><tdclass="num">3</td><td>事项名称</td><td>请填写事项名称' in told
