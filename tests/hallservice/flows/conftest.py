@@ -1,43 +1,20 @@
-"""A hall whose hub starts and ends processes, and cases that were accepted at its counter."""
+"""Cases that were accepted at the counter, by the messages alone."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from canonical.messages import CaseAccepted, CaseApplied
-from exchange.reactions import STANDARD, Reactions
-from hallservice.flows.starting import REACTIONS
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
-from tests.exchange.core.rig import ORG, PLAIN_ITEM, Core, Story, case_number
-from tests.hallservice.world import clerk_of_role, hall_of
-
-
-def with_processes(core: Core) -> Core:
-    """The hub with what follows from messages in processes."""
-    if any(one in STANDARD.table.get(kind, ()) for kind, ours in REACTIONS.items() for one in ours):
-        return core
-    kinds = [*STANDARD.table, *(kind for kind in REACTIONS if kind not in STANDARD.table)]
-    table = {kind: (*core.hub.reactions.table.get(kind, ()), *REACTIONS.get(kind, ())) for kind in kinds}
-    object.__setattr__(core.hub, "reactions", Reactions(table))
-    return core
+from tests.exchange.core.rig import ORG, PLAIN_ITEM, Story, case_number
+from tests.hallservice.world import clerk_of_role
 
 
 @pytest.fixture
-def hub(hub: Core) -> Core:
-    return with_processes(hub)
-
-
-@pytest.fixture
-def hall(hub: Core) -> Hall:
-    return hall_of(hub)
-
-
-@pytest.fixture
-def accepted(hall: Hall, clerk_as: Callable[[str], Clerk]) -> Callable[..., Story]:
+def accepted(hall: Hall) -> Callable[..., Story]:
     """A case applied for and accepted at a window."""
-    return lambda serial=1, by="clerk", **over: accept(hall, clerk_as(by), serial, **over)
+    return lambda serial=1, by="clerk", **over: accept(hall, as_(hall, by), serial, **over)
 
 
 def accept(hall: Hall, clerk: Clerk, serial: int, item: str = PLAIN_ITEM, **over: object) -> Story:
@@ -52,6 +29,3 @@ def accept(hall: Hall, clerk: Clerk, serial: int, item: str = PLAIN_ITEM, **over
 
 def as_(hall: Hall, role: str) -> Clerk:
     return clerk_of_role(hall, role)
-
-
-__all__ = ["accept", "as_", "replace", "with_processes"]

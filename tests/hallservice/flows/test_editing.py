@@ -1,4 +1,4 @@
-"""The editor's moves: whatever is done in whatever order, the draft stays one that can be edited and checked."""
+"""The editor's moves: whatever is done in whatever order, the draft can be edited on and checked."""
 
 import json
 from random import Random
@@ -91,7 +91,8 @@ def test_a_place_that_is_not_there_is_refused() -> None:
     ]
     acts = (
         lambda path: editing.moved(draft, path, 1), lambda path: editing.removed(draft, path),
-        lambda path: editing.added(draft, path, False, "step"), lambda path: editing.added(draft, path, True, "sub"),
+        lambda path: editing.added(draft, path, False, "step"),
+        lambda path: editing.added(draft, path, True, "sub"),
         lambda path: editing.changed(draft, path, {"name": "名"}),
     )  # fmt: skip
     for _ in range(4000):
