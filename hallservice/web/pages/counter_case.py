@@ -67,9 +67,13 @@ ACTS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "accept": (("counter.accept", "/accept", "受理、补正、不予受理", "A"),),
     "supplement": (("counter.accept", "/supplemented", "补正续办", "A"),),
     "fee": (("counter.fee", "/fee", "核价与缴费", "A"),),
-    "certificate": (("counter.deliver", "/certificate", "制证与办结", "A"),),
+    "certificate": (
+        ("counter.deliver", "/certificate", "制证与办结", "A"),
+        ("counter.deliver", "/overlay", "套打", "O"),
+    ),
     "deliver": (
         ("counter.deliver", "/deliver", "送达", "A"),
+        ("counter.deliver", "/overlay", "套打", "O"),
         ("counter.deliver", "/evaluate", "评价", "V"),
     ),
     "done": (("counter.deliver", "/evaluate", "评价", "V"),),

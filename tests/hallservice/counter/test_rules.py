@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from hallservice.counter import (
     lists,
     materials,
     notices,
+    overlay,
     prereview,
     progress,
     projection,
@@ -38,6 +39,7 @@ from hallservice.counter.prereview import Review
 from hallservice.counter.projection import hashed
 from hallservice.counter.receive import IdCard
 from hallservice.items.tables import hall_item
+from hallservice.papers.overlay import shipped_layouts
 from hallservice.refusals import FormRefused, HallRefused
 from hallservice.uploads import check
 from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, START, Story, case_number, service_item
@@ -396,6 +398,33 @@ def test_a_notice_is_printed_on_demand_counted_and_the_same_bytes(desk: Desk) ->
         for row in desk.core.rows("SELECT doc_no FROM hall_notice ORDER BY issued_at, kind DESC")
     ]
     assert numbers == ["（441402）收字〔2026〕000001号", "（441402）受字〔2026〕000001号"]
+
+
+@pytest.mark.req("S3-45")
+def test_overlay_printing_fills_what_the_case_knows_and_is_recorded(desk: Desk) -> None:
+    layout = shipped_layouts()["food-permit"]
+    early = desk.accepted()
+    placed: list[Mapping[str, str]] = []
+
+    def place(
+        _layout: Any, values: Mapping[str, str], _at: Any, shift: tuple[float, float]
+    ) -> tuple[bytes, str]:
+        placed.append({**values, "shift": str(shift)})
+        return b"%PDF-", "d" * 64
+
+    asked = overlay.Asked({"permit_no": "JY14414", "address": "江南路 1 号"}, "1.5", "-2")
+    found = refused(lambda: overlay.printed(desk.hall, desk.clerk(), early, layout, asked, place))
+    assert found.code == "too_early" and not placed
+    no = desk.decided(PLAIN)
+    assert overlay.printed(desk.hall, desk.clerk(), no, layout, asked, place) == b"%PDF-"
+    assert (placed[0]["operator"], placed[0]["permit_no"]) == (NAME, "JY14414")
+    assert placed[0]["shift"] == "(1.5, -2.0)"
+    wrong = overlay.Asked({}, "far")
+    assert (
+        refused(lambda: overlay.printed(desk.hall, desk.clerk(), no, layout, wrong, place)).faults[0].field
+        == "right"
+    )
+    assert b"hall.overlay_printed" in desk.core.leaves()[-1]
 
 
 def test_files_are_kept_by_digest_never_changed_and_sent_on(desk: Desk, tmp_path: Any) -> None:
