@@ -138,9 +138,8 @@ class Directory:
         if last < len(turn.rows):
             data["cursor"] = f"{turn.id or self._keep(asked, turn)}.{last}"
         answer = Answer({"errcode": "0", "errmsg": "ok", "data": data})
-        if page:
-            name, body = f"{asked.since}-{turn.version}-{turn.first}", strictjson.write(answer.value)
-            self.people.record.note("sent", "directory", name, body, "0", accepted=True)
+        name, body = f"{asked.since}-{turn.version}-{turn.first}", strictjson.write(answer.value)
+        self.people.record.note("sent", "directory", name, body, "0", accepted=True)
         return answer
 
     def _spoilt(self, orgs: list[Row]) -> list[Row]:
