@@ -24,7 +24,7 @@ def open_hall(settings: Settings, hub: Hub) -> Hall:
 def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:
     """Its pages on the hub's own address."""
     told, secrets = hallsettings.read(settings), secret_table(settings, "hall")
-    ways = hallsettings.providers(settings, told, hall, secrets)
+    ways = hallsettings.sign_on(told, hall, secrets)
     pages = build_pages(
         hall,
         prefix=PATH,

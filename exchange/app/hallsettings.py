@@ -2,19 +2,15 @@
 
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from joserfc.jwk import ECKey, RSAKey
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from exchange.app.settings import Settings
 from exchange.errors import Misconfigured
 from hallservice.hall import Hall, HallSettings
 from hallservice.othertodos import HttpTodos
-from hallservice.people.cas import Cas
-from hallservice.people.headerticket import HeaderTicket
-from hallservice.people.oidc import Oidc
+from hallservice.people import providers
 from hallservice.people.policy import AccountPolicy
 from hallservice.people.port import IdentityProvider
 from hallservice.scanning import Clamd
@@ -22,46 +18,11 @@ from hallservice.scanning import Clamd
 FILE = "hall.toml"
 PATH = "/hall"
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 USUAL = HallSettings()
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SignOn(_Part):
-    """One identity provider; `directory` is the party whose staff entries carry its subjects."""
-
-    name: Name
-    title: Line
-    directory: Name | Literal[""] = ""
-
-
-class OidcSignOn(SignOn):
-    """OpenID Connect; the client secret is [hall] of keys/secrets.toml under `name`."""
-
-    kind: Literal["oidc"]
-    issuer: AnyHttpUrl
-    client_id: Line
-    real_name: Line = "real_name"
-
-
-class CasSignOn(SignOn):
-    """CAS 3.0."""
-
-    kind: Literal["cas"]
-    server: AnyHttpUrl
-
-
-class TicketSignOn(SignOn):
-    """A gateway's signed ticket; `key` is its public key as a PEM file."""
-
-    kind: Literal["ticket"]
-    key: Path
-    issuer: Line
-    audience: Line
-    header: Line = "x-gov-ticket"
 
 
 class Other(_Part):
@@ -80,7 +41,7 @@ class HallFile(_Part):
     session_hours: Annotated[int, Field(ge=1, le=24)] = USUAL.session_hours
     scanner: Annotated[str, StringConstraints(pattern=r"^(tcp://[^/]+|unix:///.+)$")] | None = None
     accounts: AccountPolicy = USUAL.accounts
-    sign_on: tuple[Annotated[OidcSignOn | CasSignOn | TicketSignOn, Field(discriminator="kind")], ...] = ()
+    sign_on: tuple[dict[str, str], ...] = ()  # see hallservice.people.providers
     other: tuple[Other, ...] = ()
 
     def scanning(self) -> Clamd | None:
@@ -115,47 +76,12 @@ def hall_settings(settings: Settings, told: HallFile) -> HallSettings:
     )  # fmt: skip
 
 
-def expect_secrets(told: HallFile, secrets: Mapping[str, str]) -> None:
-    """Misconfigured secret_missing names the provider whose client secret is not there."""
-    for one in told.sign_on:
-        if isinstance(one, OidcSignOn) and not secrets.get(one.name):
-            raise Misconfigured("secret_missing", "its client secret belongs in keys/secrets.toml", one.name)
+def sign_on(told: HallFile, hall: Hall, secrets: Mapping[str, str]) -> dict[str, IdentityProvider]:
+    """Ways to sign in beside the hall's own accounts, by name; Misconfigured names what is wrong."""
 
+    def secret(name: str) -> str:
+        if not secrets.get(name):
+            raise Misconfigured("secret_missing", "it belongs in keys/secrets.toml, table [hall]", name)
+        return secrets[name]
 
-def providers(
-    settings: Settings, told: HallFile, hall: Hall, secrets: Mapping[str, str]
-) -> dict[str, IdentityProvider]:
-    """Ways to sign in beside the hall's own accounts, by name; Misconfigured secret_missing."""
-    expect_secrets(told, secrets)
-    return {one.name: _provider(settings, one, hall, secrets.get(one.name, "")) for one in told.sign_on}
-
-
-def _provider(
-    settings: Settings, one: OidcSignOn | CasSignOn | TicketSignOn, hall: Hall, secret: str
-) -> IdentityProvider:
-    if isinstance(one, OidcSignOn):
-        issuer, clock = str(one.issuer).rstrip("/"), hall.hub.store.clock
-        return Oidc(
-            one.name, one.title, issuer, one.client_id, secret, clock, one.directory, real_name=one.real_name
-        )
-    if isinstance(one, CasSignOn):
-        return Cas(one.name, one.title, str(one.server).rstrip("/"), one.directory)
-    key = _public_key(settings.state / one.key)
-    return HeaderTicket(
-        one.name, one.title, hall, key, one.issuer, one.audience, one.header.lower(), one.directory
-    )
-
-
-def _public_key(path: Path) -> ECKey | RSAKey:
-    try:
-        pem = path.read_bytes()
-        return ECKey.import_key(pem) if b"EC" in pem[:40] else _either(pem)
-    except (OSError, ValueError) as fault:
-        raise Misconfigured("key_unreadable", f"no public key in PEM: {fault}", str(path)) from fault
-
-
-def _either(pem: bytes) -> ECKey | RSAKey:
-    try:
-        return ECKey.import_key(pem)
-    except ValueError:
-        return RSAKey.import_key(pem)
+    return providers.load(hall, told.sign_on, secret)

@@ -8,6 +8,9 @@ from exchange.app import hallsettings
 from exchange.app.settings import Settings, load_settings
 from exchange.app.sitesecrets import secret_table
 from exchange.errors import Misconfigured
+from hallservice.hall import Hall
+from tests.exchange.core.rig import Core
+from tests.hallservice.world import hall_of
 
 WHOLE = """
 title = "梅县区政务服务大厅"
@@ -21,6 +24,7 @@ name = "city"
 title = "市统一身份认证"
 issuer = "https://id.example/"
 client_id = "hall"
+secret = "city-oidc"
 [[sign_on]]
 kind = "cas"
 name = "old"
@@ -30,6 +34,11 @@ server = "https://cas.example"
 name = "公文系统"
 address = "http://127.0.0.1:9/todos"
 """
+
+
+@pytest.fixture
+def hall(hall_pattern: Core) -> Hall:
+    return hall_of(hall_pattern)
 
 
 @pytest.fixture
@@ -50,16 +59,17 @@ def test_everything_a_site_can_set(site: Settings) -> None:
     assert (made.title, made.idle_minutes, made.accounts.shortest) == ("梅县区政务服务大厅", 15, 12)
     assert told.scanning() is not None
     assert [one.name for one in told.others({"公文系统": "t"})] == ["公文系统"]
-    assert [one.kind for one in told.sign_on] == ["oidc", "cas"]
+    assert [one["kind"] for one in told.sign_on] == ["oidc", "cas"]
 
 
-def test_a_client_secret_stands_in_the_file_of_secrets_alone(site: Settings) -> None:
+def test_a_client_secret_stands_in_the_file_of_secrets_alone(hall: Hall, site: Settings) -> None:
     (site.state / "hall.toml").write_text(WHOLE, "utf-8")
-    with pytest.raises(Misconfigured, match=r"secret_missing.*city"):
-        hallsettings.expect_secrets(hallsettings.read(site), {})
+    with pytest.raises(Misconfigured, match=r"secret_missing.*city-oidc"):
+        hallsettings.sign_on(hallsettings.read(site), hall, {})
     (site.state / "keys").mkdir()
-    (site.state / "keys" / "secrets.toml").write_text('[hall]\ncity = "x"\n', "utf-8")
-    hallsettings.expect_secrets(hallsettings.read(site), secret_table(site, "hall"))
+    (site.state / "keys" / "secrets.toml").write_text('[hall]\ncity-oidc = "x"\n', "utf-8")
+    made = hallsettings.sign_on(hallsettings.read(site), hall, secret_table(site, "hall"))
+    assert [one.title for one in made.values()] == ["市统一身份认证", "旧门户"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +79,7 @@ def test_a_client_secret_stands_in_the_file_of_secrets_alone(site: Settings) -> 
         ("colour = 1", "colour"),
         ("[accounts]\nshortes = 1", "accounts.shortes"),
         ('scanner = "127.0.0.1"', "scanner"),
-        ('[[sign_on]]\nkind = "oidc"\nname = "x"\ntitle = "x"\nissuer = "x"', "sign_on.0.oidc.issuer"),
+        ("[[sign_on]]\nname = 1", "sign_on.0.name"),
         ("title = ", "hall.toml"),
     ],
 )
