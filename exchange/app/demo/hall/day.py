@@ -12,7 +12,17 @@ from exchange.app.demo.hall import site
 from exchange.app.demo.hall.plans import Plan, plans
 from exchange.app.demo.hall.site import Body
 from exchange.store.tables import case_record, item
-from hallservice.counter import accept, apply, certify, charge, deliver, evaluate, materials, supplement
+from hallservice.counter import (
+    accept,
+    apply,
+    certify,
+    charge,
+    deliver,
+    evaluate,
+    materials,
+    paying,
+    supplement,
+)
 from hallservice.counter.apply import Application
 from hallservice.counter.materials import Material, Seen
 from hallservice.counter.tables import hall_case, hall_receipt
@@ -171,7 +181,7 @@ class Day:
             asked = charge.Asked({one["code"]: "1" for one in content.get("fees", ())})
             charge.request(self.hall, clerk, no, row["version"], asked)
         elif fee.state == "paid":
-            charge.confirm(self.hall, clerk, no, row["version"])
+            paying.confirm(self.hall, clerk, no, row["version"])
 
     def _conclude(self, row: Row, plan: Plan) -> None:
         no, clerk, content = row["case_no"], self._window(plan), self._content(row)
