@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from canonical.codes import code_list
 from canonical.values import RegionCode
@@ -19,11 +19,13 @@ from hallservice.people.clerk import Clerk
 from hallservice.people.divisions import own_code
 from hallservice.people.organisations import get
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
+from ledger.prepared import run
 
 CODES = "directory_category"
 MOST = 60
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,23}", re.ASCII)
 _T = hall_item_category
+_NEWEST = select(_T).where(_T.c.region == bindparam("of")).order_by(_T.c.version.desc()).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,9 @@ def of(connection: Connection, region: str) -> Adjusted:
     """The nearest adjustment: the division's own, else of those above it."""
     here: RegionCode | None = RegionCode(region)
     while here is not None:
-        found = versions(connection, here, 1)
-        if found:
-            return found[0]
+        row = run(connection, _NEWEST, {"of": str(here)}).first()
+        if row is not None:
+            return _adjusted(row)
         here = here.parent()
     return Adjusted("", 0, eleven())
 
@@ -76,10 +78,12 @@ def of(connection: Connection, region: str) -> Adjusted:
 def versions(connection: Connection, region: str, most: int = 50) -> list[Adjusted]:
     """A division's own adjustments, the newest first."""
     ask = select(_T).where(_T.c.region == region).order_by(_T.c.version.desc()).limit(most)
-    return [
-        Adjusted(row.region, row.version, tuple(Category(**one) for one in row.entries), row.by_name, row.at)
-        for row in connection.execute(ask)
-    ]
+    return [_adjusted(row) for row in connection.execute(ask)]
+
+
+def _adjusted(row: Any) -> Adjusted:
+    entries = tuple(Category(**one) for one in row.entries)
+    return Adjusted(row.region, row.version, entries, row.by_name, row.at)
 
 
 def may_adjust(connection: Connection, clerk: Clerk, region: str) -> bool:

@@ -131,6 +131,10 @@ _KINDS: Mapping[str, Callable[[Check, Element, str, str], None]] = {
 def _directory(connection: Connection, org: Org, code: str, content: Content, found: Checked) -> None:
     if not re.fullmatch("[0-9A-Z]{2}", content["department"]):
         found.fault("department", "bad_form", "部门代码为两位数字或大写字母")
+    held = current(connection, DIRECTORY, code) if code else None
+    for name in ("kind", "department", "above"):
+        if held is not None and held.content[name] != content[name]:
+            found.fault(name, "in_code", "这一要素是编码的一部分，变更时不能改；请用“拆分”或“新增”")
     local = [level for level in content["levels"] if level in LOCAL_LEVELS]
     offered = categories.of(connection, org.region)
     if content["category"] and content["category"] not in dict(offered.choices):

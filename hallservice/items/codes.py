@@ -7,11 +7,10 @@ the province adds; sub-items 001 to 999. A number that was used once is not give
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from canonical.codes import code_list
 from canonical.itemcodes import BasicCode, ImplementationCode
-from exchange.store.tables import item
 from hallservice.items.tables import hall_item
 from hallservice.items.wording import DIRECTORY, SERIALS
 from hallservice.refusals import HallRefused
@@ -21,30 +20,32 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Numbering = Callable[[int], str]
 
 
-def basic_code(connection: Connection, kind: str, department: str, above: str = "") -> BasicCode:
-    """The next free code of a main item, or with `above` of a sub-item of it."""
-    if above:
-        front = BasicCode(above)[:9]
-        return _next(connection, front, 999, lambda n: f"{front}{n:03}")
-    front = f"{PROVINCE}{code_list('item_type').code(kind)}{department}L"
-    return _next(connection, front, SERIALS, lambda n: f"{front}{_DIGITS[n // 36]}{_DIGITS[n % 36]}000")
+class Numbers:
+    """Free numbers of the directory, for one publication: what was used is read once."""
 
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._used = connection, dict[str, set[str]]()
 
-def _next(connection: Connection, front: str, most: int, of: Numbering) -> BasicCode:
-    used = _used(connection, front)
-    for number in range(1, most + 1):
-        if of(number) not in used:
-            return BasicCode(of(number))
-    raise HallRefused("no_number", "该类型、部门下的编码已用完，请联系系统管理员")
+    def basic_code(self, kind: str, department: str, above: str = "") -> BasicCode:
+        """The next free code of a main item, or with `above` of a sub-item of it; HallRefused no_number."""
+        if above:
+            front = BasicCode(above)[:9]
+            return self._next(front, 999, lambda n: f"{front}{n:03}")
+        front = f"{PROVINCE}{code_list('item_type').code(kind)}{department}L"
+        return self._next(front, SERIALS, lambda n: f"{front}{_DIGITS[n // 36]}{_DIGITS[n % 36]}000")
 
+    def _next(self, front: str, most: int, of: Numbering) -> BasicCode:
+        used = self._used.get(front) or self._used.setdefault(front, self._known(front))
+        for number in range(1, most + 1):
+            if of(number) not in used:
+                used.add(of(number))
+                return BasicCode(of(number))
+        raise HallRefused("no_number", "该类型、部门下的编码已用完，请联系系统管理员")
 
-def _used(connection: Connection, front: str) -> set[str]:
-    """Those of our directory, and those the province's items are of."""
-    own = select(hall_item.c.code).where(
-        hall_item.c.list == DIRECTORY, hall_item.c.code.startswith(front, autoescape=True)
-    )
-    theirs = select(func.substr(item.c.code, 20, 12)).where(func.substr(item.c.code, 20, len(front)) == front)
-    return {*connection.execute(own).scalars(), *connection.execute(theirs).scalars()}
+    def _known(self, front: str) -> set[str]:
+        ours = hall_item.c.code.startswith(front, autoescape=True)
+        ask = select(hall_item.c.code).where(hall_item.c.list == DIRECTORY, ours)
+        return set(self._connection.execute(ask).scalars())
 
 
 def implementation_code(uscc: str, level: str, basic: str) -> ImplementationCode:

@@ -233,8 +233,8 @@ def _title(act: str, list_: str, lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _faults(work: Work, list_: str, org: Org, line: Mapping[str, Any]) -> int:
-    if line["op"] != "put":
-        return 0
+    if line["op"] != "put" or "faults" in line:
+        return int(line.get("faults", 0))
     return len(checking.check(work.connection, list_, org, line["code"], line["content"]).faults)
 
 

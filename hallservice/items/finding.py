@@ -233,7 +233,7 @@ def statistics(connection: Connection, by: str, wanted: Wanted) -> list[Counted]
         "category": func.coalesce(_T.c.category, ""), "source": _I.c.origin,
     }  # fmt: skip
     base = _base().where(*_wanted(wanted)).with_only_columns(keys[by].label("key"), _I.c.state, func.count())
-    rows = connection.execute(base.group_by(keys[by], _I.c.state))
+    rows = connection.execute(base.group_by("key", _I.c.state))
     found: dict[str, dict[str, int]] = {}
     for key, state, number in rows:
         found.setdefault(key or "", {})[state] = number

@@ -83,22 +83,15 @@ def stage(hall: Hall, clerk: Clerk, list_: str, org: str, name: str, body: bytes
     if list_ not in LISTS:
         raise HallRefused("bad_request", "请选择清单")
     grids = workbooks.read(name, body)
+    owner, reading, lines = hall.read(lambda c: _checked(c, clerk, list_, org or clerk.org, grids))
 
     def act(work: Work) -> str:
-        owner = get(work.connection, org or clerk.org)
-        clerk.expect(EDIT, owner.path)
-        reading = _Reading(list_, {grid.name: grid for grid in grids}, [])
-        rows = _rows(reading)
-        lines = [_line(work.connection, reading, owner, row) for row in rows]
-        _expect_apart(reading, rows)
-        made = new_id(work.now)
-        digest = hashlib.sha256(body).hexdigest()
+        made, digest = new_id(work.now), hashlib.sha256(body).hexdigest()
         row = {
             "id": made, "list": list_, "org": owner.code, "org_path": owner.path, "file_name": name[-100:],
             "digest": digest, "state": "staged", "made_by": clerk.user, "made_name": clerk.name,
-            "at": work.now,
-            "sheets": [asdict(grid) for grid in grids], "faults": [asdict(one) for one in reading.faults],
-            "lines": lines,
+            "at": work.now, "sheets": [asdict(grid) for grid in grids],
+            "faults": [asdict(one) for one in reading.faults], "lines": lines,
         }  # fmt: skip
         work.connection.execute(insert(_T), row)
         said = {"list": list_, "file": digest, "items": len(lines), "faults": len(reading.faults)}
@@ -106,6 +99,19 @@ def stage(hall: Hall, clerk: Clerk, list_: str, org: str, name: str, body: bytes
         return made
 
     return hall.write(act)
+
+
+def _checked(
+    connection: Connection, clerk: Clerk, list_: str, org: str, grids: Sequence[Grid]
+) -> tuple[Org, _Reading, list[dict[str, Any]]]:
+    """Whose they are, what is wrong, and the lines of the change they would be."""
+    owner = get(connection, org)
+    clerk.expect(EDIT, owner.path)
+    reading = _Reading(list_, {grid.name: grid for grid in grids}, [])
+    rows = _rows(reading)
+    lines = [_line(connection, reading, owner, row) for row in rows]
+    _expect_apart(reading, rows)
+    return owner, reading, lines
 
 
 # -- reading
@@ -202,7 +208,7 @@ def _line(connection: Connection, reading: _Reading, org: Org, row: _Row) -> dic
             base = held.version
     for one in checking.check(connection, reading.list_, org, row.code, content).faults:
         _placed(reading, row, one)
-    return {"op": "put", "code": row.code, "base": base, "content": content}
+    return {"op": "put", "code": row.code, "base": base, "content": content, "faults": 0}
 
 
 def _placed(reading: _Reading, row: _Row, one: FieldFault) -> None:

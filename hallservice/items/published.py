@@ -18,6 +18,19 @@ _VERSION = select(_T).where(
     _T.c.list == bindparam("in_list"), _T.c.code == bindparam("of"), _T.c.version == bindparam("number")
 )
 
+_NAMED = (
+    select(_T.c.code)
+    .where(
+        _T.c.list == bindparam("in_list"),
+        _T.c.name == bindparam("called"),
+        _T.c.current,
+        _T.c.state != "cancelled",
+        _T.c.region.between(bindparam("low"), bindparam("high")),
+    )
+    .order_by(_T.c.code)
+    .limit(1)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -90,8 +103,7 @@ def sub_items(connection: Connection, list_: str, main: str) -> list[str]:
 
 def find_name(connection: Connection, list_: str, name: str, region: str) -> str | None:
     """The code of an item of that name in the region, cancelled ones apart."""
-    inside = _T.c.region.startswith(RegionCode(region).prefix)
-    ask = select(_T.c.code).where(
-        _T.c.list == list_, _T.c.name == name, _T.c.current, _T.c.state != "cancelled", inside
-    )
-    return connection.execute(ask.limit(1)).scalar()
+    prefix = RegionCode(region).prefix
+    known = {"in_list": list_, "called": name, "low": prefix.ljust(12, "0"), "high": prefix.ljust(12, "9")}
+    found = run(connection, _NAMED, known).scalar()
+    return str(found) if found else None

@@ -4,7 +4,6 @@ its line in the ledger; the implementation list at once in the exchange, towns' 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Any
 
 from sqlalchemy import insert, update
 
@@ -20,6 +19,7 @@ from hallservice import wording as said_by_codes
 from hallservice.hall import Hall
 from hallservice.items import building, checking, codes, published, reporting
 from hallservice.items.drafts import Change, Line, lines_of
+from hallservice.items.elements import Content
 from hallservice.items.published import Kept
 from hallservice.items.tables import hall_item
 from hallservice.items.wording import DIRECTORY, IMPLEMENTATION
@@ -43,6 +43,7 @@ class _Publishing:
     change: Change
     org: Org
     day: str
+    numbers: codes.Numbers
     kept: list[Kept] = field(default_factory=list)
     told: list[ServiceItem] = field(default_factory=list)
 
@@ -91,7 +92,13 @@ def publish(hall: Hall, work: Work, clerk: Clerk, change: Change) -> list[Kept]:
     holds another item of the code."""
 
     doing = _Publishing(
-        hall, work, clerk, change, get(work.connection, change.org), today(work.now).isoformat()
+        hall,
+        work,
+        clerk,
+        change,
+        get(work.connection, change.org),
+        today(work.now).isoformat(),
+        codes.Numbers(work.connection),
     )
     lines = lines_of(work.connection, change.id)
     new = [_put(doing, line) for line in lines if line.op == "put"]
@@ -118,41 +125,46 @@ def _refused(fault: Refused) -> HallRefused:
 
 
 def _put(doing: _Publishing, line: Line) -> Kept:
-    content, connection = dict(line.content), doing.work.connection
-    held = published.current(connection, line.list, line.code) if line.code else None
-    effective = (
-        max(content["effective_on"], doing.day) if content["effective_on"] and held is None else doing.day
-    )
-    content["effective_on"] = effective
-    code, region, above = line.code, doing.org.region, content.get("above", "")
-    made: dict[str, Any] = {}
-    if line.list == DIRECTORY:
-        code = code or codes.basic_code(connection, content["kind"], content["department"], above)
-    else:
-        region, above = content["region"], content["directory"]
-        level = checking.LEVELS[RegionCode(region).level]
-        code = codes.implementation_code(str(doing.org.uscc), level, above)
-        _expect_same_item(doing, line, code)
-        made = building.setup(content)
-    state = held.state if held else "in_use"
-    version = held.version + 1 if held else 1
+    content = dict(line.content)
+    code, region, above = _code(doing, line, content)
+    held = published.current(doing.work.connection, line.list, code)
+    if held is not None and not line.code:
+        held = _reusable(doing, held)
+    known = held is not None and bool(line.code)
+    content["effective_on"] = doing.day if known else max(content["effective_on"], doing.day)
+    version, state = (held.version + 1 if held else 1), (held.state if held and known else "in_use")
+    setup = building.setup(content) if line.list == IMPLEMENTATION else {}
     kept = Kept(
-        line.list, str(code), version, state, True, content["name"], content["kind"], doing.org.code,
-        doing.org.path, region, content["category"], above, content, made, effective, None, [],
+        line.list, code, version, state, True, content["name"], content["kind"], doing.org.code,
+        doing.org.path, region, content["category"], above, content, setup, content["effective_on"], None, [],
         doing.change.id, doing.work.now,
     )  # fmt: skip
     _keep(doing, kept)
     if line.list == IMPLEMENTATION:
-        at = doing.work.now
-        doing.told.append(building.service_item(content, doing.org, kept.code, version, at, state))
+        at, org = doing.work.now, doing.org
+        doing.told.append(building.service_item(content, org, code, kept.version, at, kept.state))
     return kept
 
 
-def _expect_same_item(doing: _Publishing, line: Line, code: str) -> None:
+def _code(doing: _Publishing, line: Line, content: Content) -> tuple[str, str, str]:
+    """The item's code, its region and what it stands under."""
+    if line.list == DIRECTORY:
+        above = content["above"]
+        made = line.code or doing.numbers.basic_code(content["kind"], content["department"], above)
+        return str(made), doing.org.region, above
+    region, above = content["region"], content["directory"]
+    level = checking.LEVELS[RegionCode(region).level]
+    code = str(codes.implementation_code(str(doing.org.uscc), level, above))
     if line.code and code != line.code:
         raise HallRefused("other_item", "目录编码或行使层级变了就是另一个事项，请用“新增”并取消原事项")
-    if not line.code and published.current(doing.work.connection, IMPLEMENTATION, code) is not None:
-        raise HallRefused("twice", f"该实施主体已有同一目录、同一层级的实施事项 {code}")
+    return code, region, above
+
+
+def _reusable(doing: _Publishing, held: Kept) -> Kept:
+    """A cancelled item may come back as the next version of its code."""
+    if not held.gone_on(doing.day):
+        raise HallRefused("twice", f"该实施主体已有同一目录、同一层级的实施事项 {held.code}")
+    return held
 
 
 def _end(doing: _Publishing, line: Line, successors: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ hall_item = Table(
     Column("published_at", Float, nullable=False),
     Index("hall_item_current", "list", "current", "above"),
     Index("hall_item_org", "list", "org_path"),
+    Index("hall_item_name", "list", "name"),
 )  # fmt: skip
 
 hall_item_change = Table(

@@ -1,10 +1,16 @@
 """From a draft to an item cases are opened on, and out of force again."""
 
-import pytest
+from typing import Any
 
+import pytest
+from sqlalchemy import text
+
+from canonical.messages import CatalogueReportAnswered
 from exchange import items
+from exchange.catalogue import reports
 from exchange.errors import Refused
-from hallservice.items import review, situations
+from hallservice.items import categories, reporting, review, situations
+from hallservice.items.categories import adjust, eleven
 from hallservice.refusals import FormRefused, HallRefused
 from tests.exchange.core.rig import ITEM as PROVINCIAL
 from tests.exchange.core.rig import ORG, Story, case_number, service_item
@@ -177,3 +183,56 @@ def test_a_towns_item_goes_up_at_once_with_its_category(lists: Lists) -> None:
     row = lists.core.rows("SELECT party, type, payload FROM outbox WHERE type = 'catalogue.reported.v1'")[0]
     assert row["party"] == "prov" and "city_management" in str(row["payload"])
     assert lists.core.value("SELECT state FROM catalogue_report WHERE code = :code", code=code) == "sent"
+
+    def answered(work: Any) -> None:
+        batch = work.connection.execute(text("SELECT batch_id FROM catalogue_report")).scalar()
+        said = {"row_id": f"{code}-1", "code": "70", "message": "目录编码未登记"}
+        answer = CatalogueReportAnswered.model_validate({"batch_id": batch, "rows": [said]})
+        reports.answered(work, "prov", answer, 1)
+
+    lists.core.hub.store.write(answered)
+    district = lists.clerk_as("district")
+    told = lists.hall.read(lambda connection: reporting.listed(connection, district))
+    assert [(one.code, one.state, one.message) for one in told] == [(code, "refused", "目录编码未登记")]
+    lists.core.clock.on(60)
+    assert reporting.again(lists.hall, district, [code]) == 1
+    told = lists.hall.read(lambda connection: reporting.listed(connection, district))
+    assert [one.state for one in told] == ["sent"], "what was said last"
+
+
+@pytest.mark.req("S0-08")
+def test_a_locality_adjusts_the_eleven_in_versions(lists: Lists) -> None:
+    district, region = lists.clerk_as("district"), "441402000000"
+    rows = [{"code": one.code, "label": one.label, "base": one.base, "active": "1"} for one in eleven()]
+    assert len(rows) == 11
+    mine = [*rows, {"code": "tea", "label": "茶产业", "base": "rural_economy", "active": "1"}]
+    with pytest.raises(HallRefused, match="not_allowed"):
+        adjust(lists.hall, lists.clerk_as("editor"), region, 0, mine)
+    with pytest.raises(FormRefused) as refusal:
+        adjust(lists.hall, district, region, 0, [*mine, mine[-1] | {"base": "x"}])
+    assert {one.field for one in refusal.value.faults} == {"c-13-base", "c-13-label"}
+    adjust(lists.hall, district, region, 0, mine)
+    entry = lists.entry(category="tea")
+    with pytest.raises(FormRefused, match="form"):
+        adjust(lists.hall, district, region, 1, rows)
+    with pytest.raises(HallRefused, match="conflict"):
+        adjust(lists.hall, district, region, 0, mine)
+    town = lists.hall.read(lambda connection: categories.of(connection, TOWN))
+    assert (town.region, town.version, town.base("tea")) == (region, 1, "rural_economy")
+    assert lists.kept("directory", entry).category == "tea"
+
+
+def test_a_cancelled_item_comes_back_as_its_next_version(lists: Lists) -> None:
+    entry = lists.entry()
+    code = lists.item(entry)
+    again = lists.begun("add", "implementation")
+    lists.saved(again, ITEM | {"directory": entry})
+    lists.submitted(again)
+    lists.decided(again, "staffing")
+    with pytest.raises(HallRefused, match="twice"):
+        lists.decided(again, "lawyer")
+    assert lists.state(again) == "legal_review", "nothing of it was done"
+    lists.published(lists.begun("cancel", "implementation", code))
+    assert lists.decided(again, "lawyer") == "published"
+    kept = lists.kept("implementation", code)
+    assert (kept.version, kept.state) == (3, "in_use")
