@@ -7,8 +7,21 @@ from typing import Any
 import pytest
 
 from canonical.values import complete_id_number
-from hallservice.counter import accept, certify, charge, deliver, evaluate, notices, paying, supplement
+from hallservice.counter import (
+    accept,
+    certify,
+    charge,
+    deliver,
+    evaluate,
+    history,
+    lists,
+    notices,
+    paying,
+    standing,
+    supplement,
+)
 from hallservice.counter.materials import Seen, of
+from hallservice.flows import instances
 from hallservice.refusals import FormRefused, HallRefused
 from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME
 from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk
@@ -52,6 +65,24 @@ def test_the_straight_way_of_a_case_without_a_fee(desk: Desk) -> None:
     assert kinds(desk, no) == ["acceptance", "conclusion", "decision", "delivery_receipt", "receiving"]
     assert told(desk) == ["applied", "accepted", "concluded", "evaluate"]
     desk.core.verified()
+
+
+@pytest.mark.req("S0-63")
+def test_the_counter_and_the_department_of_the_hall_share_one_case(desk: Desk) -> None:
+    no = desk.accepted(PLAIN)
+    for role, step in (("undertaker", "undertake"), ("reviewer", "review"), ("approver", "approve")):
+        instances.act(desk.hall, desk.clerk_as(role), no, "passed", step=step, opinion="同意")
+    assert desk.stage(no) == ("decided", "certificate")
+    desk.concluded(no)
+    desk.collected(no)
+    with desk.core.hub.store.read() as connection:
+        steps = history.of_case(connection, standing.look(connection, desk.clerk(), no, "case.view"))
+        done = lists.done(connection, desk.clerk_as("approver")).rows
+    assert [(one.what, one.who) for one in steps if one.what != "评价"] == [
+        ("申请", "窗口甲"), ("接件", "窗口甲"), ("受理", "窗口甲"), ("承办", "承办己"), ("审核", "审核庚"),
+        ("批准", "批准辛"), ("办结", "窗口甲"), ("送达", "窗口甲"),
+    ]  # fmt: skip
+    assert [row.case_no for row in done] == [no]
 
 
 @pytest.mark.req("S3-29", "S0-60")
