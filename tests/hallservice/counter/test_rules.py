@@ -69,12 +69,10 @@ def test_every_field_of_the_form_says_what_is_wrong_with_it(desk: Desk) -> None:
     assert desk.core.value("SELECT count(*) FROM case_record") == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["a\u202eb", "甲\n乙", "\x00", "null", "z" + "\u0301" * 9, "\u200b", "甲" * 101]
-)
-def test_what_no_paper_can_carry_is_refused_at_its_field(desk: Desk, name: str) -> None:
-    found = refused(lambda: desk.opened(replace(FORM, name=name, contact_name="乙")))
-    assert [one.field for one in found.faults] == ["name"]
+def test_what_no_paper_can_carry_is_refused_at_its_field(desk: Desk) -> None:
+    for name in ("a\u202eb", "甲\n乙", "\x00", "null", "z" + "\u0301" * 9, "\u200b", "甲" * 101):
+        form = replace(FORM, name=name, contact_name="乙")
+        assert [one.field for one in refused(partial(desk.opened, form)).faults] == ["name"], name
 
 
 def test_full_width_figures_of_an_input_method_are_read(desk: Desk) -> None:
