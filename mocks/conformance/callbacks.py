@@ -18,7 +18,7 @@ from mocks.conformance.masking import shown
 from mocks.conformance.model import Verdict, failed, not_offered, passed
 
 SETTLE = 1.0  # seconds after an accepted answer in which no repeat may come
-LEAST = 1.5  # seconds a call is waited for at least
+LEAST = 3.0  # seconds a call is waited for at least
 AGAIN = 2  # gaps of one door that are looked at twice
 
 

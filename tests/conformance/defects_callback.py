@@ -175,7 +175,7 @@ CALLBACKS: tuple[Defect, ...] = (
         content(lambda one: {name: value for name, value in one.items() if name != "mobile"}),
     ),
     Defect("calls-as-plain-text", (NAME + "type",), call(plain_text)),
-    Defect("never-calls", (NAME + "comes",), never),
+    Defect("never-calls", (NAME + "comes",), never, options={"tries": 1}),
     Defect("gives-up-after-500", (NAME + "http500",), after=settled(lambda one: one.status == 500)),
     Defect(
         "gives-up-after-503",

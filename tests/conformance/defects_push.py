@@ -162,7 +162,7 @@ PUSH: tuple[Defect, ...] = (
     Defect("pushes-a-java-date", (P + "schema",), text("DATA/SPHUANJIE/BLSJ", "2026-326 0315:20:07")),
     Defect("pushes-another-file", (C + "schema",), argument("base64", lambda text: "eA==")),
     Defect("pushes-a-file-that-is-none", (C + "schema",), argument("base64", lambda text: "not base64!")),
-    Defect("never-pushes", (P + "comes",), never),
+    Defect("never-pushes", (P + "comes",), never, options={"tries": 1}),
     Defect("gives-up-after-503", (P + "http503",), after=settled(lambda one: one.status == 503)),
     Defect("gives-up-when-busy", (P + "busy",), after=settled(lambda one: status_of(one) == "503")),
     Defect(

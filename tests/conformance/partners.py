@@ -22,6 +22,7 @@ from mocks.conformance.model import Report
 from mocks.conformance.plan import lines, open_bench, plan
 from mocks.conformance.run import chosen, run
 
+PATIENCE = 280.0  # seconds of a run: other tests run beside it
 ROOT = Path(__file__).resolve().parents[2]
 ORG = "114414020072081005"
 SECRET, ACCOUNT = "invented-secret", "tongban-hub"
@@ -138,7 +139,8 @@ class Mock:
             rules = {name: one.model_copy(update=less) for name, one in bench.facts.callback.items()}
             bench.facts = bench.facts.model_copy(update={"callback": rules})
         try:
-            return run(chosen(plan(bench), only), (self.module, self.module, "1.0"), url or self.url)
+            about = (self.module, self.module, "1.0")
+            return run(chosen(plan(bench), only), about, url or self.url, budget=PATIENCE)
         finally:
             bench.close()
 

@@ -54,7 +54,7 @@ def tried(partner: Partner, defect: Defect) -> Report:
     proxy.use(defect)
     proxy.memory["hub"] = mock.keys.rsa
     if defect is not CLEAN:
-        return mock.report(defect.finds, tries=3)
+        return mock.report(defect.finds, tries=defect.options.get("tries", 3))
     planted = CALLBACKS if mock.module == "sms" else PUSH
     return mock.report(
         {"CBK-report-*"} if mock.module == "sms" else {one for d in planted for one in d.finds}

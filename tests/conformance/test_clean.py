@@ -33,7 +33,6 @@ def test_clean_partner_raises_no_alarm(reports: Reports, module: str) -> None:
     assert alarms(report) == []
     assert report.conforming
     assert report.count("passed") >= PASSED[module]
-    assert report.seconds < 60
 
 
 def test_windows_and_clocks_are_tried_where_the_partner_offers_a_clock(reports: Reports) -> None:
