@@ -73,13 +73,13 @@ def chromium() -> Iterator[Browser]:
 class Guest:
     """One person's browser; what goes wrong in it is gathered in `faults`."""
 
-    def __init__(self, browser: Browser, base: str, *, scripts: bool = True) -> None:
+    def __init__(self, browser: Browser, base: str, *, scripts: bool = True, axe: bool = True) -> None:
         self.base, self.faults = base, list[str]()
         self.context: BrowserContext = browser.new_context(
             viewport=SCREEN, locale="zh-CN", java_script_enabled=scripts
         )
         self.context.set_default_timeout(30_000)
-        if AXE.is_file() and scripts:
+        if axe and AXE.is_file() and scripts:
             self.context.add_init_script(path=AXE)
         self.page = self.tab()
 
