@@ -320,7 +320,7 @@ def test_too_fast_is_429(fresh: Any) -> None:
 
 
 def test_a_killed_gateway_keeps_its_record_and_goes_on_reporting(fresh: Any) -> None:
-    sms = fresh(report_delay_ms=1500)
+    sms = fresh(report_delay_ms=4000)
     message = text()
     group = ok(sms, message)["msgGroup"]
     record = sms.admin("record")

@@ -33,6 +33,8 @@ from hallservice.refusals import HallRefused
 
 WINDOWS = (("chuangkou", "A01"), ("chuangkou2", "A02"))
 ENDED = frozenset({"archived", "not_accepted", "pre_refused"})
+# What came between a look and the act: a partner's answer, a rating by short message; the next look sees it.
+BETWEEN = frozenset({"overtaken", "already_evaluated"})
 Row = Mapping[str, Any]
 
 
@@ -75,7 +77,7 @@ class Day:
         try:
             act()
         except HallRefused as refusal:
-            if refusal.code != "overtaken":  # a partner's answer came between; the next look sees it
+            if refusal.code not in BETWEEN:
                 wrong = "; ".join(f"{fault.field} {fault.said}" for fault in refusal.faults)
                 self.standing.failed[name] = f"{refusal} {wrong}".strip()
                 self._open.pop(name, None)
