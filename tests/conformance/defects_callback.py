@@ -96,7 +96,7 @@ def again(proxy: Proxy, request: Request, response: Response) -> None:
 
     def repeat() -> None:
         for _ in range(3):
-            time.sleep(0.2)
+            time.sleep(0.08)
             copy = Request(request.method, request.path, list(request.headers), request.body)
             sealed(proxy, copy)
             proxy.forward(copy)

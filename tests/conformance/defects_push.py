@@ -123,8 +123,8 @@ def again(proxy: Proxy, request: Request, response: Response) -> None:
     proxy.memory[request.body] = True
 
     def repeat() -> None:
-        for _ in range(3):
-            time.sleep(0.2)
+        for _ in range(6):
+            time.sleep(0.08)
             proxy.forward(Request(request.method, request.path, list(request.headers), request.body))
 
     threading.Thread(target=repeat, daemon=True).start()

@@ -23,7 +23,7 @@ def _report(module: str) -> Report:
 
 @pytest.fixture(scope="module")
 def reports() -> Iterator[Reports]:
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(2) as pool:
         yield {module: pool.submit(_report, module) for module in PASSED}
 
 
