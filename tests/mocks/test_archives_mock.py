@@ -33,7 +33,7 @@ ADD, UNIT = "/archive/addFile", "0123"
 
 @dataclass
 class Trouble:
-    """`cuts` are lengths after which a connection breaks, `statuses` are answered first, `lies` are headers."""
+    """`cuts`: after how many bytes connections break; `statuses` are answered first; `lies` are headers."""
 
     cuts: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)

@@ -62,6 +62,567 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("party", "kind", "id"),
     )
     op.create_table(
+        "hall_answer",
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("act", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("holder", "act"),
+    )
+    op.create_index("hall_answer_at", "hall_answer", ["at"], unique=False)
+    op.create_table(
+        "hall_appointment",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("code", sa.String(length=8), nullable=False),
+        sa.Column("rule", sa.String(length=36), nullable=False),
+        sa.Column(
+            "site_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("item_code", sa.String(length=31), nullable=False),
+        sa.Column("item_name", sa.String(length=200), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("begins", sa.String(length=5), nullable=False),
+        sa.Column("ends", sa.String(length=5), nullable=False),
+        sa.Column("name_masked", sa.String(length=100), nullable=False),
+        sa.Column("document_hash", sa.String(length=40), nullable=False),
+        sa.Column("mobile_masked", sa.String(length=11), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("booked_at", sa.Float(), nullable=False),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("code", "day", name="hall_appointment_code"),
+    )
+    op.create_index("hall_appointment_person", "hall_appointment", ["document_hash", "day"], unique=False)
+    op.create_index("hall_appointment_site", "hall_appointment", ["site_path", "day"], unique=False)
+    op.create_index(
+        "hall_appointment_slot", "hall_appointment", ["rule", "day", "begins", "state"], unique=False
+    )
+    op.create_table(
+        "hall_attempt",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.Float(), nullable=False),
+        sa.Column("locked_until", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_table(
+        "hall_case",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("org", sa.String(length=18), nullable=False),
+        sa.Column(
+            "org_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "site_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("item_code", sa.String(length=31), nullable=False),
+        sa.Column("item_name", sa.String(length=200), nullable=False),
+        sa.Column("applicant_masked", sa.String(length=200), nullable=False),
+        sa.Column("document_masked", sa.String(length=40), nullable=False),
+        sa.Column("name_hash", sa.String(length=40), nullable=False),
+        sa.Column("document_hash", sa.String(length=40), nullable=False),
+        sa.Column("channel", sa.String(length=10), nullable=False),
+        sa.Column("opened_at", sa.Float(), nullable=False),
+        sa.Column("received_at", sa.Float(), nullable=True),
+        sa.Column("state", sa.String(length=24), nullable=False),
+        sa.Column("stage", sa.String(length=12), nullable=False),
+        sa.Column("promised_due", sa.String(length=10), nullable=True),
+        sa.Column("statutory_due", sa.String(length=10), nullable=True),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.Column("window", sa.String(length=40), nullable=True),
+        sa.Column("clerk", sa.String(length=100), nullable=True),
+        sa.PrimaryKeyConstraint("case_no"),
+    )
+    op.create_index("hall_case_document", "hall_case", ["document_hash"], unique=False)
+    op.create_index(
+        "hall_case_due",
+        "hall_case",
+        ["stage", "promised_due", "state", "org_path", "site_path"],
+        unique=False,
+    )
+    op.create_index("hall_case_name", "hall_case", ["name_hash"], unique=False)
+    op.create_index("hall_case_opened", "hall_case", ["opened_at", "case_no"], unique=False)
+    op.create_index("hall_case_place", "hall_case", ["stage", "org_path", "site_path"], unique=False)
+    op.create_index("hall_case_stage", "hall_case", ["stage", "opened_at", "case_no"], unique=False)
+    op.create_table(
+        "hall_certificate",
+        sa.Column("request_id", sa.String(length=64), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("valid_from", sa.String(length=10), nullable=False),
+        sa.Column("valid_to", sa.String(length=10), nullable=True),
+        sa.Column("identifier", sa.String(length=128), nullable=True),
+        sa.Column("number", sa.String(length=128), nullable=True),
+        sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_index("hall_certificate_case", "hall_certificate", ["case_no"], unique=False)
+    op.create_table(
+        "hall_certificate_type",
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.Column("version", sa.String(length=20), nullable=False),
+        sa.Column("fields", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("asked_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("type_code"),
+    )
+    op.create_table(
+        "hall_claim",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("staff_no", sa.String(length=20), nullable=False),
+        sa.Column("clerk", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("case_no"),
+    )
+    op.create_table(
+        "hall_clock",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("clock", sa.String(length=340), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("since", sa.String(length=10), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.String(length=12), nullable=False),
+        sa.Column("suspensions", sa.JSON(), nullable=False),
+        sa.Column("extension", sa.Integer(), nullable=False),
+        sa.Column("extended_on", sa.String(length=10), nullable=True),
+        sa.Column("concluded", sa.String(length=10), nullable=True),
+        sa.Column("due", sa.String(length=10), nullable=True),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("next_day", sa.String(length=10), nullable=True),
+        sa.Column("looked", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("case_no", "clock"),
+    )
+    op.create_index("hall_clock_next", "hall_clock", ["next_day"], unique=False)
+    op.create_index("hall_clock_open", "hall_clock", ["concluded", "clock"], unique=False)
+    op.create_table(
+        "hall_draft",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("owner", sa.String(length=43), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("typed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_draft_owner", "hall_draft", ["owner", "at"], unique=False)
+    op.create_table(
+        "hall_duty",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "hall_fee",
+        sa.Column("request_id", sa.String(length=64), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("lines", sa.JSON(), nullable=False),
+        sa.Column("reduction", sa.String(length=20), nullable=False),
+        sa.Column("reduction_basis", sa.Text(), nullable=True),
+        sa.Column("total", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("verified_by", sa.String(length=100), nullable=False),
+        sa.Column("verified_at", sa.Float(), nullable=False),
+        sa.Column("due_on", sa.String(length=10), nullable=False),
+        sa.Column("notice_no", sa.String(length=64), nullable=True),
+        sa.Column("check_no", sa.String(length=64), nullable=True),
+        sa.Column("serial", sa.String(length=64), nullable=True),
+        sa.Column("doc_no", sa.String(length=60), nullable=True),
+        sa.Column("confirmed_by", sa.String(length=100), nullable=True),
+        sa.Column("confirmed_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_index("hall_fee_case", "hall_fee", ["case_no"], unique=False)
+    op.create_index("hall_fee_notice", "hall_fee", ["notice_no"], unique=False)
+    op.create_table(
+        "hall_file",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("material", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("media_type", sa.String(length=80), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("case_no", "material", "name", "version", name="hall_file_version"),
+    )
+    op.create_table(
+        "hall_flow",
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("author", sa.String(length=40), nullable=False),
+        sa.Column("author_name", sa.String(length=100), nullable=False),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.Column("published_by", sa.String(length=100), nullable=True),
+        sa.Column("published_at", sa.Float(), nullable=True),
+        sa.CheckConstraint("state IN ('draft', 'published', 'retired')", name="hall_flow_state"),
+        sa.PrimaryKeyConstraint("owner", "key", "version"),
+    )
+    op.create_table(
+        "hall_flow_instance",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("plan", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.String(length=14), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.Column("told", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("case_no"),
+    )
+    op.create_table(
+        "hall_flow_use",
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column("item_code", sa.String(length=31), nullable=False),
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("set_by", sa.String(length=100), nullable=False),
+        sa.Column("set_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("org", "item_code"),
+    )
+    op.create_table(
+        "hall_found",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("identifier", sa.String(length=128), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("number_masked", sa.String(length=128), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("valid_to", sa.String(length=10), nullable=True),
+        sa.Column("held_by", sa.String(length=200), nullable=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("case_no", "identifier"),
+    )
+    op.create_table(
+        "hall_handled",
+        sa.Column("staff_no", sa.String(length=20), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("act", sa.String(length=40), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("staff_no", "case_no"),
+    )
+    op.create_index("hall_handled_at", "hall_handled", ["staff_no", "at", "case_no"], unique=False)
+    op.create_table(
+        "hall_item",
+        sa.Column("list", sa.String(length=16), nullable=False),
+        sa.Column("code", sa.String(length=31), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column(
+            "org_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("category", sa.String(length=24), nullable=False),
+        sa.Column("above", sa.String(length=12), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("setup", sa.JSON(), nullable=False),
+        sa.Column("effective_on", sa.String(length=10), nullable=True),
+        sa.Column("cancelled_on", sa.String(length=10), nullable=True),
+        sa.Column("successors", sa.JSON(), nullable=False),
+        sa.Column("change", sa.String(length=36), nullable=False),
+        sa.Column("published_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("list", "code", "version"),
+    )
+    op.create_index("hall_item_current", "hall_item", ["list", "current", "above"], unique=False)
+    op.create_index("hall_item_name", "hall_item", ["list", "name"], unique=False)
+    op.create_index("hall_item_org", "hall_item", ["list", "org_path"], unique=False)
+    op.create_table(
+        "hall_item_category",
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("entries", sa.JSON(), nullable=False),
+        sa.Column("by_name", sa.String(length=50), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("region", "version"),
+    )
+    op.create_table(
+        "hall_item_change",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("list", sa.String(length=16), nullable=False),
+        sa.Column("act", sa.String(length=12), nullable=False),
+        sa.Column("state", sa.String(length=14), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column(
+            "org_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("made_by", sa.String(length=36), nullable=False),
+        sa.Column("made_name", sa.String(length=50), nullable=False),
+        sa.Column("made_at", sa.Float(), nullable=False),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "hall_item_change_state", "hall_item_change", ["state", "org_path", "changed_at"], unique=False
+    )
+    op.create_table(
+        "hall_item_import",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("list", sa.String(length=16), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column(
+            "org_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("file_name", sa.String(length=100), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("sheets", sa.JSON(), nullable=False),
+        sa.Column("faults", sa.JSON(), nullable=False),
+        sa.Column("lines", sa.JSON(), nullable=False),
+        sa.Column("made_by", sa.String(length=36), nullable=False),
+        sa.Column("made_name", sa.String(length=50), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("change", sa.String(length=36), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "hall_item_line",
+        sa.Column("change", sa.String(length=36), nullable=False),
+        sa.Column("no", sa.Integer(), nullable=False),
+        sa.Column("op", sa.String(length=8), nullable=False),
+        sa.Column("list", sa.String(length=16), nullable=False),
+        sa.Column("code", sa.String(length=31), nullable=False),
+        sa.Column("base", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("faults", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("change", "no"),
+    )
+    op.create_index("hall_item_line_code", "hall_item_line", ["list", "code"], unique=False)
+    op.create_table(
+        "hall_item_step",
+        sa.Column("change", sa.String(length=36), nullable=False),
+        sa.Column("no", sa.Integer(), nullable=False),
+        sa.Column("act", sa.String(length=10), nullable=False),
+        sa.Column("stage", sa.String(length=14), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("org_name", sa.String(length=100), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("change", "no"),
+    )
+    op.create_table(
+        "hall_material",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("no", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("necessity", sa.String(length=12), nullable=False),
+        sa.Column("source", sa.String(length=12), nullable=False),
+        sa.Column("copies", sa.Integer(), nullable=False),
+        sa.Column("points", sa.JSON(), nullable=False),
+        sa.Column("checked", sa.JSON(), nullable=False),
+        sa.Column("received_as", sa.String(length=24), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("certificate", sa.String(length=128), nullable=True),
+        sa.Column("certificate_name", sa.String(length=200), nullable=True),
+        sa.PrimaryKeyConstraint("case_no", "no"),
+    )
+    op.create_table(
+        "hall_notice",
+        sa.Column("doc_no", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("pdf_sha256", sa.String(length=64), nullable=True),
+        sa.Column("copies", sa.Integer(), nullable=False),
+        sa.Column("issued_at", sa.Float(), nullable=False),
+        sa.Column("issued_by", sa.String(length=100), nullable=False),
+        sa.Column("served_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("doc_no"),
+    )
+    op.create_index("hall_notice_case", "hall_notice", ["case_no", "issued_at"], unique=False)
+    op.create_table(
+        "hall_org",
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("short_name", sa.String(length=50), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("uscc", sa.String(length=18), nullable=True),
+        sa.Column("org_code", sa.String(length=9), nullable=True),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("parent", sa.String(length=40), nullable=True),
+        sa.Column(
+            "path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("section", sa.Boolean(), nullable=False),
+        sa.Column("has_own_system", sa.Boolean(), nullable=False),
+        sa.Column("party", sa.String(length=40), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(length=40), nullable=False),
+        sa.Column("source_id", sa.String(length=64), nullable=True),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["parent"],
+            ["hall_org.code"],
+        ),
+        sa.PrimaryKeyConstraint("code"),
+        sa.UniqueConstraint("path"),
+        sa.UniqueConstraint("source", "source_id"),
+        sa.UniqueConstraint("uscc"),
+    )
+    op.create_index("hall_org_parent", "hall_org", ["parent"], unique=False)
+    op.create_table(
+        "hall_parcel",
+        sa.Column("request_id", sa.String(length=64), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("waybill_no", sa.String(length=64), nullable=True),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("place", sa.String(length=200), nullable=True),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_index("hall_parcel_case", "hall_parcel", ["case_no"], unique=False)
+    op.create_index("hall_parcel_waybill", "hall_parcel", ["waybill_no"], unique=False)
+    op.create_table(
+        "hall_query_attempt",
+        sa.Column("subject", sa.String(length=60), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("subject"),
+    )
+    op.create_table(
+        "hall_receipt",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("staff_no", sa.String(length=20), nullable=False),
+        sa.Column("clerk", sa.String(length=100), nullable=False),
+        sa.Column("org_name", sa.String(length=200), nullable=False),
+        sa.Column(
+            "site_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("window", sa.String(length=40), nullable=True),
+        sa.Column("identified", sa.String(length=10), nullable=False),
+        sa.Column("agent", sa.JSON(), nullable=True),
+        sa.Column("answers", sa.JSON(), nullable=False),
+        sa.Column("situations", sa.JSON(), nullable=False),
+        sa.Column("query_password", sa.String(length=6), nullable=False),
+        sa.Column("once", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("case_no"),
+        sa.UniqueConstraint("once", name="hall_receipt_once"),
+    )
+    op.create_table(
+        "hall_rights_version",
+        sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("one"),
+    )
+    op.create_table(
+        "hall_scan",
+        sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("calendar", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("one"),
+    )
+    op.create_table(
+        "hall_serial",
+        sa.Column("series", sa.String(length=80), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("series"),
+    )
+    op.create_table(
+        "hall_sign_on",
+        sa.Column("state", sa.String(length=64), nullable=False),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("browser", sa.String(length=64), nullable=False),
+        sa.Column("nonce", sa.String(length=64), nullable=False),
+        sa.Column("verifier", sa.String(length=64), nullable=False),
+        sa.Column("back", sa.Text(), nullable=False),
+        sa.Column("expires", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("state"),
+    )
+    op.create_table(
+        "hall_slot_rule",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column(
+            "site_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("site_name", sa.String(length=200), nullable=False),
+        sa.Column("item_code", sa.String(length=31), nullable=False),
+        sa.Column("weekdays", sa.String(length=7), nullable=False),
+        sa.Column("begins", sa.String(length=5), nullable=False),
+        sa.Column("ends", sa.String(length=5), nullable=False),
+        sa.Column("minutes", sa.Integer(), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=False),
+        sa.Column("ahead_days", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_slot_rule_site", "hall_slot_rule", ["site_path", "item_code"], unique=False)
+    op.create_table(
+        "hall_task",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("step", sa.String(length=300), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("wanted", sa.String(length=12), nullable=False),
+        sa.Column("level", sa.String(length=8), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column(
+            "org_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("post", sa.String(length=50), nullable=False),
+        sa.Column("person", sa.String(length=40), nullable=False),
+        sa.Column("person_name", sa.String(length=100), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("due", sa.Float(), nullable=True),
+        sa.Column("limit_days", sa.Integer(), nullable=False),
+        sa.Column("urged", sa.Integer(), nullable=False),
+        sa.Column("risk", sa.Boolean(), nullable=False),
+        sa.Column("colour", sa.String(length=8), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_task_case", "hall_task", ["case_no"], unique=False)
+    op.create_index("hall_task_path", "hall_task", ["org_path", "due"], unique=False)
+    op.create_index("hall_task_person", "hall_task", ["person"], unique=False)
+    op.create_index("hall_task_post", "hall_task", ["org", "post"], unique=False)
+    op.create_table(
+        "hall_ticket",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("expires", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_table(
         "item",
         sa.Column("code", sa.String(length=31), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -75,6 +636,7 @@ def upgrade() -> None:
         sa.Column("current", sa.Boolean(), nullable=False),
         sa.Column("effective_on", sa.String(length=10), nullable=True),
         sa.Column("cancelled_on", sa.String(length=10), nullable=True),
+        sa.Column("origin", sa.String(length=40), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("code", "version"),
     )
     op.create_index("item_current", "item", ["code", "current"], unique=False)
@@ -279,6 +841,190 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "hall_card",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("clock", sa.String(length=340), nullable=False),
+        sa.Column("due", sa.String(length=10), nullable=False),
+        sa.Column("signal", sa.String(length=12), nullable=False),
+        sa.Column("colour", sa.String(length=8), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("raised_at", sa.Float(), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("org", sa.String(length=18), nullable=False),
+        sa.Column(
+            "org_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("item_code", sa.String(length=31), nullable=False),
+        sa.Column("item_name", sa.Text(), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("case_no", "clock", "due", "signal"),
+    )
+    op.create_index("hall_card_path", "hall_card", ["org_path", "colour"], unique=False)
+    op.create_index("hall_card_raised", "hall_card", ["colour", "raised_at"], unique=False)
+    op.create_table(
+        "hall_flow_event",
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.Column("instance", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
+        sa.ForeignKeyConstraint(
+            ["instance"],
+            ["hall_flow_instance.id"],
+        ),
+        sa.PrimaryKeyConstraint("entry"),
+    )
+    op.create_index("hall_flow_event_instance", "hall_flow_event", ["instance", "number"], unique=True)
+    op.create_table(
+        "hall_flow_plan",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("definitions", sa.Text(), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_table(
+        "hall_group",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["org"],
+            ["hall_org.code"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("org", "name"),
+    )
+    op.create_table(
+        "hall_lawful_default",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("about", sa.String(length=340), nullable=False),
+        sa.Column("policy", sa.String(length=20), nullable=False),
+        sa.Column("basis", sa.Text(), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
+        sa.PrimaryKeyConstraint("case_no", "about"),
+    )
+    op.create_table(
+        "hall_org_relation",
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column("other", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.CheckConstraint("org <> other", name="hall_org_relation_two"),
+        sa.ForeignKeyConstraint(
+            ["org"],
+            ["hall_org.code"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["other"],
+            ["hall_org.code"],
+        ),
+        sa.PrimaryKeyConstraint("org", "other", "kind"),
+    )
+    op.create_table(
+        "hall_post",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["org"],
+            ["hall_org.code"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("org", "code"),
+    )
+    op.create_table(
+        "hall_role",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["org"],
+            ["hall_org.code"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("org", "name"),
+    )
+    op.create_table(
+        "hall_threshold",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("inherits", sa.Boolean(), nullable=False),
+        sa.Column("warning", sa.Integer(), nullable=False),
+        sa.Column("prompt", sa.Integer(), nullable=False),
+        sa.Column("yellow", sa.Integer(), nullable=False),
+        sa.Column("red", sa.Integer(), nullable=False),
+        sa.Column("strict_red", sa.Boolean(), nullable=False),
+        sa.Column("promise_cards", sa.Boolean(), nullable=False),
+        sa.Column("deem_accepted", sa.Boolean(), nullable=False),
+        sa.Column("set_by", sa.String(length=50), nullable=False),
+        sa.Column("set_at", sa.Float(), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_threshold_region", "hall_threshold", ["region", "entry"], unique=False)
+    op.create_table(
+        "hall_user",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("staff_no", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("duty", sa.String(length=50), nullable=True),
+        sa.Column("mobile", sa.String(length=11), nullable=True),
+        sa.Column("login", sa.String(length=64), nullable=False),
+        sa.Column("level", sa.String(length=12), nullable=False),
+        sa.Column("status", sa.String(length=8), nullable=False),
+        sa.Column("password", sa.String(length=200), nullable=True),
+        sa.Column("password_at", sa.Float(), nullable=True),
+        sa.Column("must_change", sa.Boolean(), nullable=False),
+        sa.Column("one_time_until", sa.Float(), nullable=True),
+        sa.Column("source", sa.String(length=40), nullable=False),
+        sa.Column("source_id", sa.String(length=64), nullable=True),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.CheckConstraint("status IN ('active', 'locked', 'left')", name="hall_user_status"),
+        sa.ForeignKeyConstraint(
+            ["duty"],
+            ["hall_duty.name"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["org"],
+            ["hall_org.code"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("login"),
+        sa.UniqueConstraint("source", "source_id"),
+        sa.UniqueConstraint("staff_no"),
+    )
+    op.create_index("hall_user_org", "hall_user", ["org"], unique=False)
+    op.create_table(
+        "hall_window",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("site", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["site"],
+            ["hall_org.code"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("site", "number"),
+    )
+    op.create_table(
         "inbox",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("party", sa.String(length=40), nullable=False),
@@ -385,6 +1131,195 @@ def upgrade() -> None:
     )
     op.create_index("catalogue_row_code", "catalogue_row", ["load", "code"], unique=False)
     op.create_index("catalogue_row_effect", "catalogue_row", ["load", "effect"], unique=False)
+    op.create_table(
+        "hall_card_call",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("card", sa.String(length=36), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=True),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.Float(), nullable=True),
+        sa.Column("request", sa.String(length=64), nullable=True),
+        sa.Column("sent_at", sa.Float(), nullable=True),
+        sa.Column("delivered_at", sa.Float(), nullable=True),
+        sa.Column("acknowledged_at", sa.Float(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["card"],
+            ["hall_card.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_card_call_card", "hall_card_call", ["card"], unique=False)
+    op.create_index("hall_card_call_next", "hall_card_call", ["next_at"], unique=False)
+    op.create_index("hall_card_call_request", "hall_card_call", ["request"], unique=False)
+    op.create_index("hall_card_call_user", "hall_card_call", ["user", "state"], unique=False)
+    op.create_table(
+        "hall_grant",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("role", sa.String(length=36), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=True),
+        sa.Column("post", sa.String(length=36), nullable=True),
+        sa.Column("group", sa.String(length=36), nullable=True),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.Column("may_use", sa.Boolean(), nullable=False),
+        sa.Column("may_pass", sa.Boolean(), nullable=False),
+        sa.Column("begins", sa.Float(), nullable=False),
+        sa.Column("ends", sa.Float(), nullable=True),
+        sa.Column("granted_by", sa.String(length=36), nullable=True),
+        sa.Column("granted_at", sa.Float(), nullable=False),
+        sa.Column("review", sa.Boolean(), nullable=False),
+        sa.Column("revoked_at", sa.Float(), nullable=True),
+        sa.Column("revoked_by", sa.String(length=36), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.CheckConstraint(
+            '(CASE WHEN "user" IS NULL THEN 0 ELSE 1 END) + (CASE WHEN post IS NULL THEN 0 ELSE 1 END) + (CASE WHEN "group" IS NULL THEN 0 ELSE 1 END) = 1',
+            name="hall_grant_receiver",
+        ),
+        sa.CheckConstraint("may_use OR may_pass", name="hall_grant_something"),
+        sa.ForeignKeyConstraint(
+            ["granted_by"],
+            ["hall_user.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["group"],
+            ["hall_group.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["org"],
+            ["hall_org.code"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["post"],
+            ["hall_post.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["revoked_by"],
+            ["hall_user.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["role"],
+            ["hall_role.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_grant_role", "hall_grant", ["role"], unique=False)
+    op.create_index("hall_grant_user", "hall_grant", ["user"], unique=False)
+    op.create_table(
+        "hall_group_member",
+        sa.Column("group", sa.String(length=36), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group"],
+            ["hall_group.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("group", "user"),
+    )
+    op.create_table(
+        "hall_hand",
+        sa.Column("about", sa.String(length=64), nullable=False),
+        sa.Column("pair", sa.String(length=80), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=False),
+        sa.Column("function", sa.String(length=40), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("about", "pair", "user"),
+    )
+    op.create_table(
+        "hall_password_old",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=False),
+        sa.Column("hash", sa.String(length=200), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_password_old_user", "hall_password_old", ["user"], unique=False)
+    op.create_table(
+        "hall_role_function",
+        sa.Column("role", sa.String(length=36), nullable=False),
+        sa.Column("function", sa.String(length=40), nullable=False),
+        sa.Column("added_by", sa.String(length=36), nullable=True),
+        sa.Column("added_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["added_by"],
+            ["hall_user.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["role"],
+            ["hall_role.id"],
+        ),
+        sa.PrimaryKeyConstraint("role", "function"),
+    )
+    op.create_table(
+        "hall_session",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("token", sa.String(length=64), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=False),
+        sa.Column("opened_at", sa.Float(), nullable=False),
+        sa.Column("seen_at", sa.Float(), nullable=False),
+        sa.Column("ends_at", sa.Float(), nullable=False),
+        sa.Column("client", sa.String(length=64), nullable=False),
+        sa.Column("provider", sa.String(length=20), nullable=False),
+        sa.Column("ticket", sa.String(length=64), nullable=True),
+        sa.Column("must_change", sa.Boolean(), nullable=False),
+        sa.Column("clerk", sa.JSON(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("fresh_until", sa.Float(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("token"),
+    )
+    op.create_index("hall_session_user", "hall_session", ["user"], unique=False)
+    op.create_table(
+        "hall_user_post",
+        sa.Column("user", sa.String(length=36), nullable=False),
+        sa.Column("post", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["post"],
+            ["hall_post.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("user", "post"),
+    )
+    op.create_table(
+        "hall_window_binding",
+        sa.Column("window", sa.String(length=36), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=False),
+        sa.Column("session", sa.String(length=36), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["session"], ["hall_session.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["window"],
+            ["hall_window.id"],
+        ),
+        sa.PrimaryKeyConstraint("window"),
+        sa.UniqueConstraint("user"),
+    )
     # ### end Alembic commands ###
 
 
