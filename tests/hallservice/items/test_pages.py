@@ -42,6 +42,8 @@ def test_an_entry_goes_through_the_pages(lists: Lists, monkeypatch: pytest.Monke
         change = line.removesuffix("/lines/1")
         unfinished = editor.get(_at(editor.post(line, line, {**TYPED, "name": "", "do": "save"}))).text
         assert "错误：请填写事项名称" in html.unescape(unfinished) and ENTRY["legal_basis"] in unfinished
+        form = unfinished[unfinished.index('method="post" action="' + line) :]
+        assert re.findall('<button[^>]*value="([^"]*)"', form)[0] == "save", "what the Enter key does"
         refused = editor.post(change, change, {"do": "submit"})
         assert refused.status_code == 422 and "请填写事项名称" in refused.text
         assert _at(editor.post(line, line, {**TYPED, "do": "save"})) == change
