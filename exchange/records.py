@@ -97,7 +97,7 @@ class Record:
 
     @classmethod
     def own(cls, hub: str, understood: Heard, by: Staff | None = None) -> "Record":
-        """An act of the hub itself, its bytes the canonical form. A clerk's comes in like any party's, and says
+        """An act of the hub itself, its bytes the canonical form; a clerk's comes in like any party's, with
         who it was."""
         message = understood.message
         said = message.model_dump(mode="json", exclude_none=True)

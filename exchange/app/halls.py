@@ -1,6 +1,8 @@
 """The embedded hall of one hub: its pages under /hall, and the worker that watches its clocks."""
 
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -8,9 +10,12 @@ from exchange.app import hallsettings
 from exchange.app.hallsettings import PATH
 from exchange.app.settings import Settings
 from exchange.app.sitesecrets import secret_table
+from exchange.errors import TryLater
 from exchange.hub import Hub
+from hallservice.counter import progress as counter_progress
 from hallservice.hall import Hall
 from hallservice.papers.service import Papers
+from hallservice.refusals import HallRefused
 from hallservice.supervision.keeper import keeper
 from hallservice.web.app import build_pages
 from hallservice.web.pages import people_sso
@@ -19,6 +24,17 @@ from hallservice.web.pages import people_sso
 def open_hall(settings: Settings, hub: Hub) -> Hall:
     """The hall of these settings."""
     return Hall(hub, hallsettings.hall_settings(settings, hallsettings.read(settings)))
+
+
+def progress(hall: Hall, case_no: str, password: str, client: str) -> Mapping[str, Any] | None:
+    """For exchange.app.looking: wrong passwords are counted, for the pages and the programs together."""
+    try:
+        here = counter_progress.standing(hall, case_no, password, client)
+    except HallRefused as refusal:
+        if refusal.code != "too_many":
+            return None
+        raise TryLater("busy", "too many wrong passwords; ask again in a quarter of an hour") from None
+    return {name: here.case[name] for name in ("case_no", "state", "promised_due", "provisional")}
 
 
 def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:

@@ -1,15 +1,17 @@
 """The hub's HTTP application: every door of docs/wire.md and of the partners' contracts."""
 
-import functools
+from functools import partial
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
 
-from exchange import faces
+from exchange import cases, faces
 from exchange.app import looking, publication
 from exchange.app.contractsface import PATHS, Published
 from exchange.app.doors import house_door, partner_door, refuse_partner
 from exchange.app.gate import ACTION, Endpoint, Gate, busy, problem
+from exchange.app.looking import AskProgress
 from exchange.app.partnersoap import Served, partner_services
 from exchange.app.soapface import soap_face
 from exchange.envelope import Envelope
@@ -21,26 +23,31 @@ log = structlog.get_logger()
 WORKERS = 8  # more threads than this only fight for the interpreter
 
 
-def build_app(hub: Hub) -> FastAPI:
-    """The whole HTTP side of one hub."""
+def build_app(hub: Hub, ask: AskProgress | None = None) -> FastAPI:
+    """The whole HTTP side of one hub; without `ask`, progress is told as often as it is asked."""
     app = FastAPI(title="Tongban", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(Exception, _defect)
     gate = Gate(WORKERS)
-    _door(app, "/api/v1/messages", gate.door(functools.partial(house_door, hub)))
+    _door(app, "/api/v1/messages", gate.door(partial(house_door, hub)))
     for adapter in hub.adapters.values():
         for entry in adapter.inbound:
             if entry.rest is not None:
                 door = faces.Door(adapter, entry)
                 endpoint = gate.door(
-                    functools.partial(partner_door, hub, door),
-                    refuse=functools.partial(refuse_partner, hub, door),
+                    partial(partner_door, hub, door),
+                    refuse=partial(refuse_partner, hub, door),
                 )
                 _door(app, entry.rest.path, endpoint)
     _soap(app, hub, gate)
-    looking.mount(app, hub)
+    looking.mount(app, hub, ask or partial(_unlimited, hub))
     _publishing(app, hub)
     publication.mount(app, hub, problem)
     return app
+
+
+def _unlimited(hub: Hub, case_no: str, password: str, _: str) -> dict[str, Any] | None:
+    with hub.store.read() as connection:
+        return cases.progress(connection, case_no, password)
 
 
 def _door(app: FastAPI, path: str, endpoint: Endpoint) -> None:

@@ -2,20 +2,24 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import select
 
-from exchange import cases
 from exchange.app.gate import problem
+from exchange.errors import TryLater
 from exchange.filing import download
 from exchange.hub import Hub
 from ledger.tables import checkpoint as checkpoint_table
 
+AskProgress = Callable[[str, str, str], Mapping[str, Any] | None]
+"""Case number, query password, network address -> what may be seen; TryLater after too many wrong ones."""
 
-def mount(app: FastAPI, hub: Hub) -> None:
-    """Every address that only answers."""
+
+def mount(app: FastAPI, hub: Hub, ask: AskProgress) -> None:
+    """Every address that only answers; `ask` gives the progress of a case to whoever knows its password."""
 
     def health() -> Response:
         with hub.store.read() as connection:
@@ -41,18 +45,24 @@ def mount(app: FastAPI, hub: Hub) -> None:
         given = download.part(body, request.headers.get("range"), request.headers.get("if-range"))
         return Response(given.body, given.status, given.headers, "application/zip")
 
-    def progress(case_no: str, password: str = "") -> Response:
-        with hub.store.read() as connection:
-            found = cases.progress(connection, case_no, password)
-        if found is None:
-            return problem("not_found", "no case with this number and query password")
-        return Response(json.dumps(found, ensure_ascii=False).encode(), media_type="application/json")
-
     endpoints: dict[str, Callable[..., Response]] = {
         "/health": health,
         "/ledger/checkpoint": checkpoint,
         "/packages/{token}": package,
-        "/api/v1/cases/{case_no}": progress,
+        "/api/v1/cases/{case_no}": _progress(ask),
     }
     for path, endpoint in endpoints.items():
         app.add_api_route(path, endpoint, methods=["GET"])
+
+
+def _progress(ask: AskProgress) -> Callable[..., Response]:
+    def progress(request: Request, case_no: str, password: str = "") -> Response:
+        try:
+            found = ask(case_no, password, request.client.host if request.client else "")
+        except TryLater as refusal:
+            return problem(refusal.code, refusal.detail)
+        if found is None:
+            return problem("not_found", "no case with this number and query password")
+        return Response(json.dumps(found, ensure_ascii=False).encode(), media_type="application/json")
+
+    return progress

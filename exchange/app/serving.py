@@ -259,8 +259,8 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
     serving = Serving.build(settings)
-    app = build_app(serving.hub)
     hall = halls.open_hall(settings, serving.hub)
+    app = build_app(serving.hub, partial(halls.progress, hall))
     halls.mount(app, settings, hall)
     serving.start()
     halls.watch(hall, serving.stop)

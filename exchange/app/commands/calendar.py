@@ -16,6 +16,7 @@ from exchange.recomputing import recompute
 from exchange.store.engine import reading
 from exchange.store.tables import calendar_year
 from exchange.store.work import Work
+from hallservice.counter import projection
 
 HELP = "load the holidays of a year and count provisional due dates again"
 
@@ -48,7 +49,9 @@ def _load(args: argparse.Namespace) -> int:
 
     def act(work: Work) -> tuple[tuple[int, int], int]:
         year, version = calendars.load(work, settings.hub, text, args.source)
-        return (year, version), recompute(work, settings.hub, key, f"calendar-{year}-{version}")
+        changed = recompute(work, settings.hub, key, f"calendar-{year}-{version}")
+        projection.refresh(work, key)
+        return (year, version), changed
 
     (year, version), changed = store.write(act)
     print(f"{year} version {version} loaded; due dates of {changed} provisional cases changed")
