@@ -10,7 +10,7 @@ RUNTIME := .venv/.ready-runtime
 DEV := .venv/.ready-dev
 # An installation follows what it was made from; our own code is installed in place and needs no renewal.
 SOURCES := pyproject.toml constraints.txt .ci/make-venv
-WORKERS ?= 2
+WORKERS ?= 3
 ARGS ?=
 
 .PHONY: help run test lint check fix trace bench constraints packages assets clean
