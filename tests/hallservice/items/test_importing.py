@@ -41,9 +41,7 @@ BOMBS = {
     "inflated": archive(xl__workbook=b"", xl__big=b"0" * 210_000_000),
     "ratio": archive(xl__workbook=b"", xl__worksheets__sheet1=b" " * 30_000_000),
     "far": archive(xl__workbook=b"", xl__worksheets__sheet1=FAR),
-    "repeated": archive(
-        xl__workbook=b"", xl__worksheets__sheet1=MANY, xl__sharedStrings=LONG, z=NOISE
-    ),
+    "repeated": archive(xl__workbook=b"", xl__worksheets__sheet1=MANY, xl__sharedStrings=LONG, z=NOISE),
 }
 
 

@@ -33,7 +33,7 @@ from hallservice.people.sessions import clerk_of
 from hallservice.people.system import SYSTEM
 
 PASSES = "机构与授权管理"
-SHARES = ("lead", "second", "third")  # what the shipped joint process calls the bodies
+SHARES = {"lead": "牵头部门", "second": "第二部门", "third": "第三部门"}  # bodies in the shipped joint process
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,9 @@ def _joint(hall: Hall, found: Sequence[Body]) -> None:
         return
     lead, whole = found[0], dumped(shipped.shipped()["joint"])
     text = json.dumps(whole, ensure_ascii=False)
-    for share, body in zip(SHARES, found, strict=False):
+    for (share, name), body in zip(SHARES.items(), found, strict=False):
         text = text.replace(json.dumps({"org": share})[1:-1], json.dumps({"org": body.code})[1:-1])
+        text = text.replace(f'"{name}"', json.dumps(body.name, ensure_ascii=False))
     leader = clerk(hall, accounts()[3].login)
     named = {**json.loads(text), "name": "开办餐饮店联合审批"}
     draft = definitions.save_draft(hall, leader, lead.code, "joint", named)
