@@ -33,7 +33,7 @@ from hallservice.people.sessions import clerk_of
 from hallservice.people.system import SYSTEM
 
 PASSES = "机构与授权管理"
-SHARES = {"lead": "牵头部门", "second": "第二部门", "third": "第三部门"}  # bodies in the shipped joint process
+SHARES = {"lead": "牵头部门", "second": "第二部门", "third": "第三部门"}  # of the shipped joint process
 
 
 @dataclass(frozen=True, slots=True)
