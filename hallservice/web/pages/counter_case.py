@@ -118,7 +118,7 @@ def _acts(clerk: Clerk, here: Standing) -> list[tuple[str, str, str]]:
     found = [
         (case_url(here.no) + path, text, key)
         for code, path, text, key in ACTS.get(here.row["stage"], ())
-        if clerk.may(code)
+        if clerk.may(code) and not (path == "/evaluate" and here.case["facts"]["evaluated"])
     ]
     if here.case["acceptance"] and clerk.may("approval.handle"):
         found.append((f"/approval/cases/{here.no}", "审批办理", "H"))
