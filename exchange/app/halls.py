@@ -14,6 +14,7 @@ from exchange.errors import TryLater
 from exchange.hub import Hub
 from hallservice.counter import progress as counter_progress
 from hallservice.hall import Hall
+from hallservice.papers.sealing import CertificateSeal
 from hallservice.papers.service import Papers
 from hallservice.refusals import HallRefused
 from hallservice.supervision.keeper import keeper
@@ -40,6 +41,7 @@ def progress(hall: Hall, case_no: str, password: str, client: str) -> Mapping[st
 def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:
     """Its pages on the hub's own address."""
     told, secrets = hallsettings.read(settings), secret_table(settings, "hall")
+    key = hall.hub.rsa_key
     ways = hallsettings.sign_on(told, hall, secrets)
     pages = build_pages(
         hall,
@@ -47,7 +49,11 @@ def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:
         scanner=told.scanning(),
         others=told.others(secrets),
         sign_on=people_sso.ways(ways),
-        extras={"papers": Papers(), people_sso.PROVIDERS: ways},
+        extras={
+            "papers": Papers(),
+            "seal": CertificateSeal(key.private, key.certificate),
+            people_sso.PROVIDERS: ways,
+        },
     )
     app.mount(PATH, pages)
 

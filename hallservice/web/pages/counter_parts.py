@@ -11,6 +11,7 @@ from hallservice.counter import materials
 from hallservice.counter.materials import Material, Seen
 from hallservice.counter.standing import Standing, look
 from hallservice.papers.kinds import Paper
+from hallservice.papers.sealing import SealService
 from hallservice.papers.service import Papers
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
@@ -103,14 +104,18 @@ def expected(ctx: Context, here: Standing) -> tuple[Material, ...]:
 
 
 def renderer(ctx: Context) -> Callable[[Paper, int], tuple[bytes, str]]:
-    """The site's printing; HallRefused no_printing."""
-    papers = ctx.kit.extras.get("papers")
+    """The site's printing, sealed where it has a seal; HallRefused no_printing. The digest is of the paper
+    before its seal: that one can be made again byte by byte."""
+    papers: object = ctx.kit.extras.get("papers")
+    seal: SealService | None = ctx.kit.extras.get("seal")
     if not isinstance(papers, Papers):
         raise HallRefused("no_printing", NO_PRINTING)
 
     def render(paper: Paper, copy: int) -> tuple[bytes, str]:
         made = papers.render(paper, copy=copy)
-        return made.pdf, made.sha256
+        if seal is None:
+            return made.pdf, made.sha256
+        return seal.seal(made.pdf, at=paper.issued_at, reason=paper.doc_no), made.sha256
 
     return render
 
