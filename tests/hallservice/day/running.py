@@ -1,0 +1,96 @@
+"""The demonstration as a process with a state folder of its own, and what its programs say afterwards."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from exchange.app.demo.layout import free_port
+from tests.hallservice.web.webrig import until
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = [sys.executable, "-m", "exchange.app.cli"]
+SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Running:
+    """`told`: what the demonstration wrote with --json."""
+
+    state: Path
+    told: dict[str, Any]
+
+    @property
+    def url(self) -> str:
+        return str(self.told["urls"]["hall"])
+
+    @property
+    def password(self) -> str:
+        return str(self.told["accounts"][0]["password"])
+
+    def rows(self, sql: str, *values: str) -> list[dict[str, Any]]:
+        """From the hub's store, read only."""
+        with closing(sqlite3.connect(f"file:{self.state / 'hub.db'}?mode=ro", uri=True)) as db:
+            db.row_factory = sqlite3.Row
+            return [dict(row) for row in db.execute(sql, values)]
+
+    def stands(self, case_no: str) -> tuple[str, str]:
+        """State and stage of a case."""
+        (row,) = self.rows("SELECT state, stage FROM hall_case WHERE case_no = ?", case_no)
+        return row["state"], row["stage"]
+
+    def comes(self, case_no: str, *state: str) -> None:
+        """A partner's answer brings the case there."""
+        until(lambda: self.stands(case_no) == state, 60)
+
+    def record(self, partner: str) -> list[dict[str, Any]]:
+        """What a partner's stand-in noted itself."""
+        answer = httpx2.get(f"{self.told['urls'][partner]}/admin/record", trust_env=False, timeout=30)
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    def tongban(self, *words: str) -> str:
+        """A command of the program on the same state folder."""
+        done = subprocess.run(
+            [*PROGRAM, *words], env=environment(self.state), capture_output=True, text=True, check=False,
+            timeout=SECONDS,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout
+
+
+def environment(state: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
+    return kept | {"PYTHONPATH": str(ROOT), "TONGBAN_STATE": str(state)}
+
+
+@contextmanager
+def demonstration(folder: Path) -> Iterator[Running]:
+    """With one case of the other systems and one of the hall behind it."""
+    state, file = folder / "var", folder / "figures.json"
+    state.mkdir()
+    (state / "tongban.toml").write_text(f"http_port = {free_port()}\n")
+    words = [*PROGRAM, "demo", "--cases", "1", "--hall", "1", "--no-rabbitmq", "--json", str(file)]
+    running = subprocess.Popen(words, env=environment(state), stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    try:
+        heard = []
+        for line in running.stdout:
+            heard.append(line)
+            if "Ctrl-C" in line:
+                break
+        assert file.is_file(), "".join(heard)
+        yield Running(state, json.loads(file.read_text("utf-8")))
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.stdout.close()
+        running.wait(60)
