@@ -1,13 +1,17 @@
 """A member of staff with a keyboard and no mouse: Tab, arrows, Enter, Space, typing and access keys alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser
 
 from tests.hallservice.web.browsing import Guest
+from tests.hallservice.web.webrig import until
 
 HERE = "s => !!document.activeElement && document.activeElement.matches(s)"
 NOWHERE = "() => document.activeElement === document.body"
+SETTLED = "() => !document.querySelector('[autofocus]') || document.activeElement !== document.body"
 CHOSEN = "() => document.activeElement.selectedOptions[0].textContent.trim()"
 MOST = 150  # keys pressed before a thing is held to be out of reach
 
@@ -23,6 +27,7 @@ class Person:
     def sign_in(self, login: str, password: str) -> "Person":
         """The one address that is typed; all else is reached from there."""
         self.page.goto(f"{self.url}/sign-in")
+        until(lambda: self.page.evaluate(SETTLED))
         self.type("#f-login", login)
         self.type("#f-password", password)
         self.enter()
@@ -33,6 +38,7 @@ class Person:
         """Tab, past the menu by the skip link where the focus is nowhere, until that has the focus."""
         if self.page.evaluate(NOWHERE) and self.page.locator(f"#main {wanted}").count():
             self._keys.press("Tab")
+            assert self.page.evaluate(HERE, ".skip"), f"no skip link on {self.page.url}"
             self._keys.press("Enter")
         for _ in range(MOST):
             if self.page.evaluate(HERE, wanted):
@@ -71,15 +77,22 @@ class Person:
         """Enter, on a link or in a form, and the page it leads to."""
         if wanted:
             self.tab(wanted)
-        with self.page.expect_navigation(wait_until="domcontentloaded"):
+        with self._new_page():
             self._keys.press("Enter")
 
     def alt(self, key: str) -> str:
         """An access key and the page it leads to; what that says."""
         assert self.page.locator(f"[accesskey={key}]").count() == 1, f"no {key} on {self.page.url}"
-        with self.page.expect_navigation(wait_until="domcontentloaded"):
+        with self._new_page():
             self.guest.access(key)
         return self.said
+
+    @contextmanager
+    def _new_page(self) -> Iterator[None]:
+        """Until the page that comes is there, and the focus where it wants it."""
+        with self.page.expect_navigation(wait_until="domcontentloaded"):
+            yield
+        until(lambda: self.page.evaluate(SETTLED))
 
     def menu(self, path: str) -> None:
         """An entry of the menu."""

@@ -95,8 +95,8 @@ def passes(staff: Staff, case_no: str, logins: tuple[str, ...], states: list[tup
         assert staff.running.stands(case_no) == state
 
 
-@pytest.mark.req("S0-14", "S0-55", "S0-56", "S0-58", "S0-59", "S0-60", "S0-63", "S3-42", "S3-43", "S3-47")
-@pytest.mark.req("S0-57", "S3-50", "S3-51", "S3-99")
+@pytest.mark.req("S0-14", "S0-55", "S0-56", "S0-58", "S0-59", "S0-60", "S0-63", "S3-42", "S3-47")
+@pytest.mark.req("S0-57", "S3-50")
 def test_from_the_window_to_the_archive(running: Running, staff: Staff) -> None:
     clerk, person = staff.clerk(), Applicant("陈小明", "101")
     case_no = do.take_in(clerk, FEE_AND_CERTIFICATE, person)
@@ -119,6 +119,8 @@ def test_from_the_window_to_the_archive(running: Running, staff: Staff) -> None:
     do.rate(clerk, case_no)
     running.comes(case_no, "archived", "done")
     do.look_at_done(clerk, case_no)
+    rated = "SELECT canonical FROM document WHERE type = 'case.evaluated.v1' AND case_no = ?"
+    assert json.loads(running.rows(rated, case_no)[0]["canonical"])["window"] == do.WINDOW
     assert told(running, case_no) == [
         "case.applied", "case.accepted", "case.step", "case.step", "case.step", "fee.requested",
         "fee.confirmed", "certificate.requested", "case.concluded", "case.delivered", "case.evaluated",
@@ -138,6 +140,7 @@ def test_papers_are_missing_and_come_later(running: Running, staff: Staff) -> No
     clerk = staff.clerk()
     case_no = do.take_in(clerk, SUPPLEMENTED, Applicant("林美珍", "102"))
     do.ask_supplement(clerk, case_no)
+    do.print_last(clerk)
     assert clerk.badges == ["待补正", "补正"]
     do.bring_supplement(clerk, case_no)
     assert running.stands(case_no) == ("received", "accept")
@@ -154,6 +157,7 @@ def test_refused_at_the_window(running: Running, staff: Staff) -> None:
     clerk = staff.clerk()
     case_no = do.take_in(clerk, REFUSED, Applicant("黄国强", "103"))
     do.refuse(clerk, case_no)
+    do.print_last(clerk)
     assert clerk.badges == ["不予受理", "完成"]
     assert told(running, case_no) == ["case.applied", "case.accepted"]
     expect_reported(running, case_no, "02", ["applied", "refused"])
