@@ -109,7 +109,7 @@ class Record:
             hub,
             message.sender,
             "own" if by is None else "in",
-            "hub" if by is None else by.party,
+            "hub" if by is None else "hall",
             message.type,
             body,
             case_no=message.case_no,

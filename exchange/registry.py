@@ -18,6 +18,7 @@ from exchange.errors import Conflict, HubError, Refused
 from exchange.parties import load_certificate
 from exchange.routing import HOUSE
 from exchange.seals.keys import check_validity, key_id
+from exchange.staff import HALL
 from exchange.store.tables import party, party_certificate
 from exchange.store.work import Work
 from ledger.log import Entry
@@ -139,8 +140,8 @@ def facts_of(row: Mapping[str, Any]) -> PartyFacts:
 
 def check_facts(facts: PartyFacts, hub: str, adapters: Mapping[str, Adapter]) -> None:
     """Refused bad_value, unknown_adapter or unknown_type, naming the part."""
-    if not NAME.fullmatch(facts.name) or facts.name in {hub, "hub"}:
-        raise Refused("bad_value", "2 to 40 of a-z 0-9 . _ -, first a letter or digit, not the hub's", "name")
+    if not NAME.fullmatch(facts.name) or facts.name in {hub, "hub", HALL}:
+        raise Refused("bad_value", "2 to 40 of a-z 0-9 . _ -, first a letter or digit, not one of our own", "name")
     if facts.address is not None and not ADDRESS.fullmatch(facts.address):
         raise Refused(
             "bad_value",

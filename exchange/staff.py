@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-HALL = "hall"  # the embedded hall service as a party of the exchange
+HALL = "hall.embedded"  # the embedded hall as a party of the exchange; nobody else is registered by that name
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def test_what_a_house_party_may_send(store: Store, party_keys: Any) -> None:
     ("changes", "code"),
     [
         ({"name": "hub"}, "bad_value"),
+        ({"name": "hall.embedded"}, "bad_value"),
         ({"name": "x"}, "bad_value"),
         ({"name": "Bureau"}, "bad_value"),
         ({"name": "-a"}, "bad_value"),

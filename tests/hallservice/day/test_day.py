@@ -40,7 +40,7 @@ def staff(running: Running) -> Iterator[Staff]:
 
 def told(running: Running, case_no: str) -> list[str]:
     """What the hall told the exchange of the case, as its ledger has it."""
-    asked = "SELECT type FROM document WHERE party = 'hall' AND state = 'accepted' AND case_no = ?"
+    asked = "SELECT type FROM document WHERE party = 'hall.embedded' AND state = 'accepted' AND case_no = ?"
     kinds = [row["type"].removesuffix(".v1") for row in running.rows(asked + " ORDER BY entry", case_no)]
     return [kind for kind in kinds if kind != "certificate.searched"]  # asked along with the materials
 
