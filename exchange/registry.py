@@ -141,7 +141,7 @@ def facts_of(row: Mapping[str, Any]) -> PartyFacts:
 def check_facts(facts: PartyFacts, hub: str, adapters: Mapping[str, Adapter]) -> None:
     """Refused bad_value, unknown_adapter or unknown_type, naming the part."""
     if not NAME.fullmatch(facts.name) or facts.name in {hub, "hub", HALL}:
-        raise Refused("bad_value", "2 to 40 of a-z 0-9 . _ -, first a letter or digit, not one of our own", "name")
+        raise Refused("bad_value", "2 to 40 of a-z 0-9 . _ -, first a letter or digit, none of ours", "name")
     if facts.address is not None and not ADDRESS.fullmatch(facts.address):
         raise Refused(
             "bad_value",
