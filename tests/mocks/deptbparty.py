@@ -152,11 +152,13 @@ def read_push(headers: dict[str, str], body: bytes) -> Push:
 
 
 class HubService:
-    """Hears pushes; `answers` (status, body) are taken first, then 200 sealed by `key`."""
+    """Hears pushes; `answers` (status, body) are taken first, by the case `only` where one is named, then 200
+    sealed by `key`."""
 
     def __init__(self, key: Key) -> None:
         self.heard: list[Push] = []
         self.answers: list[Callable[[str], tuple[int, str, bytes]]] = []
+        self.only = ""
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -184,7 +186,8 @@ class HubService:
 
     def answer(self, push: Push) -> tuple[int, str, bytes]:
         operation = push.operation or "PushProcess"
-        if self.answers:
+        case = push.data().get("CASENO") if push.document is not None else None
+        if self.answers and self.only in ("", case):
             return self.answers.pop(0)(operation)
         return 200, GBK, answer_of(operation, self.key)
 

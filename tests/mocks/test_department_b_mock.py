@@ -60,6 +60,7 @@ def _disarmed(request: pytest.FixtureRequest) -> Iterator[None]:
         program = request.getfixturevalue("office")
         program.client.delete(program.url + "/admin/faults")
         program.service.answers.clear()
+        program.service.only = ""
 
 
 def new_case() -> str:
@@ -506,7 +507,7 @@ LATER: dict[str, Callable[[DeptB, str], tuple[int, str, bytes]]] = {
 
 @pytest.mark.parametrize("what", LATER)
 def test_no_answer_means_the_same_document_again(office: DeptB, what: str) -> None:
-    case = new_case()
+    case = office.service.only = new_case()
     office.service.answers.append(lambda name: LATER[what](office, name))
     opened(office, case, fee="1")
     pushes = walked(office, case, "HJ HJ HJ HJ")

@@ -17,6 +17,7 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
     "--disable-extensions", "--no-first-run", "--disable-component-update",
+    "--disable-features=PreloadTopChromeWebUI",
 )  # fmt: skip
 SCREEN = {"width": 1366, "height": 768}
 SCREENSHOTS = os.environ.get("TONGBAN_SCREENSHOTS")  # a folder that gets a picture of every page
@@ -60,8 +61,8 @@ LOOK = """async whole => {
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Debian's browser, without a window."""
-    path = shutil.which("chromium")
+    """Debian's browser without a window; its shell without what belongs to a window is much lighter."""
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if path is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as tool:
