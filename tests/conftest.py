@@ -33,7 +33,7 @@ structlog.configure(
 
 @pytest.fixture(scope="session")
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
-    """The node every RabbitMQ test shares (`rabbit.url`); declare queues of your own names."""
+    """The node every RabbitMQ test of a worker shares (`rabbit.url`); declare queues of your own names."""
     if find_server() is None:
         pytest.skip("RabbitMQ is not installed")
     with RabbitNode(tmp_path_factory.mktemp("rabbit") / "node") as node:
@@ -42,7 +42,7 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresNode]:
-    """The server every PostgreSQL test shares; make databases of your own names."""
+    """The server every PostgreSQL test of a worker shares; make databases of your own names."""
     if postgres_node.find_server() is None:
         pytest.skip("PostgreSQL is not installed")
     quick = ("fsync=off", "full_page_writes=off")  # no power cut is played on this one
@@ -55,11 +55,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresNode]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one server run in one worker, so one node is enough; unknown requirement ids end the run."""
+    """Tests that need a server are marked by it; unknown requirement ids end the run."""
     for item in items:
         for server in {"rabbit", "postgres"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(getattr(pytest.mark, server))
-            item.add_marker(pytest.mark.xdist_group(server))
     refuse_unknown_requirements(items)
 
 

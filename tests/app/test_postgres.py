@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [
     pytest.mark.skipif(find_server() is None, reason="PostgreSQL is not installed"),
     pytest.mark.postgres,
-    pytest.mark.xdist_group("postgres"),
 ]
 
 

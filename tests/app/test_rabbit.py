@@ -55,7 +55,6 @@ def _session(node: RabbitNode) -> list[str]:
 
 
 @needs_rabbit
-@pytest.mark.xdist_group("rabbit")
 def test_a_confirmed_message_survives_a_power_cut(tmp_path: Path) -> None:
     node = RabbitNode(
         tmp_path / "node",
@@ -90,7 +89,6 @@ def _take(node: RabbitNode) -> bytes | None:
 
 
 @needs_rabbit
-@pytest.mark.xdist_group("rabbit")
 def test_the_node_ends_with_a_killed_owner(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path / "node")],
@@ -108,7 +106,6 @@ def test_the_node_ends_with_a_killed_owner(tmp_path: Path) -> None:
 
 
 @needs_rabbit
-@pytest.mark.xdist_group("rabbit")
 def test_a_node_that_cannot_start_says_so(tmp_path: Path) -> None:
     node = RabbitNode(tmp_path / "node", config=["nonsense = 1"])
     with pytest.raises(TryLater, match="rabbitmq_not_started"):

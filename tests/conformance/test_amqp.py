@@ -11,7 +11,7 @@ from pika.exceptions import AMQPError
 from exchange.app.rabbit import find_server
 from tests.conformance.partners import ORG, Mock, alarms, running
 
-pytestmark = [pytest.mark.rabbit, pytest.mark.xdist_group("rabbit")]
+pytestmark = pytest.mark.rabbit
 QUEUES = (f"dept.{ORG}.in", f"dept.{ORG}.receipt", "hub.case.feedback", "hub.case.receipt", "gov.case.dead")
 FAULTS = [  # operation, fault, checks that must notice
     ("receipt", "sig_bad", ("ANS-seal",)),

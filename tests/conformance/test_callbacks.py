@@ -13,7 +13,6 @@ from tests.conformance.partners import Mock, alarms, running
 from tests.conformance.spread import Found, spread, verdicts
 from tests.conformance.tamper import CLEAN, Defect, Proxy
 
-pytestmark = pytest.mark.xdist_group("conformance_callbacks")
 Partner = tuple[Mock, Proxy]
 OWN = {"own_certificate_items": ["440125105000"]}
 

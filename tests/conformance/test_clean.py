@@ -8,7 +8,6 @@ import pytest
 from mocks.conformance.model import Report
 from tests.conformance.partners import alarms, running
 
-pytestmark = pytest.mark.xdist_group("conformance_clean")
 PASSED = {  # at least so many
     "department_b": 150, "department_c": 200, "certificates": 150, "logistics": 140, "performance": 140,
     "sharing": 115, "revenue": 105, "department_d": 150, "sms": 120, "fees": 120, "catalogue": 80,

@@ -13,7 +13,6 @@ from tests.conformance.defects_queue import QUEUE
 from tests.conformance.partners import ORG, Mock, alarms, running
 from tests.conformance.spread import Found, spread, verdicts
 
-pytestmark = pytest.mark.xdist_group("conformance_queue")
 WANTED = {check for defect in QUEUE for check in defect.finds}
 Partner = tuple[Mock, Bridge]
 

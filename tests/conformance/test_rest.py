@@ -12,7 +12,6 @@ from tests.conformance.partners import Mock, alarms, running
 from tests.conformance.spread import Found, spread, verdicts
 from tests.conformance.tamper import CLEAN, Defect, Proxy
 
-pytestmark = pytest.mark.xdist_group("conformance_rest")
 WANTED = {check for defect in REST for check in defect.finds}
 Partner = tuple[Mock, Proxy]
 

@@ -13,7 +13,6 @@ from tests.conformance.partners import Mock, alarms, running
 from tests.conformance.spread import Found, spread, verdicts
 from tests.conformance.tamper import CLEAN, Defect, Proxy
 
-pytestmark = pytest.mark.xdist_group("conformance_soap")
 Partner = tuple[Mock, Proxy]
 PLANTED = {"fees": FEES, "catalogue": WSS}
 FIRST = {"fees": "ACC-create_notice", "catalogue": "ACC-increment_query"}

@@ -66,21 +66,18 @@ def found(request: pytest.FixtureRequest) -> Iterator[Found]:
         yield runs
 
 
-@pytest.mark.xdist_group("conformance_table")
 def test_party_itself_is_right(found: Found) -> None:
     seen = found(CLEAN)
     assert alarms(seen) == []
     assert {one.check.id for one in seen.findings if one.verdict.result == "passed"} == WANTED
 
 
-@pytest.mark.xdist_group("conformance_table")
 @pytest.mark.parametrize("defect", TABLE, ids=lambda one: one.id)
 def test_every_defect_is_found(found: Found, defect: Defect) -> None:
     seen = found(defect)
     assert verdicts(seen, defect.finds) == dict.fromkeys(defect.finds, "failed"), seen.findings
 
 
-@pytest.mark.xdist_group("conformance_table")
 def test_command_takes_the_address_of_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONGBAN_STATE", str(tmp_path / "state"))
     with started() as party:

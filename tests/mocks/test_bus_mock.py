@@ -59,7 +59,7 @@ def queues_of(mark: str) -> Queues:
     ]  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite", pytest.param("rabbit", marks=pytest.mark.xdist_group("rabbit"))])
+@pytest.fixture(params=["sqlite", "rabbit"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     mark = secrets.token_hex(4)
     queues, path = queues_of(mark), tmp_path / "queue.db"

@@ -1,20 +1,12 @@
 """Hubs as real processes: one for each module that attacks it, judged when the module ends."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from exchange.app.rabbit import RabbitNode
 from tests.wire.queueside import DatabaseSide, RabbitSide, Side
 from tests.wire.rig import Hub, Identity, application, identity
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each module in one worker: its hub is started and judged once."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent and item.get_closest_marker("rabbit") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from tests.hallservice.day.running import Running, demonstration
 from tests.hallservice.web.browsing import SCREENSHOTS, chromium
 from tests.hallservice.web.webrig import until
 
-pytestmark = pytest.mark.xdist_group("day")
-
 # Of the catalogue of the demonstration's county: names with which they are found, and whose they are.
 FEE_AND_CERTIFICATE = "11441402XX0209402D4440709231000"  # 居民身份证补领, 梅江区公安局
 NO_FEE = "11441402XX0209402D4440109232000"  # 旅馆业特种行业许可, the same body

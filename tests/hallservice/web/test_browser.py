@@ -12,8 +12,6 @@ from tests.hallservice.web.conftest import Walked
 from tests.hallservice.web.webrig import until
 from tests.hallservice.world import LOGINS, PASSWORD
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 FORM = "/hall/sample/form"
 FOCUS = (
     "document.activeElement.id || document.activeElement.name || document.activeElement.textContent.trim()"

@@ -19,7 +19,6 @@ PAGES = [
     for page in feature.declared
     if page.method == "GET" and page.path != DEFECT
 ]
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def role_for(walked: Walked, page: Page) -> str:

@@ -12,7 +12,6 @@ from tests.hallservice.world import LOGINS, PASSWORD
 KEPT = Path(__file__).resolve().parents[3] / "var" / "chromium-78"
 
 
-@pytest.mark.xdist_group("browser")
 @pytest.mark.skipif(not (BUILT / "htmx.js").is_file(), reason="htmx is built by: make assets")
 def test_a_browser_of_2019(framed: Walked, tmp_path: Path) -> None:
     try:
