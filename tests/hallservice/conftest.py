@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from exchange.app.opening import ensure_keys
 from exchange.app.settings import load_settings
@@ -16,6 +17,7 @@ from hallservice.people.clerk import Clerk
 from hallservice.people.sessions import Session
 from hallservice.people.signin import sign_in
 from tests.exchange.core.rig import Core, copy_of, make_core
+from tests.hallservice.web.browsing import chromium
 from tests.hallservice.world import LOGINS, PASSWORD, build, clerk_of_role, hall_of
 
 
@@ -53,3 +55,10 @@ def clerk_as(hall: Hall) -> Callable[[str], Clerk]:
 def session_as(hall: Hall) -> Callable[[str], Session]:
     """A session of that member of staff, signed in with the password."""
     return lambda role: sign_in(hall, LOGINS[role], PASSWORD, "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, started once in a worker: the tool's loop allows no second one beside it."""
+    with chromium() as started:
+        yield started

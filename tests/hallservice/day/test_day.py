@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.hallservice.day import people as do
 from tests.hallservice.day.people import Applicant, Staff
 from tests.hallservice.day.running import Running, demonstration
-from tests.hallservice.web.browsing import SCREENSHOTS, chromium
+from tests.hallservice.web.browsing import SCREENSHOTS
 from tests.hallservice.web.webrig import until
 
 # Of the catalogue of the demonstration's county: names with which they are found, and whose they are.
@@ -29,11 +30,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def staff(running: Running) -> Iterator[Staff]:
-    with chromium() as browser:
-        everybody = Staff(running, browser, SCREENSHOTS)
-        yield everybody
-        everybody.close()
+def staff(running: Running, browser: Browser) -> Iterator[Staff]:
+    everybody = Staff(running, browser, SCREENSHOTS)
+    yield everybody
+    everybody.close()
 
 
 def told(running: Running, case_no: str) -> list[str]:

@@ -14,7 +14,7 @@ from hallservice.people.signin import sign_in
 from hallservice.web.registry import Page, Pages, shipped
 from tests.exchange.core.rig import Core, copy_of
 from tests.hallservice.web import samplepages
-from tests.hallservice.web.browsing import Guest, chromium
+from tests.hallservice.web.browsing import Guest
 from tests.hallservice.web.prepared import MAKERS
 from tests.hallservice.web.webrig import FRAME, Place, Visitor, mounted, served
 from tests.hallservice.world import LOGINS, PASSWORD, clerk_of_role, hall_of
@@ -80,13 +80,6 @@ def framed(hall_pattern: Core, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A hall with the frame's own pages and the samples."""
     with opened(hall_pattern, tmp_path_factory.mktemp("framed"), FRAME) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, started once."""
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="session")
