@@ -22,7 +22,7 @@ run: $(RUNTIME) assets ## set up from nothing and run the demonstration; options
 	@$(BIN)/tongban demo $(ARGS)
 
 test: packages $(DEV) assets lint ## every check and every test
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(DEV) ## style, types and rings
 	@$(BIN)/ruff check --quiet .
