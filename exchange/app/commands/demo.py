@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-from exchange.app.demo.run import Options, demonstrate
-
 HELP = "show everything at work on this machine and prove it (hub, seven partner systems, a counter)"
 MOST = 100_000
 
@@ -25,6 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from exchange.app.demo.run import Options, demonstrate  # a wrong command line need not wait for all of it
+
     hall = max(1, args.cases // 5) if args.hall is None else args.hall
     told = (args.once, args.cases, args.json, args.export, args.rabbit, args.scenario, hall)
     return demonstrate(Options(*told))
