@@ -10,7 +10,6 @@ import structlog
 from sqlalchemy import Row
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from exchange import toldback
 from exchange.delivery import Channel, Sent, deliver, deliver_lot
 from exchange.errors import HubError, Refused, TryLater
 from exchange.hub import Hub
@@ -184,7 +183,8 @@ def _ended(hub: Hub, work: Work, row: Row[Any], sent: Sent) -> None:
     entry = keep(hub, work, _outward(hub, row, sent, state))
     hub.outbox.settle(work, row.id, state, sent.code)
     if state != "sent":
-        toldback.tell(hub, work, row, sent, entry.seq)
+        for follow in hub.reactions.refused:
+            follow(hub, work, row, sent, entry.seq)
 
 
 def _outward(hub: Hub, row: Row[Any], sent: Sent, state: str) -> Record:

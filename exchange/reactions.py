@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canonical.messages import Message, Payload
+from exchange import toldback
 from exchange.mapping.rows import BrokenRow
 from exchange.reacting import (
     archives,
@@ -18,7 +19,7 @@ from exchange.reacting import (
     services,
     telling,
 )
-from exchange.reacting.occasion import Occasion, Reaction
+from exchange.reacting.occasion import Occasion, OnRefusal, Reaction
 from exchange.reacting.telling import tell
 from exchange.store.work import Work
 
@@ -31,9 +32,11 @@ __all__ = ["STANDARD", "Occasion", "Reaction", "Reactions"]
 
 @dataclass(frozen=True)
 class Reactions:
-    """Type of a message -> what follows from it."""
+    """Type of a message -> what follows from it; `refused`: what follows where a partner takes a message of
+    ours never."""
 
     table: Mapping[str, tuple[Reaction, ...]]
+    refused: tuple[OnRefusal, ...] = ()
 
     def run(
         self,
@@ -95,5 +98,6 @@ STANDARD = Reactions(
         "directory.increment.v1": (directory.keep_directory,),
         "exchange.receipted.v1": (exchanged.note_receipt,),
         "exchange.audited.v1": (exchanged.note_audit,),
-    }
+    },
+    refused=(toldback.tell,),
 )

@@ -2,16 +2,18 @@
 
 import re
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select
 
 from canonical.messages import PAYLOADS, ExchangeReceipted
 from exchange.delivery import Sent
-from exchange.hub import Hub
 from exchange.routing import HOUSE, Plan
 from exchange.store.tables import document
 from exchange.store.work import Work
+
+if TYPE_CHECKING:
+    from exchange.hub import Hub
 
 TYPE = ExchangeReceipted.TYPE
 NAMED = re.compile(r"[A-Za-z0-9@._:/-]{1,64}", re.ASCII)  # what a code may be made of
@@ -19,7 +21,7 @@ LONGEST = 500  # characters of the explanation
 _SPACE = uuid.UUID("f5a0f6b2-3a52-4a0c-8f6c-3a4c7e0e5b10")
 
 
-def tell(hub: Hub, work: Work, row: Row[Any], sent: Sent, entry: int) -> None:
+def tell(hub: "Hub", work: Work, row: Row[Any], sent: Sent, entry: int) -> None:
     """Plans the receipt, where the refused delivery is a request (it has a `request_id`) of a house party
     that takes receipts; `entry`: the ledger entry of the refusal."""
     if "request_id" not in PAYLOADS[row.type].model_fields:

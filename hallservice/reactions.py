@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from exchange.reacting.occasion import Reaction
 from exchange.reactions import Reactions
 from hallservice.counter import reactions as counter
+from hallservice.counter import turneddown
 from hallservice.flows import starting as flows
 from hallservice.supervision import reactions as supervision
 
@@ -22,4 +23,4 @@ def with_hall(exchange: Reactions) -> Reactions:
     for table in TABLES:
         for kind, reactions in table.items():
             merged[kind] = (*merged.get(kind, ()), *reactions)
-    return Reactions(merged)
+    return Reactions(merged, (*exchange.refused, turneddown.note))

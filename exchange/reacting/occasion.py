@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 
 from canonical.messages import Message, Payload
+from exchange.delivery import Sent
 from exchange.mapping.rows import BrokenRow
 from exchange.parties import Party
 from exchange.records import add_finding
@@ -62,3 +63,5 @@ class Occasion:
 
 
 Reaction = Callable[[Occasion], Iterable[Payload]]
+OnRefusal = Callable[["Hub", Work, Row[Any], Sent, int], None]
+"""Row of the outbox, how its delivery ended for good, ledger entry of that end."""

@@ -15,6 +15,7 @@ from hallservice.counter import notices, standards
 from hallservice.counter.form import Check
 from hallservice.counter.standing import Standing, begin, handled, moment, tell
 from hallservice.counter.tables import hall_certificate
+from hallservice.counter.turneddown import REFUSED
 from hallservice.hall import Hall
 from hallservice.ids import new_id
 from hallservice.people.clerk import Clerk
@@ -52,7 +53,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One request as it stands; state requested, pending_seal or issued."""
+    """One request as it stands; state requested, pending_seal, issued or refused."""
 
     request_id: str
     name: str
@@ -61,6 +62,12 @@ class Certificate:
     valid_to: str
     identifier: str
     number: str
+    reason: str
+
+    @property
+    def refused(self) -> bool:
+        """The library will not make it; it may be asked again."""
+        return self.state == REFUSED
 
 
 def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> str:
@@ -99,7 +106,7 @@ def _expect_wanted(work: Work, here: Standing) -> None:
     if facts["fee_due"]:
         raise HallRefused("fee_first", "费用还没有确认，不能制证")
     last = latest(work.connection, here.no)
-    if last is not None:
+    if last is not None and not last.refused:
         raise HallRefused("already_requested", "已经向电子证照系统提出制证，请等待签发结果")
 
 
@@ -128,7 +135,7 @@ def latest(connection: Connection, case_no: str) -> Certificate | None:
     row = run(connection, _OF, {"of": case_no}).first()
     if row is None:
         return None
-    known = {name: getattr(row, name) or "" for name in ("valid_to", "identifier", "number")}
+    known = {name: getattr(row, name) or "" for name in ("valid_to", "identifier", "number", "reason")}
     return Certificate(row.request_id, row.name, row.state, row.valid_from, **known)
 
 
@@ -148,7 +155,7 @@ def conclude(
         facts, made = here.case["facts"], latest(work.connection, case_no)
         if facts["granted"] and facts["fee_due"]:
             raise HallRefused("fee_first", "费用还没有确认，不能办结")
-        if made is not None and not facts["certified"]:
+        if made is not None and not made.refused and not facts["certified"]:
             raise HallRefused("certificate_pending", "证照还没有签发，不能办结")
         payload = {
             **here.head,

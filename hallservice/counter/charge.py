@@ -18,6 +18,7 @@ from hallservice.counter.fees import Standard, cost, standards_of
 from hallservice.counter.form import Check
 from hallservice.counter.standing import Standing, begin, tell
 from hallservice.counter.tables import hall_fee
+from hallservice.counter.turneddown import REFUSED
 from hallservice.hall import Hall
 from hallservice.ids import new_id
 from hallservice.items import situations
@@ -79,12 +80,13 @@ class Fee:
     notice_no: str
     serial: str
     confirmed_by: str
+    reason: str
     doc_no: str
 
 
 STATES: Mapping[str, str] = {
     "requested": "已核价，等待缴款通知书号", "noticed": "待缴费", "paid": "银行已收款，待窗口确认",
-    "confirmed": "已确认", "reversed": "银行已冲正，需重新缴纳",
+    "confirmed": "已确认", "reversed": "银行已冲正，需重新缴纳", REFUSED: "收费系统未受理，可重新核价",
 }  # fmt: skip
 
 
@@ -264,5 +266,6 @@ def latest(connection: Connection, case_no: str) -> Fee | None:
         row.notice_no or "",
         row.serial or "",
         row.confirmed_by or "",
+        row.reason or "",
         row.doc_no or "",
     )

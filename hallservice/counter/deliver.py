@@ -17,6 +17,7 @@ from hallservice.counter.form import Check
 from hallservice.counter.materials import label
 from hallservice.counter.standing import Standing, begin, moment, tell
 from hallservice.counter.tables import hall_parcel
+from hallservice.counter.turneddown import REFUSED
 from hallservice.hall import Hall
 from hallservice.ids import new_id
 from hallservice.people.clerk import Clerk
@@ -61,11 +62,12 @@ class Parcel:
     waybill_no: str
     status: str
     place: str
+    reason: str
 
     @property
     def told(self) -> str:
         """已揽收, 运输中 …"""
-        own = {"requested": "已下单", "booked": "已取得运单号"}
+        own = {"requested": "已下单", "booked": "已取得运单号", REFUSED: f"快递公司未接单：{self.reason}"}
         return own.get(self.status) or label("parcel_status", self.status)
 
 
@@ -128,7 +130,7 @@ def send(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Address) -> s
     def act(work: Work) -> str:
         here = begin(work, clerk, case_no, seen, FUNCTION, Event.DELIVERED)
         sent = parcel(work.connection, case_no)
-        if sent is not None and sent.status not in ("returned", "lost"):
+        if sent is not None and sent.status not in ("returned", "lost", REFUSED):
             raise HallRefused("already_sent", f"快件{sent.waybill_no}已在途中")
         ident = new_id(work.now)
         origin = {
@@ -164,4 +166,8 @@ def _region(given: str, check: Check) -> str:
 def parcel(connection: Connection, case_no: str) -> Parcel | None:
     """The parcel sent last."""
     row = run(connection, _PARCEL, {"of": case_no}).first()
-    return Parcel(row.request_id, row.waybill_no or "", row.status, row.place or "") if row else None
+    return (
+        Parcel(row.request_id, row.waybill_no or "", row.status, row.place or "", row.reason or "")
+        if row
+        else None
+    )

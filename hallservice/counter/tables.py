@@ -135,7 +135,9 @@ hall_fee = Table(
     Column("reduction", String(20), nullable=False),  # yuan
     Column("reduction_basis", Text),
     Column("total", String(20), nullable=False),     # yuan
-    Column("state", String(12), nullable=False),     # requested, noticed, paid, confirmed, reversed, exempt
+    # requested, noticed, paid, confirmed, reversed, exempt, refused
+    Column("state", String(12), nullable=False),
+    Column("reason", String(200)),                   # why the fee system refused
     Column("verified_by", String(100), nullable=False),
     Column("verified_at", Float, nullable=False),
     Column("due_on", String(10), nullable=False),
@@ -154,7 +156,8 @@ hall_certificate = Table(
     Column("request_id", String(64), primary_key=True),
     Column("case_no", String(50), nullable=False),
     Column("name", String(200), nullable=False),
-    Column("state", String(16), nullable=False),     # requested, pending_seal, issued
+    Column("state", String(16), nullable=False),     # requested, pending_seal, issued, refused
+    Column("reason", String(200)),                   # why the library refused
     Column("valid_from", String(10), nullable=False),
     Column("valid_to", String(10)),
     Column("identifier", String(128)),
@@ -175,7 +178,9 @@ hall_parcel = Table(
     Column("request_id", String(64), primary_key=True),
     Column("case_no", String(50), nullable=False),
     Column("waybill_no", String(64)),
-    Column("status", String(20), nullable=False),    # requested, booked, then code list parcel_status
+    # requested, booked, then code list parcel_status; refused
+    Column("status", String(20), nullable=False),
+    Column("reason", String(200)),                   # why the courier refused
     Column("place", String(200)),
     Column("changed_at", Float, nullable=False),
     Index("hall_parcel_case", "case_no"),

@@ -23,6 +23,7 @@ from hallservice.counter.apply import RELATIONS
 from hallservice.counter.lists import COUNTER, local
 from hallservice.counter.standing import Standing
 from hallservice.counter.tables import hall_found
+from hallservice.counter.turneddown import REFUSED
 from hallservice.counter.unmask import Person
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
@@ -214,7 +215,7 @@ def fee_facts(fee: charge.Fee) -> Facts:
     """One request for payment, as it stands."""
     return (
         ("应缴合计（元）", fee.total),
-        ("状态", charge.STATES[fee.state]),
+        ("状态", "：".join(filter(None, (charge.STATES[fee.state], fee.reason)))),
         ("减免（元）", f"{fee.reduction}（{fee.reduction_basis}）" if fee.reduction_basis else "无"),
         ("缴款通知书号", fee.notice_no or "尚未取得"),
         ("核价人", fee.verified_by),
@@ -227,6 +228,7 @@ def fee_facts(fee: charge.Fee) -> Facts:
 def certificate_facts(made: certify.Certificate) -> Facts:
     """One certificate asked for, as it stands."""
     states = {"requested": "已申请，等待签发", "pending_seal": "待签章", "issued": "已签发"}
+    states[REFUSED] = f"证照系统未受理：{made.reason}"
     return (
         ("证照名称", made.name),
         ("状态", states.get(made.state, made.state)),

@@ -12,6 +12,7 @@ from hallservice.counter import certify, charge, deliver, evaluate, paying, stan
 from hallservice.counter.evaluate import TAGS, Rating
 from hallservice.counter.fees import Standard
 from hallservice.counter.standing import Standing
+from hallservice.counter.turneddown import REFUSED
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
 from hallservice.web.lists import Column
@@ -48,7 +49,7 @@ def _fee(ctx: Context, here: Standing, computed: charge.Computed | None = None) 
         "may_notice": fee is not None and fee.state == "noticed",
         "may_confirm": fee is not None and (fee.state == "paid" or (fee.state == "noticed" and by_hand)),
         "by_hand": by_hand,
-        "may_ask": due and (fee is None or fee.state == "reversed"),
+        "may_ask": due and (fee is None or fee.state in ("reversed", REFUSED)),
         "standards": standards_of(ctx, here),
         "computed": computed,
         "amounts": {line.code: line.amount for line in computed.lines} if computed else {},
@@ -106,6 +107,7 @@ def certificate_form(ctx: Context) -> Response:
 def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
     made = ctx.hall.read(lambda connection: certify.latest(connection, here.no))
     known = here.case["facts"]
+    open_ = made is None or made.refused
     decided = here.state == "decided" and not (known["granted"] and known["fee_due"])
     return {
         "row": here.row,
@@ -113,8 +115,8 @@ def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
         "certificate": certificate_facts(made) if made else (),
         "name": here.item.get("result_name") or here.row["item_name"],
         "fields": _fields(ctx, here),
-        "may_ask": decided and known["granted"] and bool(here.item.get("certificate_type")) and made is None,
-        "may_conclude": here.state == "certified" or (decided and made is None),
+        "may_ask": decided and known["granted"] and bool(here.item.get("certificate_type")) and open_,
+        "may_conclude": here.state == "certified" or (decided and open_),
         "deliveries": options("delivery_mode"),
     }
 

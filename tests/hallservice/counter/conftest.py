@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exchange.reactions import Reactions
-from hallservice.counter import projection
+from hallservice.counter import projection, turneddown
 from hallservice.counter.reactions import REACTIONS, keep_row
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
@@ -61,7 +61,7 @@ def hub(tmp_path: Path, counter_pattern: Core) -> Any:
     if not any(keep_row in known for known in table.values()):
         for kind, more in REACTIONS.items():
             table[kind] = (*table.get(kind, ()), *more)
-    copy.hub = replace(copy.hub, reactions=Reactions(table))
+    copy.hub = replace(copy.hub, reactions=Reactions(table, (turneddown.note,)))
     yield copy
     rebuilt(copy)
     copy.hub.store.engine.dispose()

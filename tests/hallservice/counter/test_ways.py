@@ -23,7 +23,7 @@ from hallservice.counter import (
 from hallservice.counter.materials import Seen, of
 from hallservice.flows import instances
 from hallservice.refusals import FormRefused, HallRefused
-from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME
+from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, took
 from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk
 
 NOTICE = "44140226000000000017"
@@ -230,6 +230,52 @@ def issued(desk: Desk, no: str) -> None:
     answer = {"request_id": request, "identifier": IDENTIFIER, "number": "粤梅17", "state": "issued"}
     desk.answers("library", "certificate.issued.v1", answer)
     assert desk.stage(no) == ("certified", "certificate")
+
+
+def test_what_a_partner_refuses_for_good_is_told_at_the_window_and_asked_for_again(desk: Desk) -> None:
+    desk.partner("till", "fees")
+    desk.partner("library", "certificates")
+    desk.core.party("bank", sends=("fee.paid.v1",))
+    no = desk.decided()
+    desk.requested(no)
+    turned_down(desk, "till", "执收单位\x00已停用")
+    with desk.core.hub.store.read() as connection:
+        fee = charge.latest(connection, no)
+    assert fee is not None and (fee.state, fee.reason) == ("refused", "执收单位已停用")
+    again = desk.requested(no)
+    desk.answers("till", "fee.noticed.v1", {"request_id": again, "case_no": no, **NUMBERS})
+    desk.core.ok("bank", "fee.paid.v1", PAID)
+    paying.confirm(desk.hall, desk.clerk(), no, desk.seen(no))
+    asked = certify.Asked("食品经营许可证", "2026-03-10", "2031-03-09")
+    certify.request(desk.hall, desk.clerk(), no, desk.seen(no), asked)
+    turned_down(desk, "library", "")
+    with desk.core.hub.store.read() as connection:
+        made = certify.latest(connection, no)
+    assert made is not None and made.refused and made.reason == "104"  # without words, the code
+    issued(desk, no)
+    desk.concluded(no)
+
+
+def test_a_courier_that_does_not_come_keeps_nothing_from_the_window(desk: Desk) -> None:
+    desk.partner("courier", "logistics")
+    no = desk.decided(PLAIN)
+    desk.concluded(no)
+    to = deliver.Address(NAME, MOBILE, "441402000000", "江南路 1 号", "13800138000")
+    deliver.send(desk.hall, desk.clerk(), no, desk.seen(no), to)
+    turned_down(desk, "courier", "超出派送范围")
+    with desk.core.hub.store.read() as connection:
+        parcel = deliver.parcel(connection, no)
+    assert parcel is not None and parcel.told == "快递公司未接单：超出派送范围"
+    deliver.send(desk.hall, desk.clerk(), no, desk.seen(no), to)
+    turned_down(desk, "courier", "超出派送范围")
+    desk.collected(no)
+    assert desk.stage(no) == ("delivered", "done")
+
+
+def turned_down(desk: Desk, party: str, words: str) -> None:
+    """The partner refuses what it was sent, for good."""
+    desk.core.delivered(party, lambda row: took(row, "104", "refused", detail=words))
+    desk.core.clock.now += 1  # what is asked again is asked later
 
 
 @pytest.mark.req("S0-17", "S3-48")
