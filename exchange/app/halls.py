@@ -14,7 +14,7 @@ from exchange.errors import TryLater
 from exchange.hub import Hub
 from hallservice.counter import progress as counter_progress
 from hallservice.hall import Hall
-from hallservice.papers.sealing import CertificateSeal
+from hallservice.papers.sealing import SealService, SealWhenAsked
 from hallservice.papers.service import Papers
 from hallservice.refusals import HallRefused
 from hallservice.supervision.keeper import keeper
@@ -41,7 +41,6 @@ def progress(hall: Hall, case_no: str, password: str, client: str) -> Mapping[st
 def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:
     """Its pages on the hub's own address."""
     told, secrets = hallsettings.read(settings), secret_table(settings, "hall")
-    key = hall.hub.rsa_key
     ways = hallsettings.sign_on(told, hall, secrets)
     pages = build_pages(
         hall,
@@ -51,11 +50,17 @@ def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:
         sign_on=people_sso.ways(ways),
         extras={
             "papers": Papers(),
-            "seal": CertificateSeal(key.private, key.certificate),
+            "seal": SealWhenAsked(lambda: _seal(hall.hub)),
             people_sso.PROVIDERS: ways,
         },
     )
     app.mount(PATH, pages)
+
+
+def _seal(hub: Hub) -> SealService:
+    from hallservice.papers.pades import CertificateSeal  # not before the first paper: pyHanko loads slowly
+
+    return CertificateSeal(hub.rsa_key.private, hub.rsa_key.certificate)
 
 
 def watch(hall: Hall, stop: threading.Event) -> threading.Thread:

@@ -13,7 +13,7 @@ from hallservice.counter import accept, apply
 from hallservice.counter.apply import Application
 from hallservice.hall import Hall
 from hallservice.papers.kinds import paper_from
-from hallservice.papers.sealing import CertificateSeal
+from hallservice.papers.pades import CertificateSeal
 from hallservice.papers.service import Papers
 from hallservice.people.clerk import Clerk
 from hallservice.web.pages.counter_parts import renderer

@@ -12,7 +12,8 @@ from cryptography.x509.oid import NameOID
 
 from exchange.errors import Refused
 from hallservice.papers.kinds import paper_from
-from hallservice.papers.sealing import CertificateSeal, PrivateKey, SealService
+from hallservice.papers.pades import CertificateSeal, PrivateKey
+from hallservice.papers.sealing import SealService
 from hallservice.papers.service import Papers
 from tests.hallservice.papers import witnesses
 from tests.hallservice.papers.paper_samples import sample
