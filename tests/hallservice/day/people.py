@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Browser
 
 from canonical.values import complete_id_number
+from tests.app.demo.running import Running
 from tests.hallservice.day.keyboard import Person
-from tests.hallservice.day.running import Running
 
 CLERK, WINDOW = "chuangkou", "A03"
 

@@ -1,15 +1,17 @@
 """A clerk's day in a browser without a mouse: five cases, each act found in the ledger and at partners."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser
 
+from tests.app.demo.running import Running, demo, demonstration
 from tests.hallservice.day import people as do
 from tests.hallservice.day.people import Applicant, Staff
-from tests.hallservice.day.running import Running, demonstration
 from tests.hallservice.web.browsing import SCREENSHOTS
 from tests.hallservice.web.webrig import until
 
@@ -191,3 +193,27 @@ def test_three_bodies_side_by_side(running: Running, staff: Staff) -> None:
     passes(staff, case_no, order, states)
     assert verbs(running, case_no) == [("passed", who) for who in staff_numbers(running, *order)]
     expect_reported(running, case_no, "023333333", ["applied", "accepted"])
+
+
+def test_everybody_it_names_comes_in_and_no_second_one_starts_beside_it(running: Running) -> None:
+    urls = running.told["urls"]
+    for account in running.told["accounts"]:
+        assert sees_the_hall(urls["hall"], account)
+    assert {one["role"] for one in running.told["accounts"]} >= {
+        "clerk", "approver", "supervisor", "administrator", "auditor",
+    }  # fmt: skip
+    assert httpx2.get(urls["hub"] + "/health", trust_env=False).json() == {"ready": True}
+    assert httpx2.get(urls["sms"] + "/admin/health", trust_env=False).json() == {"ready": True}
+    second = demo(running.state, "--once", "--cases", "1")
+    assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
+    assert "demo_runs" in second.stderr
+
+
+def sees_the_hall(url: str, account: dict[str, str]) -> bool:
+    """Signs in as a browser without scripts would; whether the name then stands on the page."""
+    with httpx2.Client(trust_env=False, follow_redirects=True) as browser:
+        page = browser.get(f"{url}/sign-in").text
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
+        form = {**hidden, "login": account["login"], "password": account["password"]}
+        answer = browser.post(f"{url}/sign-in", data=form, headers={"Origin": url.removesuffix("/hall")})
+        return answer.status_code == 200 and account["name"] in answer.text

@@ -19,7 +19,7 @@ from tests.hallservice.web.webrig import until
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = [sys.executable, "-m", "exchange.app.cli"]
-SECONDS = 120
+SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,42 @@ def environment(state: Path) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "TONGBAN_STATE": str(state)}
 
 
+def own_folder(folder: Path) -> Path:
+    """A state folder in there whose hub listens on a port of its own."""
+    folder.mkdir(parents=True)
+    (folder / "tongban.toml").write_text(f"http_port = {free_port()}\n")
+    return folder
+
+
+def demo(state: Path, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """To its end."""
+    return subprocess.run(
+        [*PROGRAM, "demo", *words], env=environment(state) | environ, capture_output=True, text=True,
+        check=False, timeout=SECONDS,
+    )  # fmt: skip
+
+
+def logs(state: Path) -> str:
+    return "\n".join(f"--- {p.name}\n{p.read_text()[-600:]}" for p in (state / "demo" / "log").glob("*.log"))
+
+
+def left_over(state: Path) -> list[str]:
+    """Processes whose command line names the state folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(state) in command:
+            found.append(command)
+    return found
+
+
 @contextmanager
 def demonstration(folder: Path) -> Iterator[Running]:
-    """With one case of the other systems and one of the hall behind it."""
-    state, file = folder / "var", folder / "figures.json"
-    state.mkdir()
-    (state / "tongban.toml").write_text(f"http_port = {free_port()}\n")
+    """With one case of the other systems and one of the hall behind it; up until it is told to end."""
+    state, file = own_folder(folder / "var"), folder / "figures.json"
     words = [*PROGRAM, "demo", "--cases", "1", "--hall", "1", "--no-rabbitmq", "--json", str(file)]
     running = subprocess.Popen(words, env=environment(state), stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None
