@@ -23,7 +23,8 @@ def open_engine(url: str, *, create: bool = True) -> Engine:
     fork the log)."""
     if (parsed := make_url(url)).get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, json_serializer=_dumps, connect_args=_arguments(url))
+    # What stands in a statement may be a person's: it is never told in an error, and so in no log.
+    engine = create_engine(url, json_serializer=_dumps, connect_args=_arguments(url), hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

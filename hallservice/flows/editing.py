@@ -21,7 +21,8 @@ NEW: Mapping[New, str] = {
     "sub": "部门子流程（联合审批）", "hand_up": "上交上级", "hand_down": "下放下级",
 }  # fmt: skip
 _FACT = re.compile("[a-z\u4e00-\u9fff][a-z0-9_\u4e00-\u9fff]{0,39}")
-_PART = re.compile(r"\.?([a-z]+)|\[(\d+)\]")
+_PART = re.compile(r"\.?([a-z]+)|\[(\d{1,4})\]", re.ASCII)
+_PLACE = re.compile(r"(.*)\[(\d{1,4})\]", re.ASCII)
 
 
 # -- finding
@@ -55,7 +56,7 @@ def at_path(draft: Json, path: str) -> Any:
 
 def parent_of(path: str) -> tuple[str, int]:
     """`body.parts[3]` -> (`body.parts`, 3); HallRefused not_found where it is in no list."""
-    found = re.fullmatch(r"(.*)\[(\d+)\]", path)
+    found = _PLACE.fullmatch(path)
     if found is None:
         raise HallRefused("not_found", "这个位置不能这样修改")
     return found[1], int(found[2])
@@ -145,7 +146,10 @@ def removed(draft: Json, path: str) -> Json:
     made = deepcopy(draft)
     where, at = parent_of(path)
     at_path(made, path)
-    del at_path(made, where)[at]
+    row = at_path(made, where)
+    if not isinstance(row, list):
+        raise HallRefused("not_found", LOST)
+    del row[at]
     return tidied(made)
 
 

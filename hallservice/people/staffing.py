@@ -103,7 +103,9 @@ def _save(
 
 def close(hall: Hall, clerk: Clerk, kind: str, id_: str) -> None:
     """A post, group or window is not used any more: what was granted to it holds for nobody."""
-    table = {**OF, "window": t.window}[kind]
+    table = {**OF, "window": t.window}.get(kind)
+    if table is None:
+        raise HallRefused("unknown_entry", "没有这一项")
 
     def act(work: Work) -> None:
         clerk.expect(MANAGE, _path(work.connection, table, id_))

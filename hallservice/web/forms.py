@@ -79,6 +79,11 @@ def too_large() -> HallRefused:
     return HallRefused("too_large", "提交的内容太大")
 
 
+def whole(said: str, most: int = 9) -> int | None:
+    """A number of at most so many digits; None for any other text."""
+    return int(said) if said.isascii() and said.isdecimal() and len(said) <= most else None
+
+
 def tidy(text: str) -> str:
     """Line ends as \\n, no control characters."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -82,7 +82,10 @@ def same_origin(headers: Mapping[str, str], public_url: str) -> bool:
     said = headers.get("origin") or headers.get("referer")
     if said is None:
         return True
-    return urlsplit(said).netloc in (headers.get("host", ""), urlsplit(public_url).netloc)
+    try:
+        return urlsplit(said).netloc in (headers.get("host", ""), urlsplit(public_url).netloc)
+    except ValueError:  # no address at all, such as http://[
+        return False
 
 
 def pack(value: object) -> bytes:

@@ -20,6 +20,7 @@ from hallservice.supervision import banner
 from hallservice.supervision.words import Mark
 from hallservice.web import lists
 from hallservice.web.context import Context
+from hallservice.web.forms import whole
 from hallservice.web.lists import Badge, Column, Filter, Link, Paging
 from hallservice.web.pages.approval_forms import fields_of
 from hallservice.web.registry import Pages
@@ -190,8 +191,8 @@ def act(ctx: Context) -> Response:
     case_no, verb = ctx.path["case_no"], ctx.path["verb"]
     step, kind, form = ctx.form.one("step"), ctx.form.one("kind"), ctx.form
     try:
-        seen = int(form.one("expected", "0")) if form.one("expected", "0").isdecimal() else None
-        instances.act(ctx.hall, ctx.clerk, case_no, verb, expected=seen or None, **fields_of(ctx, verb, form))
+        seen = whole(form.one("expected")) or None
+        instances.act(ctx.hall, ctx.clerk, case_no, verb, expected=seen, **fields_of(ctx, verb, form))
     except HallRefused as refusal:
         if refusal.code in ("no_instance", "not_allowed", "unknown_verb"):
             raise

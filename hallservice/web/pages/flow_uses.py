@@ -11,6 +11,7 @@ from hallservice.flows import assigning, definitions, moving
 from hallservice.people import organisations
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
+from hallservice.web.forms import whole
 from hallservice.web.pages.flows_forms import Options, bodies
 from hallservice.web.registry import Pages
 
@@ -101,9 +102,8 @@ def migrate(ctx: Context) -> Response:
     wish = moving.Wish(
         ctx.path["owner"], ctx.path["key"], version, form.one("opinion"), tuple(form.all("skips"))
     )
-    seen = form.one("expected")
     try:
-        moving.migrate(ctx.hall, ctx.clerk, case_no, wish, int(seen) if seen.isdecimal() else None)
+        moving.migrate(ctx.hall, ctx.clerk, case_no, wish, whole(form.one("expected")))
     except HallRefused as refusal:
         return ctx.fault(refusal, "flows/migrate.html", **_previewed(ctx, version))
     return ctx.redirect(

@@ -15,6 +15,7 @@ from hallservice.flows.definitions import Draft, Version
 from hallservice.flows.editing import Json
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from hallservice.web.context import Context
+from hallservice.web.forms import whole
 from hallservice.web.lists import Badge, Column, Link
 from hallservice.web.pages import flows_forms as forms
 from hallservice.web.registry import Pages
@@ -165,8 +166,7 @@ def editor(ctx: Context) -> Response:
 
 def _save(ctx: Context, body: Json) -> Draft:
     """The draft with another body, if nobody else changed it since the form was made."""
-    seen = ctx.form.one("revision", "0")
-    revision = int(seen) if seen.isdecimal() and len(seen) < 10 else 0
+    revision = whole(ctx.form.one("revision")) or 0
     return definitions.save_draft(ctx.hall, ctx.clerk, ctx.path["owner"], ctx.path["key"], body, revision)
 
 
@@ -296,10 +296,10 @@ def _publishing(ctx: Context, render: Any) -> Response:
 @pages.post("/flows/{owner}/{key}/draft/publish", function=EDIT, title="发布流程")
 def publish(ctx: Context) -> Response:
     found = _draft(ctx)
-    seen = ctx.form.one("revision")
+    seen = whole(ctx.form.one("revision")) or 0
     owner, key = found.version.owner, found.version.key
     try:
-        definitions.publish(ctx.hall, ctx.clerk, owner, key, int(seen) if seen.isdecimal() else 0)
+        definitions.publish(ctx.hall, ctx.clerk, owner, key, seen)
     except DefinitionRefused as refused:
         faults = [FieldFault("", one.code, said(one)) for one in refused.problems]
         return _publishing(ctx, _faulty(ctx, FormRefused(faults)))

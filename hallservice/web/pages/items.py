@@ -35,6 +35,7 @@ from hallservice.items.wording import (
 from hallservice.people import organisations
 from hallservice.refusals import HallRefused
 from hallservice.web.context import XLSX, Context
+from hallservice.web.forms import whole
 from hallservice.web.lists import Badge, Cell, Column, Filter, Link, Paging, asked
 from hallservice.web.registry import Pages
 
@@ -134,10 +135,7 @@ def _importable(ctx: Context, list_: str, wanted: Wanted) -> Response:
 
 @pages.get("/items/guides/{code}", function=SEEING, title="办事指南", example={"code": "@item"})
 def guide(ctx: Context) -> Response:
-    version = ctx.one("version")
-    return ctx.hall.read(
-        lambda c: _guide(ctx, c, ctx.path["code"], int(version) if version.isdecimal() else None)
-    )
+    return ctx.hall.read(lambda c: _guide(ctx, c, ctx.path["code"], whole(ctx.one("version"))))
 
 
 def _guide(ctx: Context, connection: Connection, code: str, version: int | None) -> Response:
@@ -232,8 +230,7 @@ def entry(ctx: Context) -> Response:
         versions = published.versions(connection, DIRECTORY, ctx.path["code"])
         if not versions:
             raise HallRefused("not_found", "目录清单中没有这个事项")
-        version = ctx.one("version")
-        wanted = int(version) if version.isdecimal() else versions[0].version
+        wanted = whole(ctx.one("version")) or versions[0].version
         here = next((one for one in versions if one.version == wanted), versions[0])
         values: dict[str, Any] = {
             "kept": here, "versions": versions, "badge": badge(here.state),

@@ -20,6 +20,7 @@ from hallservice.web.templating import moment
 
 pages = Pages()
 GROUP = "系统"
+FIRST_YEAR, LAST_YEAR = 2000, 2199  # of the days a grant begins and ends
 AS = {"@as": "administrator"}
 COLUMNS = (
     Column("被授权者"), Column("角色"), Column("范围"), Column("权限"), Column("授权时间", kind="date"),
@@ -135,9 +136,12 @@ def _wish(ctx: Context) -> Wish:
 
 def _day(field: str, text: str) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
         raise FormRefused([FieldFault(field, "invalid", "日期写成 2026-03-02 这样")]) from None
+    if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise FormRefused([FieldFault(field, "invalid", f"年份在 {FIRST_YEAR} 至 {LAST_YEAR} 之间")])
+    return day
 
 
 def _start(day: date | None) -> float | None:
