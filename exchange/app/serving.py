@@ -18,6 +18,7 @@ from exchange import consuming, drift, inbox, overdue
 from exchange.adapterfolder import Adapter, load_adapters
 from exchange.app import halls, opening
 from exchange.app.http import build_app
+from exchange.app.line import Line, most_lines
 from exchange.app.settings import Settings
 from exchange.app.sitesecrets import read_ciphers, read_secrets
 from exchange.asking import Asker
@@ -272,7 +273,8 @@ def serve(settings: Settings) -> None:
         port=settings.http_port,
         log_config=None,
         access_log=False,
-        http="httptools",
+        http=Line,
+        limit_concurrency=most_lines(),
         loop="uvloop",
         lifespan="off",
         timeout_graceful_shutdown=GRACE,

@@ -29,6 +29,7 @@ SHARE = 10  # pause after a look, in times of what it took
 STALE = 10.0  # seconds after which numbers are counted again although the ledger stood still
 BEAT = 15.0  # seconds between signs of life
 CHECK = 30.0  # seconds between looks whether the session still holds
+MOST_OF_ONE = 40  # streams of one person, over all sessions
 MOST = 1000  # streams of one process; whoever comes later asks instead
 
 Numbers = Mapping[str, int]
@@ -114,7 +115,8 @@ class Board:
 
     async def listen(self, clerk: Clerk, run: Run) -> Listener | None:
         """A stream begins; None when there are too many."""
-        if len(self._listeners) >= MOST:
+        own = sum(one.clerk.user == clerk.user for one in self._listeners)
+        if len(self._listeners) >= MOST or own >= MOST_OF_ONE:
             return None
         listener = Listener(clerk)
         self._listeners.add(listener)
