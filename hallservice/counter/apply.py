@@ -25,7 +25,7 @@ from hallservice.counter.receive import Opened
 from hallservice.counter.standing import moment, standing_of, tell
 from hallservice.counter.tables import hall_case, hall_receipt
 from hallservice.hall import Hall
-from hallservice.items import situations
+from hallservice.items import following, situations
 from hallservice.items.situations import Setup
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
@@ -50,6 +50,7 @@ class Application:
     name: str = ""
     document_type: str = "resident_id_card"
     document_no: str = ""
+    address: str = ""
     contact_name: str = ""
     mobile: str = ""
     summary: str = ""
@@ -106,6 +107,7 @@ def apply(
     check = Check()
     payload = _payload(asked, check)
     agent = _agent(hall, asked, check)
+    check.text("address", asked.address, "住址", 200, required=False)
     check.done()
     return hall.write(lambda work: _opened(hall, work, clerk, asked, payload, agent, handed_in, once))
 
@@ -192,7 +194,8 @@ def _opened(
         "site": clerk.region,
     }
     tell(hall, work, clerk, CaseApplied.model_validate(said))
-    taken = receive.Taken(asked.identified, agent, once, wanted.answers, wanted.situations)
+    address = asked.address.strip()
+    taken = receive.Taken(asked.identified, agent, once, wanted.answers, wanted.situations, address)
     receive.keep(hall, work, clerk, number, taken)
     row = work.connection.execute(_ROW, {"of": number}).one()
     here = standing_of(work.connection, number, row._asdict())
@@ -206,7 +209,9 @@ def _expect_item(work: Work, clerk: Clerk, code: str) -> None:
     try:
         version = items.in_force(work, code).version
     except Refused as fault:
-        raise wording.in_chinese(fault) from fault
+        refused = wording.in_chinese(fault)
+        why = following.refusal(work.connection, code) if fault.code == "item_not_in_force" else ""
+        raise HallRefused(refused.code, why or refused.said, "item_code") from fault
     if not catalogue.receivable(items.content_of(work.connection, code, version), clerk.region):
         raise HallRefused("wrong_place", "该事项不在本窗口受理范围内，请到事项所属地办理", "item_code")
 

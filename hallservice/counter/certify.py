@@ -19,7 +19,7 @@ from hallservice.counter.turneddown import REFUSED
 from hallservice.hall import Hall
 from hallservice.ids import new_id
 from hallservice.people.clerk import Clerk
-from hallservice.refusals import HallRefused
+from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from ledger.prepared import run
 
 FUNCTION = "counter.deliver"
@@ -49,6 +49,15 @@ class Asked:
     valid_from: str = ""
     valid_to: str = ""
     fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """办结 as typed. `without`: why no certificate is given though the item has one."""
+
+    text: str = ""
+    delivery: str = "window"
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +108,15 @@ def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> 
     return hall.write(act)
 
 
+def wanted(here: Standing) -> bool:
+    """Whether the item gives an electronic certificate, and this case gets one."""
+    return bool(here.case["facts"]["granted"] and here.item.get("certificate_type"))
+
+
 def _expect_wanted(work: Work, here: Standing) -> None:
-    facts = here.case["facts"]
-    if not facts["granted"] or not here.item.get("certificate_type"):
+    if not wanted(here):
         raise HallRefused("no_certificate", "这个办件没有需要制发的电子证照")
-    if facts["fee_due"]:
+    if here.case["facts"]["fee_due"]:
         raise HallRefused("fee_first", "费用还没有确认，不能制证")
     last = latest(work.connection, here.no)
     if last is not None and not last.refused:
@@ -139,41 +152,54 @@ def latest(connection: Connection, case_no: str) -> Certificate | None:
     return Certificate(row.request_id, row.name, row.state, row.valid_from, **known)
 
 
-def conclude(
-    hall: Hall, clerk: Clerk, case_no: str, seen: int, text: str = "", delivery: str = "window"
-) -> str:
-    """办结 after the decision: with the certificate where one was issued; the number of the notice.
+def conclude(hall: Hall, clerk: Clerk, case_no: str, seen: int, end: End = End()) -> str:
+    """办结 after the decision: with the certificate where the item gives one, or with the reason why not; the
+    number of the notice.
 
-    HallRefused fee_first, certificate_pending."""
+    FormRefused; HallRefused fee_first, certificate_pending."""
     check = Check()
-    said = check.text("text", text, "办理结果", 1000, required=False)
-    check.choice("delivery", delivery, "送达方式", "delivery_mode")
+    said = check.text("text", end.text, "办理结果", 1000, required=False)
+    check.choice("delivery", end.delivery, "送达方式", "delivery_mode")
+    without = check.text("without", end.without, "不发电子证照的理由", 500, required=False)
     check.done()
 
     def act(work: Work) -> str:
         here = begin(work, clerk, case_no, seen, FUNCTION, Event.CONCLUDED)
-        facts, made = here.case["facts"], latest(work.connection, case_no)
-        if facts["granted"] and facts["fee_due"]:
-            raise HallRefused("fee_first", "费用还没有确认，不能办结")
-        if made is not None and not made.refused and not facts["certified"]:
-            raise HallRefused("certificate_pending", "证照还没有签发，不能办结")
+        made = latest(work.connection, case_no)
+        _expect_ready(here, made, without)
+        if without:
+            hall.record(work, clerk, "hall.no_certificate", case_no, {"reason": without}, case_no)
         payload = {
             **here.head,
             "officer": here.officer(clerk),
             "concluded_at": moment(work.now),
-            **_result(here, made, said),
+            **_result(here, made, said, without),
         }
         tell(hall, work, clerk, CaseConcluded.model_validate(payload))
         decision = _decision(work, clerk, here, made)
-        _conclusion(work, clerk, here, made, payload["result_text"], delivery)
+        _conclusion(work, clerk, here, made, payload["result_text"], end.delivery)
         return decision
 
     return hall.write(act)
 
 
-def _result(here: Standing, made: Certificate | None, said: str) -> dict[str, Any]:
+def _expect_ready(here: Standing, made: Certificate | None, without: str) -> None:
+    facts = here.case["facts"]
+    if facts["granted"] and facts["fee_due"]:
+        raise HallRefused("fee_first", "费用还没有确认，不能办结")
+    if facts["certified"]:
+        return
+    if made is not None and not made.refused:
+        raise HallRefused("certificate_pending", "证照还没有签发，不能办结")
+    if wanted(here) and not without:
+        why = "这个事项发电子证照：请先申请制证；确实不发的，请写明理由"
+        raise FormRefused([FieldFault("without", "required", why)])
+
+
+def _result(here: Standing, made: Certificate | None, said: str, without: str) -> dict[str, Any]:
     granted = here.case["facts"]["granted"] is not False
-    text = {"result_text": said or ("准予许可" if granted else "不予许可")}
+    usual = ("准予许可" if granted else "不予许可") + (f"；未制发电子证照：{without}" if without else "")
+    text = {"result_text": said or usual}
     if made is None or not here.case["facts"]["certified"]:
         return {"result": "concluded", **text}
     until = {"certificate_valid_to": made.valid_to} if made.valid_to else {}

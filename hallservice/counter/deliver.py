@@ -65,6 +65,16 @@ class Parcel:
     reason: str
 
     @property
+    def refused(self) -> bool:
+        """The courier will not carry it; it may be asked again."""
+        return self.status == REFUSED
+
+    @property
+    def may_go_again(self) -> bool:
+        """It will not arrive."""
+        return self.status in ("returned", "lost", REFUSED)
+
+    @property
     def told(self) -> str:
         """已揽收, 运输中 …"""
         own = {"requested": "已下单", "booked": "已取得运单号", REFUSED: f"快递公司未接单：{self.reason}"}
@@ -118,7 +128,7 @@ def send(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Address) -> s
     """Ask the courier to fetch the result; the id of the request. HallRefused already_sent, state_forbids."""
     check = Check()
     to = {
-        "name": check.text("name", asked.name, "收件人姓名", 100),
+        "name": check.text("receiver", asked.name, "收件人姓名", 100),
         "mobile": check.mobile("mobile", asked.mobile, "收件人手机号码"),
         "region": _region(asked.region, check),
         "address": check.text("address", asked.address, "收件地址", 200),
@@ -130,7 +140,7 @@ def send(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Address) -> s
     def act(work: Work) -> str:
         here = begin(work, clerk, case_no, seen, FUNCTION, Event.DELIVERED)
         sent = parcel(work.connection, case_no)
-        if sent is not None and sent.status not in ("returned", "lost", REFUSED):
+        if sent is not None and not sent.may_go_again:
             raise HallRefused("already_sent", f"快件{sent.waybill_no}已在途中")
         ident = new_id(work.now)
         origin = {

@@ -6,8 +6,6 @@ applicant; everything else comes through the document camera.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Protocol, runtime_checkable
 
 from sqlalchemy import bindparam, insert, select
 
@@ -36,40 +34,12 @@ IDENTIFIED = ("card", "seen", "none")
 
 
 @dataclass(frozen=True, slots=True)
-class IdCard:
-    """What a resident's ID card says of its holder."""
-
-    name: str
-    document_no: str
-    address: str = ""
-    valid_to: date | None = None  # None: for life
-
-    def fields(self) -> dict[str, str]:
-        """The applicant's fields of the forms, as if typed."""
-        return {
-            "kind": "natural_person",
-            "name": self.name,
-            "document_type": "resident_id_card",
-            "document_no": self.document_no,
-            "identified": "card",
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Opened:
     """What the counter hands over: the number, the password to ask with, the number of the slip."""
 
     case_no: str
     query_password: str
     receipt_no: str
-
-
-@runtime_checkable
-class CardReader(Protocol):
-    """A reader at the window."""
-
-    def read(self) -> IdCard | None:
-        """The card that lies on it; None where none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +52,7 @@ class Taken:
     once: str | None = None
     answers: Mapping[str, Fact] = field(default_factory=dict)
     situations: Sequence[str] = ()
-
-
-def by_card(reader: CardReader, today: date) -> dict[str, str]:
-    """The applicant's fields from the card; HallRefused no_card, card_expired."""
-    card = reader.read()
-    if card is None:
-        raise HallRefused("no_card", "没有读到身份证，请把证件平放在读卡器上再试")
-    if card.valid_to is not None and card.valid_to < today:
-        raise HallRefused("card_expired", f"身份证已于 {card.valid_to.isoformat()} 过期，请核对其他有效证件")
-    return card.fields()
+    address: str = ""  # of the applicant, where it was told
 
 
 def receive(
@@ -142,6 +103,7 @@ def keep(hall: Hall, work: Work, clerk: Clerk, case_no: str, taken: Taken) -> No
         "agent": what["agent"],
         "answers": dict(taken.answers),
         "situations": list(taken.situations),
+        "address": taken.address or None,
         "query_password": numbers.query_password(),
         "once": taken.once,
     }

@@ -51,6 +51,7 @@ hall_receipt = Table(
     Column("agent", JSON),                           # name, relation, masked number; 代办人
     Column("answers", JSON, nullable=False),         # to the questions of the item, by their names
     Column("situations", JSON, nullable=False),      # names of those the answers meet
+    Column("address", String(200)),                  # of the applicant, typed or from the card
     Column("query_password", String(6), nullable=False),
     Column("once", String(64)),                      # of the form: the same again opens no second case
     UniqueConstraint("once", name="hall_receipt_once"),

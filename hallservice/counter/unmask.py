@@ -18,6 +18,7 @@ class Person:
     document_no: str
     contact: str
     mobile: str
+    address: str
 
 
 def unmask(hall: Hall, clerk: Clerk, case_no: str, reason: str) -> Person:
@@ -31,6 +32,7 @@ def unmask(hall: Hall, clerk: Clerk, case_no: str, reason: str) -> Person:
         hall.record(work, clerk, "hall.unmasked", case_no, {"reason": why}, case_no)
         said: dict[str, Any] = here.case["application"]
         who, contact = said["applicant"], said["contact"]
-        return Person(who["name"], who["document_no"], contact["name"], contact["mobile"])
+        told = str((here.receipt or {}).get("address") or "")
+        return Person(who["name"], who["document_no"], contact["name"], contact["mobile"], told)
 
     return hall.write(act)

@@ -4,7 +4,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from hallservice.counter import accept, files, prereview, receive, supplement
+from canonical.casetable import Event
+from exchange.clocks import today
+from hallservice.counter import accept, cards, files, prereview, receive, supplement
 from hallservice.counter.prereview import Review
 from hallservice.counter.standing import Standing
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
@@ -13,9 +15,10 @@ from hallservice.web.forms import Form
 from hallservice.web.pages.counter_case import CASE, FILE_COLUMNS, file_cells
 from hallservice.web.pages.counter_parts import (
     MATERIAL_COLUMNS,
-    back,
+    Screen,
+    card_reader,
     expected,
-    facts,
+    identities,
     looked,
     material_cells,
     options,
@@ -28,16 +31,9 @@ pages = Pages()
 ACCEPT, APPLY = "counter.accept", "counter.apply"
 
 
-@pages.get("/cases/{case_no}/prereview", function=ACCEPT, title="预审", example=CASE)
-def prereview_form(ctx: Context) -> Response:
-    return ctx.render("counter/prereview.html", **_prereview(ctx, the_case(ctx, ACCEPT)))
-
-
 def _prereview(ctx: Context, here: Standing) -> dict[str, Any]:
     found = ctx.hall.read(lambda connection: files.of_case(connection, here.no))
     return {
-        "row": here.row,
-        "facts": facts(here),
         "columns": MATERIAL_COLUMNS,
         "cells": material_cells(expected(ctx, here)),
         "file_columns": FILE_COLUMNS,
@@ -45,69 +41,88 @@ def _prereview(ctx: Context, here: Standing) -> dict[str, Any]:
     }
 
 
+PREREVIEW = Screen("counter/prereview.html", ACCEPT, _prereview, (Event.PRE_PASSED,))
+
+
+@pages.get("/cases/{case_no}/prereview", function=ACCEPT, title="预审", example=CASE)
+def prereview_form(ctx: Context) -> Response:
+    return PREREVIEW.shown(ctx)
+
+
 @pages.post("/cases/{case_no}/prereview", function=ACCEPT, title="预审")
 def prereviewed(ctx: Context) -> Response:
-    asked = Review(ctx.form.one("result"), ctx.form.one("said"))
-    try:
+    def act() -> str:
+        asked = Review(ctx.form.one("result"), ctx.form.one("said"))
         prereview.pre_review(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form), asked)
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/prereview.html", **_prereview(ctx, the_case(ctx, ACCEPT)))
-    return back(ctx, "预审结论已提交，申请人会收到短信。")
+        return "预审结论已提交，申请人会收到短信。"
 
-
-@pages.get("/cases/{case_no}/receive", function=APPLY, title="接件", example=CASE)
-def receive_form(ctx: Context) -> Response:
-    return ctx.render("counter/receive.html", **_receive(ctx, the_case(ctx, APPLY)))
+    return PREREVIEW.acted(ctx, act)
 
 
 def _receive(ctx: Context, here: Standing) -> dict[str, Any]:
     return {
-        "row": here.row,
-        "facts": facts(here),
         "shown": expected(ctx, here),
         "path": "/receive",
         "verb": "接件",
-        "identify": True,
+        "identities": identities(ctx),
+        "reader": card_reader(ctx) is not None,
         "may_expire": False,
     }
 
 
+RECEIVE = Screen("counter/receive.html", APPLY, _receive, (Event.RECEIVED,))
+
+
+@pages.get("/cases/{case_no}/receive", function=APPLY, title="接件", example=CASE)
+def receive_form(ctx: Context) -> Response:
+    return RECEIVE.shown(ctx)
+
+
 @pages.post("/cases/{case_no}/receive", function=APPLY, title="接件")
 def received(ctx: Context) -> Response:
-    case_no, form = ctx.path["case_no"], ctx.form
-    try:
-        receive.receive(
-            ctx.hall, ctx.clerk, case_no, seen_version(form), looked(form), form.one("identified", "seen")
-        )
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/receive.html", **_receive(ctx, the_case(ctx, APPLY)))
-    return back(ctx, "已接件，请打印收件回执交申请人。")
+    def act() -> str | Response:
+        form, seen = ctx.form, seen_version(ctx.form)
+        if form.one("do") == "card" and (reader := card_reader(ctx)):
+            return _by_card(ctx, reader)
+        identified = form.one("identified", "seen")
+        receive.receive(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, looked(form), identified)
+        return "已接件，请打印收件回执交申请人。"
+
+    return RECEIVE.acted(ctx, act)
+
+
+def _by_card(ctx: Context, reader: cards.CardReader) -> Response:
+    """The form again, the applicant identified by the card that lies on the reader."""
+    case = the_case(ctx, APPLY).case
+    card = cards.read(reader, ctx.clerk, today(ctx.hall.hub.store.clock()))
+    cards.confirm(card, case["application"]["applicant"]["document_no"])
+    ctx.typed = Form({**ctx.form, "identified": ["card"]})
+    return RECEIVE.shown(ctx)
+
+
+def _accept(ctx: Context, here: Standing) -> dict[str, Any]:
+    return {"shown": expected(ctx, here), "deliveries": options("delivery_mode")}
+
+
+ACCEPTANCE = Screen("counter/accept.html", ACCEPT, _accept, (Event.ACCEPTED,))
 
 
 @pages.get("/cases/{case_no}/accept", function=ACCEPT, title="受理", example=CASE)
 def accept_form(ctx: Context) -> Response:
-    return ctx.render("counter/accept.html", **_accept(ctx, the_case(ctx, ACCEPT)))
-
-
-def _accept(ctx: Context, here: Standing) -> dict[str, Any]:
-    return {
-        "row": here.row,
-        "facts": facts(here),
-        "shown": expected(ctx, here),
-        "deliveries": options("delivery_mode"),
-    }
+    return ACCEPTANCE.shown(ctx)
 
 
 @pages.post("/cases/{case_no}/accept", function=ACCEPT, title="受理")
 def accepted(ctx: Context) -> Response:
     acts = {"accept": _accepted, "supplement": _wanted, "refuse": _refused}
-    try:
-        act = acts.get(ctx.form.one("do"))
-        if act is None:
+
+    def act() -> str:
+        chosen = acts.get(ctx.form.one("do"))
+        if chosen is None:
             raise HallRefused("bad_request", "请选择受理、通知补正或不予受理")
-        return back(ctx, act(ctx, seen_version(ctx.form)))
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/accept.html", **_accept(ctx, the_case(ctx, ACCEPT)))
+        return chosen(ctx, seen_version(ctx.form))
+
+    return ACCEPTANCE.acted(ctx, act)
 
 
 def _accepted(ctx: Context, seen: int) -> str:
@@ -148,34 +163,34 @@ def _refused(ctx: Context, seen: int) -> str:
     return f"已登记不予受理。请打印不予受理通知书 {done.doc_no}。"
 
 
+def _supplemented(ctx: Context, here: Standing) -> dict[str, Any]:
+    same = {"path": "/supplemented", "verb": "补正材料已收", "identities": (), "reader": False}
+    return _receive(ctx, here) | same | {"may_expire": here.state == "supplementing"}
+
+
+SUPPLEMENTED = Screen("counter/receive.html", ACCEPT, _supplemented, (Event.SUPPLEMENTED,))
+
+
 @pages.get("/cases/{case_no}/supplemented", function=ACCEPT, title="补正续办", example=CASE)
 def supplemented_form(ctx: Context) -> Response:
-    return ctx.render("counter/receive.html", **_supplemented(ctx, the_case(ctx, ACCEPT)))
-
-
-def _supplemented(ctx: Context, here: Standing) -> dict[str, Any]:
-    same = {"path": "/supplemented", "verb": "补正材料已收", "identify": False}
-    return _receive(ctx, here) | same | {"may_expire": here.state == "supplementing"}
+    return SUPPLEMENTED.shown(ctx)
 
 
 @pages.post("/cases/{case_no}/supplemented", function=ACCEPT, title="补正续办")
 def supplemented(ctx: Context) -> Response:
-    try:
-        supplement.supplemented(
-            ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form), looked(ctx.form)
-        )
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/receive.html", **_supplemented(ctx, the_case(ctx, ACCEPT)))
-    return ctx.redirect(f"/cases/{ctx.path['case_no']}/accept", "补正材料已收，请继续受理。")
+    def act() -> Response:
+        case_no = ctx.path["case_no"]
+        supplement.supplemented(ctx.hall, ctx.clerk, case_no, seen_version(ctx.form), looked(ctx.form))
+        return ctx.redirect(f"/cases/{case_no}/accept", "补正材料已收，请继续受理。")
+
+    return SUPPLEMENTED.acted(ctx, act)
 
 
 @pages.post("/cases/{case_no}/expired", function=ACCEPT, title="补正续办")
 def expired(ctx: Context) -> Response:
-    form = ctx.form
-    try:
-        number = supplement.expired(
-            ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), form.one("reason")
-        )
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/receive.html", **_supplemented(ctx, the_case(ctx, ACCEPT)))
-    return back(ctx, f"已按补交不来办结。请打印办结通知书 {number}。")
+    def act() -> str:
+        seen, reason = seen_version(ctx.form), ctx.form.one("reason")
+        number = supplement.expired(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, reason)
+        return f"已按补交不来办结。请打印办结通知书 {number}。"
+
+    return SUPPLEMENTED.acted(ctx, act)

@@ -7,17 +7,16 @@ from starlette.responses import Response
 
 from exchange.clocks import today
 from exchange.errors import Refused
-from hallservice.counter import apply, catalogue, materials, supplement
+from hallservice.counter import apply, cards, catalogue, materials, supplement
 from hallservice.counter.apply import RELATIONS, Application, HandedIn
 from hallservice.counter.form import read
-from hallservice.counter.receive import CardReader, by_card
 from hallservice.items.situations import Question
 from hallservice.papers.code import code_in
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
 from hallservice.web.forms import Form
 from hallservice.web.lists import Cell, Column, Link
-from hallservice.web.pages.counter_parts import case_url, looked, options
+from hallservice.web.pages.counter_parts import acted, card_reader, case_url, identities, looked, options
 from hallservice.web.registry import Pages
 
 pages = Pages()
@@ -61,7 +60,8 @@ def _form(ctx: Context, code: str, given: Mapping[str, str], refusal: HallRefuse
         "shown": materials.asked_by(wanted.item),
         "answers": [(one.name, one.label, given[one.name]) for one in questions],
         "situations": wanted.situations,
-        "reader": _reader(ctx) is not None,
+        "reader": card_reader(ctx) is not None,
+        "identities": identities(ctx),
         "kinds": options("applicant_type"),
         "documents": options("document_type"),
         "relations": [("", "请选择"), *RELATIONS.items()],
@@ -87,17 +87,11 @@ def _answers(said: Mapping[str, list[str]]) -> dict[str, str]:
     }
 
 
-def _reader(ctx: Context) -> CardReader | None:
-    """The reader of the window, where the site has wired one in."""
-    found = ctx.kit.extras.get("card_reader")
-    return found if isinstance(found, CardReader) else None
-
-
 @pages.post("/counter/apply", function=FUNCTION, title="代申请")
 def submit(ctx: Context) -> Response:
     code, answers = ctx.form.one("item_code"), _answers(ctx.form)
     try:
-        if ctx.form.one("do") == "card" and (reader := _reader(ctx)):
+        if ctx.form.one("do") == "card" and (reader := card_reader(ctx)):
             ctx.typed = _with_card(ctx, reader)
             return _form(ctx, code, answers)
         handed_in = HandedIn(looked(ctx.form), answers)
@@ -109,10 +103,10 @@ def submit(ctx: Context) -> Response:
     return ctx.redirect(case_url(opened.case_no), said)
 
 
-def _with_card(ctx: Context, reader: CardReader) -> Form:
+def _with_card(ctx: Context, reader: cards.CardReader) -> Form:
     """What was typed, the applicant's fields from the card."""
-    card = by_card(reader, today(ctx.hall.hub.store.clock()))
-    return Form({**ctx.form, **{name: [value] for name, value in card.items()}})
+    card = cards.read(reader, ctx.clerk, today(ctx.hall.hub.store.clock()))
+    return Form({**ctx.form, **{name: [value] for name, value in card.fields().items()}})
 
 
 @pages.get("/counter/resume", function="counter.accept", title="补正续办", menu="窗口", order=12)
@@ -122,11 +116,11 @@ def call_up(ctx: Context) -> Response:
 
 @pages.post("/counter/resume", function="counter.accept", title="补正续办", once=False)
 def called_up(ctx: Context) -> Response:
-    try:
+    def act() -> Response:
         here = supplement.called_up(ctx.hall, ctx.clerk, _number(ctx.form.one("case_no")))
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/call_up.html")
-    return ctx.redirect(case_url(here.no) + "/supplemented")
+        return ctx.redirect(case_url(here.no) + "/supplemented")
+
+    return acted(ctx, "counter/call_up.html", dict, act)
 
 
 def _number(said: str) -> str:

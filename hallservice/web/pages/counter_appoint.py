@@ -12,16 +12,17 @@ from hallservice.counter.slots import FUNCTION, Rule
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
 from hallservice.web.pages.counter_apply import COLUMNS, item_cells
-from hallservice.web.pages.counter_parts import options
+from hallservice.web.pages.counter_parts import acted, options
 from hallservice.web.registry import Pages
 
 pages = Pages()
 HOME, BOOK = "/counter/appointments", "/counter/appointments/book"
+HOME_PAGE, BOOK_PAGE = "counter/appointments.html", "counter/book.html"
 
 
 @pages.get(HOME, function=FUNCTION, title="预约管理", menu="窗口", order=40)
 def day(ctx: Context) -> Response:
-    return ctx.render("counter/appointments.html", **_day(ctx))
+    return ctx.render(HOME_PAGE, **_day(ctx))
 
 
 def _day(ctx: Context) -> dict[str, Any]:
@@ -36,27 +37,27 @@ def _day(ctx: Context) -> dict[str, Any]:
 
 @pages.post("/counter/appointments/rules", function=FUNCTION, title="预约管理")
 def configured(ctx: Context) -> Response:
-    try:
+    def act() -> Response:
         slots.configure(ctx.hall, ctx.clerk, read(Rule, ctx.form))
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/appointments.html", **_day(ctx))
-    return ctx.redirect(HOME, "时段已新增。")
+        return ctx.redirect(HOME, "时段已新增。")
+
+    return acted(ctx, HOME_PAGE, lambda: _day(ctx), act)
 
 
 @pages.post("/counter/appointments/act", function=FUNCTION, title="预约管理")
-def acted(ctx: Context) -> Response:
+def changed(ctx: Context) -> Response:
     ident, verb = ctx.form.one("id"), ctx.form.one("do")
-    try:
+
+    def act() -> Response:
         if verb == "missed":
-            said = f"已登记未到 {appoint.mark_missed(ctx.hall, ctx.clerk)} 人。"
-        elif verb in ACTS:
-            act, said = ACTS[verb]
-            act(ctx.hall, ctx.clerk, ident)
-        else:
+            return ctx.redirect(HOME, f"已登记未到 {appoint.mark_missed(ctx.hall, ctx.clerk)} 人。")
+        if verb not in ACTS:
             raise HallRefused("bad_request", "请从预约管理页面重新进入")
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/appointments.html", **_day(ctx))
-    return ctx.redirect(HOME, said)
+        do, said = ACTS[verb]
+        do(ctx.hall, ctx.clerk, ident)
+        return ctx.redirect(HOME, said)
+
+    return acted(ctx, HOME_PAGE, lambda: _day(ctx), act)
 
 
 ACTS = {
@@ -68,7 +69,7 @@ ACTS = {
 
 @pages.get(BOOK, function=FUNCTION, title="代约")
 def book_form(ctx: Context) -> Response:
-    return ctx.render("counter/book.html", **_book(ctx, ctx.one("item"), ctx.one("q")))
+    return ctx.render(BOOK_PAGE, **_book(ctx, ctx.one("item"), ctx.one("q")))
 
 
 def _book(ctx: Context, code: str, words: str) -> dict[str, Any]:
@@ -100,8 +101,9 @@ def booked(ctx: Context) -> Response:
     person = Person(*(form.one(name) for name in ("name", "document_type", "document_no", "mobile")))
     rule, _, at = form.one("slot").partition(" ")
     on, _, begins = at.partition(" ")
-    try:
+
+    def act() -> Response:
         made = appoint.book(ctx.hall, person, rule, on, begins, code)
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/book.html", **_book(ctx, code, ""))
-    return ctx.redirect(HOME, f"已预约 {made.day} {made.begins}，预约码 {made.code}，短信已发送。")
+        return ctx.redirect(HOME, f"已预约 {made.day} {made.begins}，预约码 {made.code}，短信已发送。")
+
+    return acted(ctx, BOOK_PAGE, lambda: _book(ctx, code, ""), act)

@@ -1,5 +1,6 @@
 """One case: what it is, its materials, files, notices, fee and course; and what may be done next."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,13 +27,14 @@ from hallservice.counter.tables import hall_found
 from hallservice.counter.turneddown import REFUSED
 from hallservice.counter.unmask import Person
 from hallservice.people.clerk import Clerk
-from hallservice.refusals import HallRefused
+from hallservice.refusals import FieldFault, FormRefused
 from hallservice.web.context import Context
 from hallservice.web.lists import Column
 from hallservice.web.pages.counter_parts import (
     COLOURS,
     MATERIAL_COLUMNS,
     Facts,
+    acted,
     back,
     case_url,
     expected,
@@ -46,6 +48,7 @@ from hallservice.web.registry import Pages
 pages = Pages()
 VIEW = "case.view"
 CASE = {"case_no": "@case"}
+CASE_PAGE = "counter/case.html"
 PDF = "application/pdf"
 FILE_COLUMNS = (
     Column("材料"), Column("文件"), Column("版本", kind="num"), Column("大小（KB）", kind="num"),
@@ -83,17 +86,21 @@ ACTS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
 
 @pages.get("/cases/{case_no}", function=VIEW, title="办件", example=CASE)
 def case(ctx: Context) -> Response:
-    return ctx.render("counter/case.html", **_values(ctx, the_case(ctx, VIEW)))
+    return ctx.render(CASE_PAGE, **_values(ctx, the_case(ctx, VIEW)))
 
 
 @pages.post("/cases/{case_no}/unmask", function="case.unmask", title="办件", draft=False)
 def unmasked(ctx: Context) -> Response:
-    here = the_case(ctx, VIEW)
-    try:
-        person = unmask.unmask(ctx.hall, ctx.clerk, here.no, ctx.form.one("reason"))
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/case.html", **_values(ctx, here))
-    return ctx.render("counter/case.html", **_values(ctx, here, person))
+    def act() -> Response:
+        person = unmask.unmask(ctx.hall, ctx.clerk, ctx.path["case_no"], ctx.form.one("reason"))
+        return ctx.render(CASE_PAGE, **_values(ctx, the_case(ctx, VIEW), person))
+
+    return _acted(ctx, act)
+
+
+def _acted(ctx: Context, act: Callable[[], Response]) -> Response:
+    """An act of the case's own page."""
+    return acted(ctx, CASE_PAGE, lambda: _values(ctx, the_case(ctx, VIEW)), act)
 
 
 def _values(ctx: Context, here: Standing, person: Person | None = None) -> dict[str, Any]:
@@ -138,15 +145,14 @@ def _claim(ctx: Context, here: Standing) -> dict[str, str] | None:
 
 @pages.post("/cases/{case_no}/claim", function="counter.accept", title="办件")
 def claimed(ctx: Context) -> Response:
-    here = the_case(ctx, "counter.accept")
-    try:
+    def act() -> Response:
         if ctx.form.one("do") == "release":
-            claim.release(ctx.hall, ctx.clerk, here.no)
+            claim.release(ctx.hall, ctx.clerk, ctx.path["case_no"])
             return back(ctx, "已退还，其他窗口可以签收。")
-        claim.take(ctx.hall, ctx.clerk, here.no)
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/case.html", **_values(ctx, the_case(ctx, VIEW)))
-    return back(ctx, "已签收。")
+        claim.take(ctx.hall, ctx.clerk, ctx.path["case_no"])
+        return back(ctx, "已签收。")
+
+    return _acted(ctx, act)
 
 
 def _facts(here: Standing, person: Person | None) -> Facts:
@@ -154,7 +160,7 @@ def _facts(here: Standing, person: Person | None) -> Facts:
     if person is None:
         return shown
     full = {"申请人": person.name, "证件号码": person.document_no}
-    more = (("联系人", person.contact), ("手机号码", person.mobile))
+    more = (("联系人", person.contact), ("手机号码", person.mobile), ("住址", person.address or "未登记"))
     return (*((name, full.get(name, value)) for name, value in shown), *more)
 
 
@@ -189,6 +195,7 @@ def _beside(ctx: Context, connection: Connection, here: Standing) -> dict[str, A
         "money": fee_facts(fee) if fee else (),
         "certificate": certificate_facts(made) if made else (),
         "parcel": parcel_facts(sent) if sent else (),
+        "turned_down": _turned_down(here, fee, made, sent),
         "file_columns": FILE_COLUMNS,
         "files": file_cells(ctx, files.of_case(connection, here.no)),
         "found_columns": FOUND_COLUMNS,
@@ -199,6 +206,22 @@ def _beside(ctx: Context, connection: Connection, here: Standing) -> dict[str, A
             for one in history.of_case(connection, here)
         ],
     }
+
+
+def _turned_down(
+    here: Standing,
+    fee: charge.Fee | None,
+    made: certify.Certificate | None,
+    sent: deliver.Parcel | None,
+) -> dict[str, str] | None:
+    """What a partner refused for good while the case waits for it: whoever may act on it is led there."""
+    found = {
+        "fee": ("收费系统", fee.reason if fee and fee.state == REFUSED else "", "/fee"),
+        "certificate": ("电子证照系统", made.reason if made and made.refused else "", "/certificate"),
+        "deliver": ("快递公司", sent.reason if sent and sent.refused else "", "/deliver"),
+    }
+    partner, reason, path = found.get(here.row["stage"], ("", "", ""))
+    return {"partner": partner, "reason": reason, "path": path} if reason else None
 
 
 def _notice(one: notices.Notice) -> dict[str, Any]:
@@ -215,7 +238,7 @@ def fee_facts(fee: charge.Fee) -> Facts:
     """One request for payment, as it stands."""
     return (
         ("应缴合计（元）", fee.total),
-        ("状态", "：".join(filter(None, (charge.STATES[fee.state], fee.reason)))),
+        ("状态", charge.STATES[fee.state]),
         ("减免（元）", f"{fee.reduction}（{fee.reduction_basis}）" if fee.reduction_basis else "无"),
         ("缴款通知书号", fee.notice_no or "尚未取得"),
         ("核价人", fee.verified_by),
@@ -228,7 +251,7 @@ def fee_facts(fee: charge.Fee) -> Facts:
 def certificate_facts(made: certify.Certificate) -> Facts:
     """One certificate asked for, as it stands."""
     states = {"requested": "已申请，等待签发", "pending_seal": "待签章", "issued": "已签发"}
-    states[REFUSED] = f"证照系统未受理：{made.reason}"
+    states[REFUSED] = "证照系统未受理，可重新申请"
     return (
         ("证照名称", made.name),
         ("状态", states.get(made.state, made.state)),
@@ -314,14 +337,16 @@ def printed(ctx: Context) -> Response:
     "/cases/{case_no}/files", function=files.FUNCTION, title="办件", files=5, largest=20 * 1024 * 1024
 )
 def attach(ctx: Context) -> Response:
-    here = the_case(ctx, files.FUNCTION)
-    try:
-        for one in ctx.accept("file", largest=files.LARGEST):
-            folder, material = ctx.hall.settings.files, ctx.form.one("material")
-            files.attach(ctx.hall, ctx.clerk, folder, here.no, material, one)
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/case.html", **_values(ctx, the_case(ctx, VIEW)))
-    return back(ctx, "附件已上传并发送。")
+    def act() -> Response:
+        folder, material = ctx.hall.settings.files, ctx.form.one("material")
+        sent = ctx.accept("file", largest=files.LARGEST)
+        if not sent:
+            raise FormRefused([FieldFault("file", "required", "请选择要上传的文件")])
+        for one in sent:
+            files.attach(ctx.hall, ctx.clerk, folder, ctx.path["case_no"], material, one)
+        return back(ctx, f"已上传 {len(sent)} 个附件。")
+
+    return _acted(ctx, act)
 
 
 @pages.post("/cases/{case_no}/file", function=VIEW, title="附件", once=False, draft=False)

@@ -1,10 +1,11 @@
 """Forms of the counter after the decision: fee, certificate, conclusion, delivery, evaluation."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
+from canonical.casetable import Event
 from canonical.codes import code_list
 from canonical.regions import full_name, regions
 from canonical.values import RegionCode
@@ -13,15 +14,15 @@ from hallservice.counter.evaluate import TAGS, Rating
 from hallservice.counter.fees import Standard
 from hallservice.counter.standing import Standing
 from hallservice.counter.turneddown import REFUSED
-from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
 from hallservice.web.lists import Column
 from hallservice.web.pages.counter_case import CASE, certificate_facts, fee_facts, parcel_facts
-from hallservice.web.pages.counter_parts import back, facts, options, seen_version, the_case
+from hallservice.web.pages.counter_parts import Screen, options, seen_version, the_case
 from hallservice.web.registry import Pages
 
 pages = Pages()
 FEE, DELIVER = "counter.fee", "counter.deliver"
+LINE = ("code", "name", "standard", "quantity", "unit", "amount")
 FEE_COLUMNS = (
     Column("编码"), Column("收费项目"), Column("标准"), Column("数量", kind="num"), Column("单位"),
     Column("金额（元）", kind="num"),
@@ -30,19 +31,13 @@ LEVELS = [(entry.name, entry.label) for entry in code_list("satisfaction").entri
 PAYABLE = ("decided",)
 
 
-@pages.get("/cases/{case_no}/fee", function=FEE, title="核价与缴费", example=CASE)
-def fee_form(ctx: Context) -> Response:
-    return ctx.render("counter/fee.html", **_fee(ctx, the_case(ctx, FEE)))
-
-
 def _fee(ctx: Context, here: Standing, computed: charge.Computed | None = None) -> dict[str, Any]:
     fee = ctx.hall.read(lambda connection: charge.latest(connection, here.no))
     case_facts, by_hand = here.case["facts"], not charge.attached(ctx.hall)
     due = here.state in PAYABLE and case_facts["granted"] and case_facts["fee_due"]
     lines = fee.lines if fee else ()
     return {
-        "row": here.row,
-        "facts": facts(here),
+        "turned_down": fee.reason if fee and fee.state == REFUSED else "",
         "fee": fee_facts(fee) if fee else (),
         "fee_columns": FEE_COLUMNS,
         "fee_rows": [tuple(line.get(key, "") for key in LINE) for line in lines],
@@ -51,9 +46,19 @@ def _fee(ctx: Context, here: Standing, computed: charge.Computed | None = None) 
         "by_hand": by_hand,
         "may_ask": due and (fee is None or fee.state in ("reversed", REFUSED)),
         "standards": standards_of(ctx, here),
+        "before": before(fee),
         "computed": computed,
         "amounts": {line.code: line.amount for line in computed.lines} if computed else {},
     }
+
+
+def before(fee: charge.Fee | None) -> dict[str, str]:
+    """What was asked for last, to be corrected rather than typed anew."""
+    if fee is None:
+        return {}
+    reduced = {"reduction": fee.reduction, "reduction_basis": fee.reduction_basis}
+    typed = {f"quantity-{line['code']}": line["quantity"] for line in fee.lines}
+    return typed | (reduced if fee.reduction_basis else {})
 
 
 def standards_of(ctx: Context, here: Standing) -> tuple[Standard, ...]:
@@ -61,62 +66,67 @@ def standards_of(ctx: Context, here: Standing) -> tuple[Standard, ...]:
     return ctx.hall.read(lambda connection: charge.standards(connection, here))
 
 
-LINE = ("code", "name", "standard", "quantity", "unit", "amount")
+FEES = Screen("counter/fee.html", FEE, _fee)
+
+
+@pages.get("/cases/{case_no}/fee", function=FEE, title="核价与缴费", example=CASE)
+def fee_form(ctx: Context) -> Response:
+    return FEES.shown(ctx)
 
 
 @pages.post("/cases/{case_no}/fee", function=FEE, title="核价与缴费")
 def fee_asked(ctx: Context) -> Response:
-    form, here = ctx.form, the_case(ctx, FEE)
-    standards = standards_of(ctx, here)
-    quantities = {one.code: form.one(f"quantity-{one.code}") for one in standards}
-    asked = charge.Asked(quantities, form.one("reduction"), form.one("reduction_basis"), form.one("due_on"))
-    try:
+    form = ctx.form
+
+    def act() -> Response:
+        here = the_case(ctx, FEE)
+        known = standards_of(ctx, here)
+        quantities = {one.code: form.one(f"quantity-{one.code}") for one in known}
+        said = (form.one(name) for name in ("reduction", "reduction_basis", "due_on"))
+        asked = charge.Asked(quantities, *said)
         if form.one("do") == "compute":
             ctx.typed = form
-            return ctx.render("counter/fee.html", **_fee(ctx, here, charge.compute(standards, asked)))
+            priced = Screen(FEES.template, FEE, partial(_fee, computed=charge.compute(known, asked)))
+            return priced.shown(ctx)
         charge.request(ctx.hall, ctx.clerk, here.no, seen_version(form), asked)
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, here))
-    return ctx.redirect(f"/cases/{here.no}/fee", "已核价并发出缴费通知。")
+        return ctx.redirect(f"/cases/{here.no}/fee", "已核价并发出缴费通知。")
+
+    return FEES.acted(ctx, act)
 
 
 @pages.post("/cases/{case_no}/fee/notice", function=FEE, title="核价与缴费")
 def fee_noticed(ctx: Context) -> Response:
-    try:
+    def act() -> str:
         number = paying.notice(ctx.hall, ctx.clerk, ctx.path["case_no"])
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, the_case(ctx, FEE)))
-    return back(ctx, f"请打印缴费通知单 {number} 交申请人到银行缴费。")
+        return f"请打印缴费通知单 {number} 交申请人到银行缴费。"
+
+    return FEES.acted(ctx, act)
 
 
 @pages.post("/cases/{case_no}/fee/confirm", function=FEE, title="核价与缴费")
 def fee_confirmed(ctx: Context) -> Response:
-    try:
-        voucher = ctx.form.one("voucher")
-        paying.confirm(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form), voucher)
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/fee.html", **_fee(ctx, the_case(ctx, FEE)))
-    return back(ctx, "已确认缴费。")
+    def act() -> str:
+        seen, voucher = seen_version(ctx.form), ctx.form.one("voucher")
+        paying.confirm(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, voucher)
+        return "已确认缴费。"
 
-
-@pages.get("/cases/{case_no}/certificate", function=DELIVER, title="制证与办结", example=CASE)
-def certificate_form(ctx: Context) -> Response:
-    return ctx.render("counter/certificate.html", **_certificate(ctx, the_case(ctx, DELIVER)))
+    return FEES.acted(ctx, act)
 
 
 def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
     made = ctx.hall.read(lambda connection: certify.latest(connection, here.no))
-    known = here.case["facts"]
-    open_ = made is None or made.refused
-    decided = here.state == "decided" and not (known["granted"] and known["fee_due"])
+    unpaid = bool(here.case["facts"]["granted"] and here.case["facts"]["fee_due"])
+    decided = here.state == "decided" and not unpaid
+    wanted = certify.wanted(here)
     return {
-        "row": here.row,
-        "facts": facts(here),
+        "turned_down": made.reason if made and made.refused else "",
         "certificate": certificate_facts(made) if made else (),
         "name": here.item.get("result_name") or here.row["item_name"],
         "fields": _fields(ctx, here),
-        "may_ask": decided and known["granted"] and bool(here.item.get("certificate_type")) and open_,
-        "may_conclude": here.state == "certified" or (decided and open_),
+        "unpaid": unpaid and here.state == "decided",
+        "may_ask": decided and wanted and (made is None or made.refused),
+        "may_conclude": here.state == "certified" or (decided and not wanted),
+        "may_do_without": decided and wanted and (made is None or made.refused),
         "deliveries": options("delivery_mode"),
     }
 
@@ -139,14 +149,14 @@ def _fields(ctx: Context, here: Standing) -> list[dict[str, Any]]:
     ]
 
 
-def _done(
-    ctx: Context, template: str, values: Callable[[Context, Standing], Any], act: Callable[[], str]
-) -> Response:
-    """One act of a form; refused, the form again."""
-    try:
-        return back(ctx, act())
-    except HallRefused as refusal:
-        return ctx.fault(refusal, template, **values(ctx, the_case(ctx, DELIVER)))
+CERTIFICATE = Screen(
+    "counter/certificate.html", DELIVER, _certificate, (Event.CERTIFICATE_ISSUED, Event.CONCLUDED)
+)
+
+
+@pages.get("/cases/{case_no}/certificate", function=DELIVER, title="制证与办结", example=CASE)
+def certificate_form(ctx: Context) -> Response:
+    return CERTIFICATE.shown(ctx)
 
 
 @pages.post("/cases/{case_no}/certificate", function=DELIVER, title="制证与办结")
@@ -158,41 +168,28 @@ def certificate_asked(ctx: Context) -> Response:
         fields = tuple((name.removeprefix(start), form.one(name)) for name in form if name.startswith(start))
         asked = certify.Asked(form.one("name"), form.one("valid_from"), form.one("valid_to"), fields)
         certify.request(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), asked)
-        return "已向电子证照系统申请制证。"
+        return "已向电子证照系统申请制证，签发后再办结。"
 
-    return _done(ctx, "counter/certificate.html", _certificate, act)
+    return CERTIFICATE.acted(ctx, act)
 
 
 @pages.post("/cases/{case_no}/conclude", function=DELIVER, title="制证与办结")
 def concluded(ctx: Context) -> Response:
-    form = ctx.form
-
     def act() -> str:
-        number = certify.conclude(
-            ctx.hall,
-            ctx.clerk,
-            ctx.path["case_no"],
-            seen_version(form),
-            form.one("text"),
-            form.one("delivery"),
-        )
+        said = (ctx.form.one(name) for name in ("text", "delivery", "without"))
+        end = certify.End(*said)
+        number = certify.conclude(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form), end)
         return f"已办结，申请人会收到短信。请打印决定书 {number} 和办结通知书。"
 
-    return _done(ctx, "counter/certificate.html", _certificate, act)
-
-
-@pages.get("/cases/{case_no}/deliver", function=DELIVER, title="送达", example=CASE)
-def deliver_form(ctx: Context) -> Response:
-    return ctx.render("counter/deliver.html", **_deliver(ctx, the_case(ctx, DELIVER)))
+    return CERTIFICATE.acted(ctx, act)
 
 
 def _deliver(ctx: Context, here: Standing) -> dict[str, Any]:
     sent = ctx.hall.read(lambda connection: deliver.parcel(connection, here.no))
     return {
-        "row": here.row,
-        "facts": facts(here),
+        "turned_down": sent.reason if sent and sent.refused else "",
         "parcel": parcel_facts(sent) if sent else (),
-        "may_send": sent is None or sent.status in ("returned", "lost"),
+        "may_send": sent is None or sent.may_go_again,
         "documents": options("document_type"),
         "deliveries": options("delivery_mode"),
         "region": here.row["region"],
@@ -205,6 +202,14 @@ def counties() -> list[tuple[str, str]]:
     return [(code, full_name(RegionCode(code))) for code, one in regions().items() if one.level == "4"]
 
 
+DELIVERY = Screen("counter/deliver.html", DELIVER, _deliver, (Event.DELIVERED,))
+
+
+@pages.get("/cases/{case_no}/deliver", function=DELIVER, title="送达", example=CASE)
+def deliver_form(ctx: Context) -> Response:
+    return DELIVERY.shown(ctx)
+
+
 @pages.post("/cases/{case_no}/deliver", function=DELIVER, title="送达")
 def delivered(ctx: Context) -> Response:
     form = ctx.form
@@ -215,7 +220,7 @@ def delivered(ctx: Context) -> Response:
         number = deliver.deliver(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), asked)
         return f"已登记送达。请打印送达回执 {number} 由领取人签名，并请领取人评价。"
 
-    return _done(ctx, "counter/deliver.html", _deliver, act)
+    return DELIVERY.acted(ctx, act)
 
 
 @pages.post("/cases/{case_no}/send", function=DELIVER, title="送达")
@@ -228,16 +233,19 @@ def sent(ctx: Context) -> Response:
         deliver.send(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(form), asked)
         return "已下单邮寄，快件签收后再登记送达。"
 
-    return _done(ctx, "counter/deliver.html", _deliver, act)
+    return DELIVERY.acted(ctx, act)
+
+
+def _evaluate(ctx: Context, here: Standing) -> dict[str, Any]:
+    return rating_values(ctx, f"/cases/{here.no}/evaluate")
+
+
+EVALUATION = Screen("counter/evaluate.html", DELIVER, _evaluate)
 
 
 @pages.get("/cases/{case_no}/evaluate", function=DELIVER, title="评价", example=CASE)
 def evaluate_form(ctx: Context) -> Response:
-    return ctx.render("counter/evaluate.html", **_evaluate(ctx, the_case(ctx, DELIVER)))
-
-
-def _evaluate(ctx: Context, here: Standing) -> dict[str, Any]:
-    return {"facts": facts(here), **rating_values(ctx, f"/cases/{here.no}/evaluate")}
+    return EVALUATION.shown(ctx)
 
 
 def rating_values(ctx: Context, path: str, case_no: str = "", password: str = "") -> dict[str, Any]:
@@ -263,4 +271,4 @@ def evaluated(ctx: Context) -> Response:
         evaluate.at_window(ctx.hall, ctx.clerk, ctx.path["case_no"], rating(ctx))
         return "评价已提交，谢谢。"
 
-    return _done(ctx, "counter/evaluate.html", _evaluate, act)
+    return EVALUATION.acted(ctx, act)

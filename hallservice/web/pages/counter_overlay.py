@@ -14,7 +14,7 @@ from hallservice.papers.service import Papers
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
 from hallservice.web.pages.counter_case import CASE, PDF
-from hallservice.web.pages.counter_parts import NO_PRINTING, facts, the_case
+from hallservice.web.pages.counter_parts import NO_PRINTING, acted, facts, the_case
 from hallservice.web.registry import Pages
 
 pages = Pages()
@@ -47,16 +47,17 @@ def _values(ctx: Context, here: Standing, name: str) -> dict[str, Any]:
 @pages.post("/cases/{case_no}/overlay", function=FUNCTION, title="套打", once=False)
 def printed(ctx: Context) -> Response:
     here, name = the_case(ctx, FUNCTION), ctx.form.one("layout")
-    try:
+
+    def act() -> Response:
         layout = layouts(ctx).get(name)
         if layout is None:
             raise HallRefused("unknown_layout", "没有这个套打版式")
         values = {box.name: ctx.form.one(box.name) for box in layout.field}
         asked = Asked(values, ctx.form.one("right"), ctx.form.one("down"))
         body = overlay.printed(ctx.hall, ctx.clerk, here.no, layout, asked, _placer(ctx))
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/overlay.html", **_values(ctx, here, name))
-    return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
+        return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
+
+    return acted(ctx, "counter/overlay.html", lambda: _values(ctx, here, name), act)
 
 
 def _placer(ctx: Context) -> overlay.Place:

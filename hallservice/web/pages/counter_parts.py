@@ -1,13 +1,15 @@
 """What several pages of the counter share: the case's head, material rows, where one goes next."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
+from canonical.casetable import MOVES, Event
 from canonical.codes import code_list
 from hallservice import wording
-from hallservice.counter import materials
+from hallservice.counter import cards, materials
 from hallservice.counter.materials import Material, Seen
 from hallservice.counter.standing import Standing, look
 from hallservice.papers.kinds import Paper
@@ -29,12 +31,23 @@ MATERIAL_COLUMNS = (
     Column("要点核对", kind="num"), Column("电子证照"),
 )  # fmt: skip
 NO_PRINTING = "本站没有配置打印服务"
+SEEN, BY_CARD, NOT_SEEN = ("seen", "已核对证件原件"), ("card", "读卡器已核验"), ("none", "未核验")
 
 
 def options(codes: str, first: str = "") -> list[tuple[str, str]]:
     """A code list as choices."""
     listed = [(entry.name, entry.label) for entry in code_list(codes).entries]
     return [("", first), *listed] if first else listed
+
+
+def card_reader(ctx: Context) -> cards.CardReader | None:
+    """The reader at the clerk's window, where the site has wired one in."""
+    return cards.at_window(ctx.kit.extras.get(cards.EXTRA), ctx.clerk)
+
+
+def identities(ctx: Context) -> tuple[tuple[str, str], ...]:
+    """How a person can have been identified at this window."""
+    return (SEEN, BY_CARD, NOT_SEEN) if card_reader(ctx) else (SEEN, NOT_SEEN)
 
 
 def the_case(ctx: Context, function: str) -> Standing:
@@ -127,3 +140,43 @@ def case_url(case_no: str) -> str:
 def back(ctx: Context, said: str) -> Response:
     """To the case's page, which then shows what may be done next."""
     return ctx.redirect(case_url(ctx.path["case_no"]), said)
+
+
+def acted(
+    ctx: Context, template: str, values: Callable[[], Mapping[str, Any]], act: Callable[[], Response]
+) -> Response:
+    """What an act leads to; refused, its form again as things stand now, with what was typed."""
+    try:
+        return act()
+    except HallRefused as refusal:
+        return ctx.fault(refusal, template, **values())
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A form about one case: its template, who may use it, what its acts are in the case's table, and what it
+    shows beyond the head."""
+
+    template: str
+    function: str
+    values: Callable[[Context, Standing], Mapping[str, Any]]
+    events: tuple[Event, ...] = ()
+
+    def shown(self, ctx: Context) -> Response:
+        return ctx.render(self.template, **self.made(ctx))
+
+    def acted(self, ctx: Context, act: Callable[[], str | Response]) -> Response:
+        """An act's words are shown on the case's page, unless it leads elsewhere itself."""
+
+        def done() -> Response:
+            said = act()
+            return back(ctx, said) if isinstance(said, str) else said
+
+        return acted(ctx, self.template, lambda: self.made(ctx), done)
+
+    def made(self, ctx: Context) -> dict[str, Any]:
+        """`idle`: in this state nothing of the form can be done."""
+        here = the_case(ctx, self.function)
+        idle = bool(self.events) and not any(here.state in MOVES[event] for event in self.events)
+        head = {"row": here.row, "facts": facts(here), "idle": idle, "state": wording.state(here.state)}
+        return {**head, **self.values(ctx, here)}

@@ -7,12 +7,12 @@ from starlette.responses import Response
 from hallservice.counter import evaluate, notices, progress
 from hallservice.counter.lists import local
 from hallservice.counter.progress import Progress
-from hallservice.refusals import FormRefused, HallRefused
+from hallservice.refusals import FormRefused
 from hallservice.web.context import Context
 from hallservice.web.lists import Column
 from hallservice.web.pages.counter_case import PDF
 from hallservice.web.pages.counter_money import rating, rating_values
-from hallservice.web.pages.counter_parts import renderer
+from hallservice.web.pages.counter_parts import acted, renderer
 from hallservice.web.registry import Pages
 
 pages = Pages()
@@ -27,11 +27,12 @@ def ask(ctx: Context) -> Response:
 @pages.post("/progress", function=None, public=True, title="办理进度查询", once=False, draft=False)
 def shown(ctx: Context) -> Response:
     form = ctx.form
-    try:
+
+    def act() -> Response:
         found = progress.of(ctx.hall, form.one("case_no"), form.one("password"), ctx.client)
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "counter/progress.html", shown=None)
-    return ctx.render("counter/progress.html", **_values(ctx, found))
+        return ctx.render("counter/progress.html", **_values(ctx, found))
+
+    return acted(ctx, "counter/progress.html", lambda: {"shown": None}, act)
 
 
 def _values(ctx: Context, found: Progress) -> dict[str, Any]:

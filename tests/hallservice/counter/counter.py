@@ -8,6 +8,7 @@ from typing import Any
 from canonical.messages import PAYLOADS
 from hallservice.counter import accept, apply, certify, charge, deliver, standing
 from hallservice.counter.apply import Application, HandedIn, Opened
+from hallservice.counter.cards import IdCard, ReaderAway
 from hallservice.counter.materials import Seen
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
@@ -23,6 +24,23 @@ FORM = Application(
     item_code=ITEM, name=NAME, document_no=ID_NUMBER, mobile=MOBILE, summary="开办小餐饮店",
 )  # fmt: skip
 PLAIN = replace(FORM, item_code=PLAIN_ITEM, summary="")
+
+
+@dataclass
+class Reader:
+    """A card reader at window A01, with this card on it; `away`: it does not answer."""
+
+    card: IdCard | None
+    away: bool = False
+
+    def serves(self, window: str) -> bool:
+        return window == "A01"
+
+    def read(self, window: str) -> IdCard | None:
+        assert self.serves(window)
+        if self.away:
+            raise ReaderAway
+        return self.card
 
 
 @dataclass

@@ -15,6 +15,7 @@ from exchange.clocks import today
 from hallservice.counter import (
     accept,
     apply,
+    cards,
     charge,
     claim,
     files,
@@ -30,18 +31,18 @@ from hallservice.counter import (
 from hallservice.counter import receive as receiving
 from hallservice.counter import unmask as unmasking
 from hallservice.counter.apply import HandedIn
+from hallservice.counter.cards import IdCard
 from hallservice.counter.lists import Wanted
 from hallservice.counter.materials import Seen
 from hallservice.counter.prereview import Review
 from hallservice.counter.projection import hashed
-from hallservice.counter.receive import IdCard
 from hallservice.items.tables import hall_item
 from hallservice.papers.overlay import shipped_layouts
 from hallservice.refusals import FormRefused, HallRefused
 from hallservice.uploads import check
 from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, START, Story, case_number, service_item
 from tests.hallservice.counter.conftest import MATERIALS
-from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk
+from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk, Reader
 
 MATERIAL_NAMES = [one["name"] for one in MATERIALS]
 
@@ -188,11 +189,8 @@ def test_an_online_application_is_pre_reviewed_then_received_with_the_card(desk:
     assert desk.stage(story.no) == ("pre_accepted", "receive")
     sent = desk.core.rows("SELECT canonical FROM document WHERE type = 'sms.requested.v1' ORDER BY entry")
     assert json.loads(sent[-1]["canonical"])["template"] == "pre_passed"
-    card = IdCard(NAME, ID_NUMBER, valid_to=START.date() + timedelta(days=1))
-    reader = Reader(card)
-    assert receiving.by_card(reader, START.date())["document_no"] == ID_NUMBER
-    assert refused(lambda: receiving.by_card(reader, START.date() + timedelta(days=2))).code == "card_expired"
-    assert refused(lambda: receiving.by_card(Reader(None), START.date())).code == "no_card"
+    clerk, reader = desk.clerk(), Reader(IdCard(NAME, ID_NUMBER, valid_to=START.date() + timedelta(days=1)))
+    cards.confirm(cards.read(reader, clerk, START.date()), ID_NUMBER)
     receiving.receive(desk.hall, desk.clerk(), story.no, desk.seen(story.no), (), "card")
     assert desk.stage(story.no) == ("pre_accepted", "accept")
     asked = json.loads(desk.core.outbox("type = 'certificate.searched.v1'")[0]["payload"])
@@ -210,14 +208,16 @@ def test_an_online_application_is_pre_reviewed_then_received_with_the_card(desk:
 CERTIFICATE = "1.2.156.3005.2.114414020072081005001.114414020072081005.0000000017.001.S"
 
 
-class Reader:
-    """A card reader with this card on it."""
-
-    def __init__(self, card: IdCard | None) -> None:
-        self.card = card
-
-    def read(self) -> IdCard | None:
-        return self.card
+def test_what_a_card_reader_cannot_do_is_said_in_words(desk: Desk) -> None:
+    card = IdCard(NAME, ID_NUMBER, valid_to=START.date() + timedelta(days=1))
+    clerk, late = desk.clerk(), START.date() + timedelta(days=2)
+    readers = {"card_expired": Reader(card), "no_card": Reader(None), "no_reader": Reader(card, away=True)}
+    for code, reader in readers.items():
+        assert refused(partial(cards.read, reader, clerk, late)).code == code
+    assert refused(lambda: cards.confirm(card, MOBILE)).code == "other_person"
+    assert cards.at_window(Reader(card), desk.clerk(window="A02")) is None  # none stands there
+    assert cards.at_window(Reader(card), desk.clerk(window=None)) is None
+    assert cards.at_window(None, clerk) is None and cards.at_window(object(), clerk) is None
 
 
 SETUP = {

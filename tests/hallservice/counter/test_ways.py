@@ -252,8 +252,27 @@ def test_what_a_partner_refuses_for_good_is_told_at_the_window_and_asked_for_aga
     with desk.core.hub.store.read() as connection:
         made = certify.latest(connection, no)
     assert made is not None and made.refused and made.reason == "104"  # without words, the code
+    with pytest.raises(FormRefused) as asked_why:
+        desk.concluded(no)
+    assert [one.field for one in asked_why.value.faults] == ["without"]
     issued(desk, no)
     desk.concluded(no)
+
+
+def test_an_item_with_a_certificate_is_concluded_without_one_for_a_reason_alone(desk: Desk) -> None:
+    no = desk.decided()
+    desk.requested(no)
+    paying.confirm(desk.hall, desk.clerk(), no, desk.seen(no), "V-17")
+    with pytest.raises(FormRefused) as refused:
+        desk.concluded(no)
+    assert [(one.field, one.code) for one in refused.value.faults] == [("without", "required")]
+    end = certify.End(without="申请人书面声明不需要电子证照")
+    certify.conclude(desk.hall, desk.clerk(), no, desk.seen(no), end)
+    assert desk.stage(no) == ("concluded", "deliver")
+    said = desk.core.value("SELECT canonical FROM document WHERE type = 'case.concluded.v1'")
+    assert json.loads(said)["result_text"] == "准予许可；未制发电子证照：申请人书面声明不需要电子证照"
+    acts = [json.loads(row["body"]) for row in desk.core.rows("SELECT body FROM act")]
+    assert [one["by"] for one in acts if one.get("what") == {"reason": end.without}] == ["S-clerk"]
 
 
 def test_a_courier_that_does_not_come_keeps_nothing_from_the_window(desk: Desk) -> None:

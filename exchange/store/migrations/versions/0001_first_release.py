@@ -342,11 +342,13 @@ def upgrade() -> None:
         sa.Column("effective_on", sa.String(length=10), nullable=True),
         sa.Column("cancelled_on", sa.String(length=10), nullable=True),
         sa.Column("successors", sa.JSON(), nullable=False),
+        sa.Column("held_by", sa.String(length=12), nullable=False),
         sa.Column("change", sa.String(length=36), nullable=False),
         sa.Column("published_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("list", "code", "version"),
     )
     op.create_index("hall_item_current", "hall_item", ["list", "current", "above"], unique=False)
+    op.create_index("hall_item_held", "hall_item", ["held_by", "current"], unique=False)
     op.create_index("hall_item_name", "hall_item", ["list", "name"], unique=False)
     op.create_index("hall_item_org", "hall_item", ["list", "org_path"], unique=False)
     op.create_table(
@@ -534,6 +536,7 @@ def upgrade() -> None:
         sa.Column("agent", sa.JSON(), nullable=True),
         sa.Column("answers", sa.JSON(), nullable=False),
         sa.Column("situations", sa.JSON(), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=True),
         sa.Column("query_password", sa.String(length=6), nullable=False),
         sa.Column("once", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("case_no"),
@@ -611,6 +614,9 @@ def upgrade() -> None:
         sa.Column("due", sa.Float(), nullable=True),
         sa.Column("limit_days", sa.Integer(), nullable=False),
         sa.Column("urged", sa.Integer(), nullable=False),
+        sa.Column("urge", sa.String(length=1000), nullable=False),
+        sa.Column("urge_by", sa.String(length=100), nullable=False),
+        sa.Column("urge_at", sa.Float(), nullable=True),
         sa.Column("risk", sa.Boolean(), nullable=False),
         sa.Column("colour", sa.String(length=8), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -980,6 +986,27 @@ def upgrade() -> None:
     )
     op.create_index("hall_threshold_region", "hall_threshold", ["region", "entry"], unique=False)
     op.create_table(
+        "hall_urge",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("step", sa.String(length=300), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=True),
+        sa.Column("by_name", sa.String(length=100), nullable=False),
+        sa.Column("said", sa.String(length=1000), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.Float(), nullable=True),
+        sa.Column("request", sa.String(length=64), nullable=True),
+        sa.Column("delivered_at", sa.Float(), nullable=True),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_urge_case", "hall_urge", ["case_no"], unique=False)
+    op.create_index("hall_urge_next", "hall_urge", ["next_at"], unique=False)
+    op.create_index("hall_urge_request", "hall_urge", ["request"], unique=False)
+    op.create_table(
         "hall_user",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("staff_no", sa.String(length=40), nullable=False),
@@ -1253,6 +1280,27 @@ def upgrade() -> None:
     )
     op.create_index("hall_password_old_user", "hall_password_old", ["user"], unique=False)
     op.create_table(
+        "hall_policy",
+        sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("shortest", sa.Integer(), nullable=False),
+        sa.Column("classes", sa.Integer(), nullable=False),
+        sa.Column("oldest_days", sa.Integer(), nullable=False),
+        sa.Column("history", sa.Integer(), nullable=False),
+        sa.Column("one_time_hours", sa.Integer(), nullable=False),
+        sa.Column("lock_after", sa.Integer(), nullable=False),
+        sa.Column("lock_client_after", sa.Integer(), nullable=False),
+        sa.Column("lock_minutes", sa.Integer(), nullable=False),
+        sa.Column("idle_minutes", sa.Integer(), nullable=False),
+        sa.Column("session_hours", sa.Integer(), nullable=False),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.Column("changed_by", sa.String(length=36), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["changed_by"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("one"),
+    )
+    op.create_table(
         "hall_role_function",
         sa.Column("role", sa.String(length=36), nullable=False),
         sa.Column("function", sa.String(length=40), nullable=False),
@@ -1279,6 +1327,7 @@ def upgrade() -> None:
         sa.Column("client", sa.String(length=64), nullable=False),
         sa.Column("provider", sa.String(length=20), nullable=False),
         sa.Column("ticket", sa.String(length=64), nullable=True),
+        sa.Column("subject", sa.String(length=64), nullable=True),
         sa.Column("must_change", sa.Boolean(), nullable=False),
         sa.Column("clerk", sa.JSON(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -1290,6 +1339,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("token"),
     )
+    op.create_index("hall_session_ticket", "hall_session", ["ticket"], unique=False)
     op.create_index("hall_session_user", "hall_session", ["user"], unique=False)
     op.create_table(
         "hall_user_post",
