@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from canonical.values import RegionCode
 from exchange.store.tables import item, item_content
@@ -18,7 +18,7 @@ _FOUND = (
     .join(item_content, item_content.c.id == item.c.content)
     .where(
         item.c.current,
-        or_(item.c.state == "in_use", item.c.cancelled_on.is_not(None)),
+        or_(item.c.state == "in_use", and_(item.c.state == "cancelled", item.c.cancelled_on.is_not(None))),
         or_(item.c.name.like(bindparam("like"), escape="\\"), item.c.code == bindparam("code")),
     )
     .order_by(item.c.name, item.c.code)

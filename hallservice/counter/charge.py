@@ -92,7 +92,8 @@ STATES: Mapping[str, str] = {
 
 def standards(connection: Connection, here: Standing) -> tuple[Standard, ...]:
     """The fee standards of the item version the case is pinned to, with the formulas the hall keeps of it."""
-    formulas = situations.formulas_of(connection, here.case["item_code"], here.case["item_version"])
+    case = here.case
+    formulas = situations.formulas_of(connection, case["item_code"], case["item_version"], case["opened_at"])
     return standards_of(here.item, formulas)
 
 

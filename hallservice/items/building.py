@@ -10,8 +10,9 @@ from exchange.receipts import moment
 from hallservice.approval.conditions import Condition
 from hallservice.approval.rules import read
 from hallservice.counter.fees import formula_from
-from hallservice.items import charges, checking
+from hallservice.items import charges, rowchecks
 from hallservice.items.elements import Content, parts
+from hallservice.items.wording import LEVELS
 from hallservice.people.organisations import Org
 
 _CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
@@ -23,7 +24,7 @@ _TEXTS = ("flow", "fee_basis", "address", "opening_hours", "contact", "supervisi
 
 def setup(content: Content) -> dict[str, Any]:
     """Situations and formulas (see situations.py)."""
-    asked = checking.questions(content)
+    asked = rowchecks.questions(content)
     facts = [one.fact for one in asked]
     return {
         "questions": [
@@ -41,7 +42,7 @@ def setup(content: Content) -> dict[str, Any]:
         "materials": {
             row["name"]: parts(row["situations"]) for row in content["materials"] if parts(row["situations"])
         },
-        "formulas": {fee["code"]: charges.formula_data(fee) for fee in content["fees"]},
+        "formulas": {fee["code"]: charges.formula_data(fee) for fee in content["fees"] if fee["formula"]},
     }
 
 
@@ -56,7 +57,7 @@ def service_item(content: Content, org: Org, code: str, version: int, at: float,
         "code": code,
         "version": version,
         "state": state,
-        "level": checking.LEVELS[region.level],
+        "level": LEVELS[region.level],
         "region": _county(region),
         "organisation": org.name,
         "organisation_code": org.uscc,

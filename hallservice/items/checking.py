@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -11,34 +10,18 @@ from sqlalchemy import Connection
 from canonical.codes import code_list
 from canonical.errors import ValueRefused
 from canonical.values import RegionCode
-from hallservice.approval.definition import FactField
-from hallservice.approval.rules import RuleRefused, read
 from hallservice.counter.form import Check
-from hallservice.items import categories, charges
-from hallservice.items.elements import ELEMENTS, GROUPS, Content, Element, Group, parts
-from hallservice.items.published import Kept, current, find_name
-from hallservice.items.situations import Question
-from hallservice.items.wording import DIRECTORY
+from hallservice.items import categories, overlays, rowchecks
+from hallservice.items.elements import ELEMENTS, GROUPS, Content, Element, Group
+from hallservice.items.published import current, find_name
+from hallservice.items.rowchecks import Checked
+from hallservice.items.wording import DIRECTORY, LEVELS, LOCAL_LEVELS, OVERLAY
 from hallservice.people.organisations import Org
 from hallservice.refusals import FieldFault
 
 DAYS: Mapping[str, Decimal] = {
     "working_day": Decimal("1.4"), "calendar_day": Decimal(1), "month": Decimal(30), "year": Decimal(365),
 }  # fmt: skip
-LEVELS = {"2": "province", "3": "city", "4": "county", "5": "town", "6": "village"}
-LOCAL_LEVELS = ("town", "village")  # those reported upward, each with its category
-
-
-@dataclass
-class Checked:
-    """One item looked at: its faults, and what the rules found out on the way."""
-
-    faults: list[FieldFault] = field(default_factory=list)
-    entry: Kept | None = None  # of the directory, for an implementation item
-    level: str = ""
-
-    def fault(self, name: str, code: str, said: str) -> None:
-        self.faults.append(FieldFault(name, code, said))
 
 
 def check(connection: Connection, list_: str, org: Org, code: str, content: Content) -> Checked:
@@ -50,8 +33,10 @@ def check(connection: Connection, list_: str, org: Org, code: str, content: Cont
         found.faults += _rows(group, content.get(group.name, ()))
     if list_ == DIRECTORY:
         _directory(connection, org, code, content, found)
+    elif list_ == OVERLAY:
+        overlays.check(connection, org, content, found)
     else:
-        _implementation(connection, org, content, found)
+        _implementation(connection, org, code, content, found)
     return found
 
 
@@ -154,6 +139,8 @@ def _main_item(connection: Connection, code: str, content: Content, found: Check
         found.fault("above", "unknown", "主项编码应为目录清单中在用的主项")
     elif main.code == code:
         found.fault("above", "itself", "事项不能是自己的子项")
+    elif main.state == "suspended" and not code:
+        found.fault("above", "suspended", "主项已暂停，恢复后才能增加子项")
     elif main.kind != content["kind"] or main.content["department"] != content["department"]:
         found.fault("above", "other_kind", "子项的事项类型和部门代码应与主项相同")
 
@@ -161,27 +148,30 @@ def _main_item(connection: Connection, code: str, content: Content, found: Check
 # -- implementation
 
 
-def _implementation(connection: Connection, org: Org, content: Content, found: Checked) -> None:
+def _implementation(connection: Connection, org: Org, code: str, content: Content, found: Checked) -> None:
     if org.uscc is None:
         found.fault("directory", "no_uscc", f"“{org.name}”没有登记统一社会信用代码，不能编制实施清单")
-    _entry(connection, content, found)
+    _entry(connection, code, content, found)
     _region(org, content, found)
     _limits(content, found)
     _results(content, found)
     _fees(content, found)
-    _situations(content, found)
+    rowchecks.situations(content, found)
     names = [row.get("name", "") for row in content["materials"]]
     for at, name in enumerate(names, 1):
         if name and name in names[: at - 1]:
             found.fault(f"m-{at}-name", "twice", f"材料“{name}”重复")
 
 
-def _entry(connection: Connection, content: Content, found: Checked) -> None:
+def _entry(connection: Connection, code: str, content: Content, found: Checked) -> None:
+    """In use; an item that is there already may be mended while its entry is suspended."""
     entry = current(connection, DIRECTORY, content["directory"])
-    if entry is None or entry.state != "in_use":
+    if entry is None or entry.state == "cancelled":
         if content["directory"]:
             found.fault("directory", "unknown", "目录清单中没有这个在用的事项")
         return
+    if entry.state == "suspended" and not code:
+        found.fault("directory", "suspended", "该目录事项已暂停，恢复后才能编制新的实施事项")
     found.entry = entry
     stale = [
         name for name in ("name", "kind", "legal_basis", "category") if content[name] != entry.content[name]
@@ -244,66 +234,4 @@ def _fees(content: Content, found: Checked) -> None:
             found.fault(f"f-{at}-code", "bad_form", "收费编码只能有字母、数字、点和短横")
         elif fee["code"] in codes[: at - 1]:
             found.fault(f"f-{at}-code", "twice", "收费编码重复")
-        _formula(at, fee, found)
-
-
-def _formula(at: int, fee: Mapping[str, str], found: Checked) -> None:
-    if fee.get("formula") not in ("fixed", "per_unit", "tiered"):
-        return
-    try:
-        charges.formula_data(fee)
-    except ValueRefused as refusal:
-        name = charges.field_of(refusal, fee)
-        said = {
-            "tiers": "分档应写成“上限:费率”，上限从小到大，最后一档写“以上:费率”",
-            "least": "最低应为金额，且不大于最高",
-            "most": "最高应为金额",
-            "unit": "计量单位最多 20 个字",
-        }.get(name, "请填写金额（元），例如 12.50")
-        found.fault(f"f-{at}-{name}", "bad_formula", said)
-
-
-def questions(content: Content) -> list[Question]:
-    """The questions as conditions see them."""
-    return [
-        Question(
-            f"q{at}",
-            row.get("label", ""),
-            row.get("type", "") or "text",
-            tuple(parts(row.get("options", ""))),
-        )
-        for at, row in enumerate(content["questions"], 1)
-    ]
-
-
-def _situations(content: Content, found: Checked) -> None:
-    asked = questions(content)
-    _questions(asked, found)
-    if any(fault.field.startswith("q-") for fault in found.faults):
-        return
-    facts = [one.fact for one in asked]
-    names = [row["name"] for row in content["situations"]]
-    for at, row in enumerate(content["situations"], 1):
-        if row["name"] and row["name"] in names[: at - 1]:
-            found.fault(f"s-{at}-name", "twice", "情形名称重复")
-        if row["condition"]:
-            _condition(at, row["condition"], facts, found)
-    for at, row in enumerate(content["materials"], 1):
-        unknown = [name for name in parts(row["situations"]) if name not in names]
-        if unknown:
-            found.fault(f"m-{at}-situations", "unknown", f"没有名为“{unknown[0]}”的情形")
-
-
-def _questions(asked: Sequence[Question], found: Checked) -> None:
-    for at, one in enumerate(asked, 1):
-        if one.type == "text" and len(one.options) < 2:
-            found.fault(f"q-{at}-options", "required", "请填写至少两个选项，用分号隔开")
-        if one.label and one.label in [other.label for other in asked[: at - 1]]:
-            found.fault(f"q-{at}-label", "twice", "问题重复")
-
-
-def _condition(at: int, text: str, facts: Sequence[FactField], found: Checked) -> None:
-    try:
-        read(text, facts)
-    except RuleRefused as refusal:
-        found.fault(f"s-{at}-condition", "bad_condition", refusal.said)
+        rowchecks.formula(at, fee, found)

@@ -1,6 +1,6 @@
 """A change of a list on its way (S3-06 to S3-08): begun, edited, read. Nothing of it is in force."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,20 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.items import checking, published
+from hallservice.items import checking, following, overlays, published
 from hallservice.items.elements import SYNCHRONISED, Content, blank
 from hallservice.items.tables import hall_item_change, hall_item_line, hall_item_step
-from hallservice.items.wording import ACTS, DIRECTORY, EDIT, EDITABLE, IMPLEMENTATION, LISTS, OPEN, REVIEW
+from hallservice.items.wording import (
+    ACTS,
+    DIRECTORY,
+    EDIT,
+    EDITABLE,
+    IMPLEMENTATION,
+    KEPT,
+    OPEN,
+    OVERLAY,
+    REVIEW,
+)
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import under_any
 from hallservice.people.organisations import Org, get
@@ -21,6 +31,7 @@ from hallservice.refusals import FieldFault, HallRefused
 
 _C, _L, _S = hall_item_change, hall_item_line, hall_item_step
 MOST_LINES = 5000
+OVER = ("add", "change", "cancel")  # what may be done with local situations
 PARTS = 10  # into which one item may be split, or which may be merged
 
 
@@ -94,6 +105,12 @@ def opened(connection: Connection, clerk: Clerk, change: str) -> Change:
     return found
 
 
+def told_of(connection: Connection, changes: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Id -> act and title."""
+    rows = connection.execute(select(_C.c.id, _C.c.act, _C.c.title).where(_C.c.id.in_(changes)))
+    return {row.id: (row.act, row.title) for row in rows}
+
+
 def lines_of(connection: Connection, change: str, first: int = 0, most: int = MOST_LINES) -> list[Line]:
     """In order, from a number on."""
     columns = [_L.c[name] for name in Line.__slots__]
@@ -142,29 +159,49 @@ def begin(
 
     def do(work: Work) -> str:
         _expect_act(act, list_, codes)
+        if act == "add" and list_ == OVERLAY:
+            line, body = overlays.first(work.connection, codes[0])
+            return keep(hall, work, clerk, act, list_, body, [line])
         held = [published.expect(work.connection, list_, code) for code in codes]
         for one in held:
             _expect_state(one, act)
+            _expect_free_above(work.connection, one, act)
         owner = get(work.connection, held[0].org if held else org or clerk.org)
         if any(one.org != owner.code for one in held):
             raise HallRefused("other_org", "合并的事项应属于同一个部门")
-        return keep(hall, work, clerk, act, list_, owner, _lines(list_, act, held, on, parts))
+        return keep(
+            hall,
+            work,
+            clerk,
+            act,
+            list_,
+            owner,
+            _lines(list_, act, held, "" if list_ == OVERLAY else on, parts),
+        )
 
     return hall.write(do)
 
 
 def _expect_act(act: str, list_: str, codes: Sequence[str]) -> None:
-    if act not in ACTS or act == "import" or list_ not in LISTS:
+    offered = OVER if list_ == OVERLAY else ACTS
+    if act not in offered or act == "import" or list_ not in KEPT:
         raise HallRefused("bad_request", "没有这种办理")
-    least, most = {"add": (0, 0), "merge": (2, PARTS)}.get(act, (1, 1))
+    new = (1, 1) if list_ == OVERLAY else (0, 0)
+    least, most = {"add": new, "merge": (2, PARTS)}.get(act, (1, 1))
     if not least <= len(set(codes)) == len(codes) <= most:
         raise HallRefused("bad_count", "合并须选择二至十个不同的事项" if act == "merge" else "请选择一个事项")
 
 
 def _expect_state(one: published.Kept, act: str) -> None:
     allowed = {"suspend": ("in_use",), "resume": ("suspended",)}.get(act, ("in_use", "suspended"))
-    if one.state not in allowed:
+    if one.state not in allowed or (one.cancelled_on and act != "cancel"):
         raise HallRefused("wrong_state", f"“{one.name}”现在的状态不能{ACTS[act]}", one.code)
+
+
+def _expect_free_above(connection: Connection, one: published.Kept, act: str) -> None:
+    if act == "resume" and (above := following.stopped_above(connection, one)):
+        said = f"目录事项“{above.name}”（{above.code}）已暂停，须先恢复该目录事项"
+        raise HallRefused("held", said, one.code)
 
 
 def _lines(list_: str, act: str, held: Sequence[published.Kept], on: str, parts: int) -> list[dict[str, Any]]:
@@ -229,7 +266,7 @@ def keep(
 def _title(act: str, list_: str, lines: Sequence[Mapping[str, Any]]) -> str:
     name = next((line["content"].get("name") for line in lines if line["content"].get("name")), "新事项")
     more = f"等 {len(lines)} 项" if len(lines) > 1 else ""
-    return f"{ACTS[act]}{LISTS[list_]}：{name}{more}"[:200]
+    return f"{ACTS[act]}{KEPT[list_]}：{name}{more}"[:200]
 
 
 def _faults(work: Work, list_: str, org: Org, line: Mapping[str, Any]) -> int:
@@ -282,11 +319,9 @@ def store(
     """One line's new content, with its count of faults."""
     note_hand(work, clerk, EDIT, here.about)
     org = get(work.connection, here.org)
-    kept = (
-        synchronised(work.connection, dict(line.content) | content)
-        if line.list == IMPLEMENTATION
-        else content
-    )
+    kept = dict(line.content) | content
+    if line.list == IMPLEMENTATION:
+        kept = synchronised(work.connection, kept)
     found = checking.check(work.connection, line.list, org, line.code, kept).faults
     mine = (_L.c.change == here.id) & (_L.c.no == line.no)
     work.connection.execute(update(_L).where(mine).values(content=kept, faults=len(found)))

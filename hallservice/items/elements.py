@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hallservice.items.wording import DIRECTORY, FORMULAS, IMPLEMENTATION, QUESTIONS, labels, options
+from hallservice.items.wording import DIRECTORY, FORMULAS, IMPLEMENTATION, OVERLAY, QUESTIONS, labels, options
 
 Content = dict[str, Any]  # as typed: texts, lists of texts, lists of such rows
 YES: Mapping[str, str] = {"1": "是"}
@@ -95,6 +95,13 @@ MATERIAL_ELEMENTS = (
     Element("review_point", "审查要点", "long", longest=2000, hint="每行或每个分号一个要点"),
     Element("situations", "适用情形", longest=1000, hint="情形名称，用分号隔开；不填为所有情形"),
 )  # fmt: skip
+_FORMULA = (
+    Element("price", "金额或单价", "number", longest=16),
+    Element("unit", "计量单位", longest=20),
+    Element("least", "最低", "money", longest=16),
+    Element("most", "最高", "money", longest=16),
+    Element("tiers", "分档", longest=500, hint="上限:费率，用分号隔开，如 100:0.01；500:0.008；以上:0.005"),
+)  # fmt: skip
 FEE_ELEMENTS = (
     Element("code", "收费编码", longest=20, required=True),
     Element("name", "收费项目", required=True),
@@ -102,11 +109,7 @@ FEE_ELEMENTS = (
     Element("legal_basis", "收费依据", longest=2000, required=True),
     Element("reducible", "可以减免", "yes"),
     Element("formula", "计费方式", "choice", required=True, given=FORMULAS),
-    Element("price", "金额或单价", "number", longest=16),
-    Element("unit", "计量单位", longest=20),
-    Element("least", "最低", "money", longest=16),
-    Element("most", "最高", "money", longest=16),
-    Element("tiers", "分档", longest=500, hint="上限:费率，用分号隔开，如 100:0.01；500:0.008；以上:0.005"),
+    *_FORMULA,
 )  # fmt: skip
 QUESTION_ELEMENTS = (
     Element("label", "问题", longest=100, required=True),
@@ -118,6 +121,22 @@ SITUATION_ELEMENTS = (
     Element("description", "说明", longest=500),
     Element("condition", "条件", longest=1000, required=True, hint="如：经营面积 > 150 且 是否学校食堂 = 是"),
 )  # fmt: skip
+# What is laid over an item of the province: its own materials and fees are named, never changed.
+OVERLAY_ELEMENTS = (
+    Element("item", "实施编码", "fixed", section=_BASIC),
+    Element("name", "事项名称", "fixed", section=_BASIC),
+    Element("kind", "事项类型", "fixed", "item_type", section=_BASIC),
+)
+LINK_ELEMENTS = (
+    Element("name", "材料名称", required=True, hint="省统一目录中的材料名称"),
+    Element("situations", "适用情形", longest=1000, hint="情形名称，用分号隔开；不填为所有情形"),
+)
+PRICE_ELEMENTS = (
+    Element("code", "收费编码", longest=20, required=True, hint="省统一目录中的收费编码"),
+    Element("name", "收费项目"),
+    Element("formula", "计费方式", "choice", given=FORMULAS, hint="不选则按省统一目录的金额"),
+    *_FORMULA,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +158,17 @@ GROUPS: Mapping[str, tuple[Group, ...]] = {
         Group("materials", "申请材料", "m", MATERIAL_ELEMENTS, 60),
         Group("fees", "收费项目", "f", FEE_ELEMENTS, 20),
     ),
+    OVERLAY: (
+        Group("questions", "情形问题", "q", QUESTION_ELEMENTS, 20),
+        Group("situations", "情形", "s", SITUATION_ELEMENTS, 30),
+        Group("materials", "申请材料", "m", LINK_ELEMENTS, 60),
+        Group("fees", "收费项目", "f", PRICE_ELEMENTS, 20),
+    ),
 }  # fmt: skip
 ELEMENTS: Mapping[str, tuple[Element, ...]] = {
     DIRECTORY: DIRECTORY_ELEMENTS,
     IMPLEMENTATION: IMPLEMENTATION_ELEMENTS,
+    OVERLAY: OVERLAY_ELEMENTS,
 }
 SYNCHRONISED = ("name", "kind", "legal_basis", "category")
 

@@ -57,6 +57,7 @@ class Found:
     effective_on: str | None
     cancelled_on: str | None
     category: str = ""
+    held: bool = False  # suspended with its directory entry or main item
 
 
 def _like(column: ColumnElement[Any], words: str) -> ColumnElement[bool]:
@@ -69,7 +70,7 @@ def _like(column: ColumnElement[Any], words: str) -> ColumnElement[bool]:
 def _base() -> Select[Any]:
     return (
         select(_I.c.code, _I.c.version, _I.c.name, _I.c.state, _I.c.org, _I.c.origin, _I.c.effective_on,
-               _I.c.cancelled_on, _O.c.name.label("org_name"), _T.c.region, _T.c.category)
+               _I.c.cancelled_on, _O.c.name.label("org_name"), _T.c.region, _T.c.category, _T.c.held_by)
         .join(_O, _O.c.uscc == _I.c.org, isouter=True)
         .join(_T, and_(_T.c.list == IMPLEMENTATION, _T.c.code == _I.c.code, _T.c.version == _I.c.version),
               isouter=True)
@@ -131,7 +132,7 @@ def _shown(row: Any) -> Found:
     return Found(
         IMPLEMENTATION, row.code, row.version, row.name or "", _named("item_type", row.code[21:23]),
         _named("service_level", row.code[18]), row.org_name or row.org or "", row.region or "", row.state,
-        row.origin != PROVINCE, row.effective_on, row.cancelled_on, row.category or "",
+        row.origin != PROVINCE, row.effective_on, row.cancelled_on, row.category or "", bool(row.held_by),
     )  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def _wanted_entries(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
 def _entry(row: Any) -> Found:
     return Found(
         DIRECTORY, row.code, row.version, row.name, row.kind, "", row.org_name or row.org, row.region,
-        row.state, True, row.effective_on, row.cancelled_on, row.category,
+        row.state, True, row.effective_on, row.cancelled_on, row.category, bool(row.held_by),
     )  # fmt: skip
 
 

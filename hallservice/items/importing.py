@@ -202,7 +202,7 @@ def _line(connection: Connection, reading: _Reading, org: Org, row: _Row) -> dic
         content = drafts.synchronised(connection, content)
     if row.code:
         held = published.current(connection, reading.list_, row.code)
-        if held is None or held.org != org.code or held.state == "cancelled":
+        if held is None or held.org != org.code or held.state == "cancelled" or held.cancelled_on:
             reading.fault(LISTS[reading.list_], row.line, CODE, "清单中没有本部门这个在用的编码，新增请留空")
         else:
             base = held.version

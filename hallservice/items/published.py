@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from canonical.values import RegionCode
 from hallservice.items.tables import hall_item
@@ -53,6 +53,7 @@ class Kept:
     effective_on: str | None
     cancelled_on: str | None
     successors: Sequence[str]
+    held_by: str
     change: str
     published_at: float
 
@@ -85,20 +86,29 @@ def versions(connection: Connection, list_: str, code: str) -> list[Kept]:
     return [Kept(**row._mapping) for row in connection.execute(ask)]
 
 
-def implementing(connection: Connection, entry: str) -> list[Kept]:
-    """The implementation items of a directory entry that are not cancelled."""
-    ask = select(_T).where(
-        _T.c.list == IMPLEMENTATION, _T.c.above == entry, _T.c.current, _T.c.state != "cancelled"
-    )
+def implementing(connection: Connection, entry: str, day: str) -> list[Kept]:
+    """The implementation items of a directory entry that are not cancelled by today (`day`, ISO)."""
+    going = or_(_T.c.state != "cancelled", _T.c.cancelled_on > day)
+    ask = select(_T).where(_T.c.list == IMPLEMENTATION, _T.c.above == entry, _T.c.current, going)
     return [Kept(**row._mapping) for row in connection.execute(ask.order_by(_T.c.code))]
 
 
-def sub_items(connection: Connection, list_: str, main: str) -> list[str]:
-    """Codes of the sub-items in use of a main item."""
-    ask = select(_T.c.code).where(
-        _T.c.list == list_, _T.c.above == main, _T.c.current, _T.c.state != "cancelled"
-    )
-    return list(connection.execute(ask).scalars())
+def held(connection: Connection, entry: str) -> list[Kept]:
+    """What the suspension of a directory entry has suspended, of both lists."""
+    ask = select(_T).where(_T.c.held_by == entry, _T.c.current, _T.c.state == "suspended")
+    return [Kept(**row._mapping) for row in connection.execute(ask.order_by(_T.c.list, _T.c.code))]
+
+
+def ended_with(connection: Connection, change: str) -> list[Kept]:
+    """The implementation items a change cancelled."""
+    ask = select(_T).where(_T.c.list == IMPLEMENTATION, _T.c.change == change, _T.c.state == "cancelled")
+    return [Kept(**row._mapping) for row in connection.execute(ask.order_by(_T.c.code))]
+
+
+def sub_items(connection: Connection, list_: str, main: str) -> list[Kept]:
+    """The sub-items of a main item that are not cancelled."""
+    ask = select(_T).where(_T.c.list == list_, _T.c.above == main, _T.c.current, _T.c.state != "cancelled")
+    return [Kept(**row._mapping) for row in connection.execute(ask.order_by(_T.c.code))]
 
 
 def find_name(connection: Connection, list_: str, name: str, region: str) -> str | None:

@@ -17,12 +17,13 @@ from exchange.receipts import moment
 from exchange.store.work import Work
 from hallservice import wording as said_by_codes
 from hallservice.hall import Hall
-from hallservice.items import building, checking, codes, published, reporting
+from hallservice.items import building, checking, codes, following, overlays, published, reporting
 from hallservice.items.drafts import Change, Line, lines_of
 from hallservice.items.elements import Content
+from hallservice.items.following import Followed
 from hallservice.items.published import Kept
 from hallservice.items.tables import hall_item
-from hallservice.items.wording import DIRECTORY, IMPLEMENTATION
+from hallservice.items.wording import DIRECTORY, IMPLEMENTATION, LEVELS, LOCAL_LEVELS, OVERLAY
 from hallservice.people.clerk import Clerk
 from hallservice.people.organisations import Org, get
 from hallservice.refusals import FieldFault, HallRefused
@@ -46,13 +47,14 @@ class _Publishing:
     numbers: codes.Numbers
     kept: list[Kept] = field(default_factory=list)
     told: list[ServiceItem] = field(default_factory=list)
+    followed: list[list[str]] = field(default_factory=list)  # list and code of what followed, and its entry
 
 
 def faults_of(work: Work, org: Org, line: Line) -> list[FieldFault]:
     """What is wrong with a line now: its elements, or what has become of its item meanwhile."""
     if line.op == "put":
         found = checking.check(work.connection, line.list, org, line.code, dict(line.content)).faults
-        if line.code and line.content["effective_on"] > today(work.now).isoformat():
+        if line.code and line.content.get("effective_on", "") > today(work.now).isoformat():
             said = "变更自发布之日起生效，不能填写以后的日期"
             found.append(FieldFault("effective_on", "later", said))
         return found + _moved(work, line)
@@ -62,8 +64,8 @@ def faults_of(work: Work, org: Org, line: Line) -> list[FieldFault]:
 def _moved(work: Work, line: Line) -> list[FieldFault]:
     if not line.code:
         return []
-    held = published.expect(work.connection, line.list, line.code)
-    if held.version == line.base:
+    held = published.current(work.connection, line.list, line.code)
+    if (held.version if held else 0) == line.base:
         return []
     return [FieldFault("", "overtaken", "事项已有更新的版本，请作废本次变更后重新办理")]
 
@@ -73,9 +75,18 @@ def _end_faults(work: Work, line: Line) -> list[FieldFault]:
     if line.op == "cancel" and line.list == DIRECTORY:
         below = published.sub_items(work.connection, DIRECTORY, line.code)
         if below:
-            faults.append(FieldFault("", "has_sub_items", f"主项下还有在用的子项 {below[0]}，请先取消子项"))
+            faults.append(
+                FieldFault("", "has_sub_items", f"主项下还有在用的子项 {below[0].code}，请先取消子项")
+            )
+    held = published.expect(work.connection, line.list, line.code)
+    if line.op == "resume" and (above := following.stopped_above(work.connection, held)):
+        said = f"目录事项“{above.name}”（{above.code}）已暂停，须先恢复该目录事项"
+        faults.append(FieldFault("", "held", said))
     on = line.content.get("on", "")
-    if on and not _plannable(on, today(work.now)):
+    if on and held.state == "suspended" and on > today(work.now).isoformat():
+        said = "已暂停的事项只能自发布之日起取消，不能填写以后的日期"
+        faults.append(FieldFault("on", "suspended", said))
+    elif on and not _plannable(on, today(work.now)):
         faults.append(FieldFault("on", "bad_day", f"取消日期应为今后 {MOST_AHEAD} 天内的日期"))
     return faults
 
@@ -101,15 +112,15 @@ def publish(hall: Hall, work: Work, clerk: Clerk, change: Change) -> list[Kept]:
         codes.Numbers(work.connection),
     )
     lines = lines_of(work.connection, change.id)
-    new = [_put(doing, line) for line in lines if line.op == "put"]
+    put = _lay if change.list == OVERLAY else _put
+    new = [put(doing, line) for line in lines if line.op == "put"]
     successors = [one.code for one in new if change.act in ("split", "merge")]
     for line in lines:
         if line.op != "put":
             _end(doing, line, successors)
     versions = [[one.list, one.code, one.version, one.state] for one in doing.kept]
-    entry = hall.record(
-        work, clerk, "hall.items_published", change.about, {"act": change.act, "items": versions}
-    )
+    said = {"act": change.act, "items": versions, "followed": doing.followed}
+    entry = hall.record(work, clerk, "hall.items_published", change.about, said)
     try:
         local.put(work, ORIGIN, doing.told, entry.seq)
     except Refused as fault:
@@ -137,12 +148,26 @@ def _put(doing: _Publishing, line: Line) -> Kept:
     kept = Kept(
         line.list, code, version, state, True, content["name"], content["kind"], doing.org.code,
         doing.org.path, region, content["category"], above, content, setup, content["effective_on"], None, [],
-        doing.change.id, doing.work.now,
+        held.held_by if held and known else "", doing.change.id, doing.work.now,
     )  # fmt: skip
     _keep(doing, kept)
     if line.list == IMPLEMENTATION:
         at, org = doing.work.now, doing.org
         doing.told.append(building.service_item(content, org, code, kept.version, at, kept.state))
+    return kept
+
+
+def _lay(doing: _Publishing, line: Line) -> Kept:
+    """Local situations over an item of the province, which itself stays as it is."""
+    held = published.current(doing.work.connection, OVERLAY, line.code)
+    content, org = dict(line.content), doing.org
+    setup = overlays.setup_over(doing.work.connection, content)
+    kept = Kept(
+        OVERLAY, line.code, held.version + 1 if held else 1, "in_use", True, content["name"], content["kind"],
+        org.code, org.path, org.region, "", "", content, setup, doing.day, None, [], "", doing.change.id,
+        doing.work.now,
+    )  # fmt: skip
+    _keep(doing, kept)
     return kept
 
 
@@ -153,7 +178,7 @@ def _code(doing: _Publishing, line: Line, content: Content) -> tuple[str, str, s
         made = line.code or doing.numbers.basic_code(content["kind"], content["department"], above)
         return str(made), doing.org.region, above
     region, above = content["region"], content["directory"]
-    level = checking.LEVELS[RegionCode(region).level]
+    level = LEVELS[RegionCode(region).level]
     code = str(codes.implementation_code(str(doing.org.uscc), level, above))
     if line.code and code != line.code:
         raise HallRefused("other_item", "目录编码或行使层级变了就是另一个事项，请用“新增”并取消原事项")
@@ -170,18 +195,22 @@ def _reusable(doing: _Publishing, held: Kept) -> Kept:
 def _end(doing: _Publishing, line: Line, successors: Sequence[str]) -> None:
     held = published.expect(doing.work.connection, line.list, line.code)
     on = max(line.content.get("on", ""), doing.day) if line.op == "cancel" else None
-    _ended(doing, held, STATES[line.op], on, successors)
-    if line.op == "cancel" and line.list == DIRECTORY:
-        for one in published.implementing(doing.work.connection, held.code):
-            _ended(doing, one, "cancelled", on, ())
+    _ended(doing, Followed(held, STATES[line.op], on, successors))
+    if line.list != DIRECTORY:
+        return
+    for one in following.following(doing.work.connection, line.op, held, on, doing.day, successors):
+        doing.followed.append([one.item.list, one.item.code, held.code])
+        _ended(doing, one)
 
 
-def _ended(doing: _Publishing, held: Kept, state: str, on: str | None, successors: Sequence[str]) -> None:
+def _ended(doing: _Publishing, what: Followed) -> None:
     """A version that says only that the item is suspended, in use again, or cancelled from a day on."""
+    held = what.item
     known = {name: getattr(held, name) for name in Kept.__slots__}
     kept = Kept(**known | {
-        "version": held.version + 1, "state": state, "cancelled_on": on, "successors": list(successors),
-        "change": doing.change.id, "published_at": doing.work.now,
+        "version": held.version + 1, "state": what.state, "cancelled_on": what.on,
+        "successors": list(what.successors), "held_by": what.held_by, "change": doing.change.id,
+        "published_at": doing.work.now,
     })  # fmt: skip
     _keep(doing, kept)
     if held.list == IMPLEMENTATION:
@@ -204,4 +233,4 @@ def _keep(doing: _Publishing, kept: Kept) -> None:
 
 def _reportable(doing: _Publishing) -> list[tuple[Kept, ServiceItem]]:
     by_code = {one.code: one for one in doing.kept if one.list == IMPLEMENTATION}
-    return [(by_code[one.code], one) for one in doing.told if one.level in checking.LOCAL_LEVELS]
+    return [(by_code[one.code], one) for one in doing.told if one.level in LOCAL_LEVELS]

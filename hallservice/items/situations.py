@@ -7,11 +7,13 @@ An item's `setup`, as the counter needs it:
    "materials": {"平面布局图": ["大型餐饮"]},        # a material that is not named here is always asked for
    "formulas": {"F1": {"kind": "per_unit", …}}}
 
-Items of the province have none: then every material is asked for, and each fee costs its amount.
+Items of the province have none of their own; what is laid over them here (overlays.py) is kept beside them
+and holds for every version of theirs it still fits. Without one every material is asked for, and each fee
+costs its amount.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -19,10 +21,11 @@ from sqlalchemy import Connection, bindparam, select
 
 from canonical.errors import ValueRefused
 from canonical.values import Money
+from exchange import items
 from hallservice.approval.conditions import Condition, Fact, FieldType, holds, typed
 from hallservice.approval.definition import FactField
 from hallservice.items.tables import hall_item
-from hallservice.items.wording import IMPLEMENTATION
+from hallservice.items.wording import IMPLEMENTATION, OVERLAY
 from hallservice.refusals import FieldFault, FormRefused
 from ledger.prepared import run
 
@@ -32,6 +35,14 @@ _SETUP = select(hall_item.c.setup).where(
     hall_item.c.code == bindparam("of"),
     hall_item.c.version == bindparam("number"),
 )
+_OVERLAY = (
+    select(hall_item.c.setup, hall_item.c.state)
+    .where(hall_item.c.list == OVERLAY, hall_item.c.code == bindparam("of"))
+    .where(hall_item.c.published_at <= bindparam("at"))
+    .order_by(hall_item.c.version.desc())
+    .limit(1)
+)
+NOW = float(2**53)  # later than any moment
 TYPES: Mapping[str, FieldType] = {
     "text": "text", "boolean": "boolean", "integer": "integer", "money": "money", "date": "date",
 }  # fmt: skip
@@ -86,15 +97,35 @@ def setup_from(data: Mapping[str, Any]) -> Setup:
     )
 
 
-def setup_of(connection: Connection, code: str, version: int) -> Setup:
-    """Of one version of an item; nothing for an item of the province."""
+def setup_of(connection: Connection, code: str, version: int, at: float = NOW) -> Setup:
+    """Of one version of an item. For one of the province: what was laid over it at that moment (Unix seconds;
+    a case is pinned to the moment it was opened), as far as it fits this version."""
     found = run(connection, _SETUP, {"of": code, "number": version}).scalar()
-    return setup_from(found) if found else Setup()
+    if found:
+        return setup_from(found)
+    row = run(connection, _OVERLAY, {"of": code, "at": at}).first()
+    if row is None or row.state != "in_use":
+        return Setup()
+    return fitted(row.setup, items.content_of(connection, code, version))
 
 
-def formulas_of(connection: Connection, code: str, version: int) -> Mapping[str, Any]:
+def formulas_of(connection: Connection, code: str, version: int, at: float = NOW) -> Mapping[str, Any]:
     """What `counter.fees.standards_of` takes: fee code -> formula."""
-    return setup_of(connection, code, version).formulas
+    return setup_of(connection, code, version, at).formulas
+
+
+def fitted(laid: Mapping[str, Any], content: Mapping[str, Any]) -> Setup:
+    """What was laid over an item, without formulas of fees that are not what they were when it was reviewed;
+    a material it does not know is asked for in every situation."""
+    setup, basis = setup_from(laid), laid["basis"]["fees"]
+    now = {fee["code"]: fee_basis(fee) for fee in content.get("fees", ())}
+    kept = {code: how for code, how in setup.formulas.items() if now.get(code) == basis[code]}
+    return replace(setup, formulas=kept)
+
+
+def fee_basis(fee: Mapping[str, Any]) -> list[str]:
+    """What a formula was made from: standard, amount and legal basis as the province tells them."""
+    return [str(fee.get(name) or "") for name in ("standard", "amount", "legal_basis")]
 
 
 def met(setup: Setup, answers: Mapping[str, Fact]) -> tuple[str, ...]:

@@ -24,12 +24,16 @@ hall_item = Table(
     Column("setup", JSON, nullable=False),            # situations and formulas, as the counter needs them
     Column("effective_on", String(10)),
     Column("cancelled_on", String(10)),
-    Column("successors", JSON, nullable=False),       # codes it was split or merged into
+    # codes it was split or merged into; of an implementation item those of the directory
+    Column("successors", JSON, nullable=False),
+    # the directory entry whose suspension suspended it; '' where it was suspended itself
+    Column("held_by", String(12), nullable=False, default=""),
     Column("change", String(36), nullable=False),     # by which change it was published
     Column("published_at", Float, nullable=False),
     Index("hall_item_current", "list", "current", "above"),
     Index("hall_item_org", "list", "org_path"),
     Index("hall_item_name", "list", "name"),
+    Index("hall_item_held", "held_by", "current"),
 )  # fmt: skip
 
 hall_item_change = Table(

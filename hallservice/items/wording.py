@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from canonical.codes import code_list
 
 EDIT, REVIEW, VIEW = "items.edit", "items.review", "items.view"
-DIRECTORY, IMPLEMENTATION = "directory", "implementation"
+DIRECTORY, IMPLEMENTATION, OVERLAY = "directory", "implementation", "overlay"
 
 LISTS: Mapping[str, str] = {DIRECTORY: "目录清单", IMPLEMENTATION: "实施清单"}
+# Situations and formulas laid over an item of the province; changed and reviewed as the lists are.
+KEPT: Mapping[str, str] = {**LISTS, OVERLAY: "本地情形"}
 ACTS: Mapping[str, str] = {
     "add": "新增", "change": "变更", "split": "拆分", "merge": "合并", "suspend": "暂停", "resume": "恢复",
     "cancel": "取消", "import": "批量导入",
@@ -37,6 +39,9 @@ FORMULAS: Mapping[str, str] = {"fixed": "定额", "per_unit": "按数量", "tier
 QUESTIONS: Mapping[str, str] = {
     "text": "选择", "boolean": "是否", "integer": "整数", "money": "金额", "date": "日期",
 }  # fmt: skip
+# Of a division's code; the items of the last two are reported upward, each with its category.
+LEVELS: Mapping[str, str] = {"2": "province", "3": "city", "4": "county", "5": "town", "6": "village"}
+LOCAL_LEVELS = ("town", "village")
 SERIALS = 36**2 - 1  # main items a department may add here
 
 

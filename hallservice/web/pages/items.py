@@ -1,6 +1,6 @@
 """The item lists: search, the guide of one item, its versions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -9,13 +9,26 @@ from starlette.responses import Response
 
 from canonical.regions import full_name, regions
 from exchange import items as in_force
+from exchange.clocks import today
 from hallservice.approval.conditions import sentence
 from hallservice.approval.picture import picture
 from hallservice.counter.catalogue import limit_text
 from hallservice.counter.fees import standards_of
 from hallservice.flows import assigning, plans
-from hallservice.items import categories, charges, finding, layout, published, situations, workbooks
+from hallservice.items import (
+    categories,
+    charges,
+    drafts,
+    finding,
+    following,
+    layout,
+    overlays,
+    published,
+    situations,
+    workbooks,
+)
 from hallservice.items.categories import Adjusted
+from hallservice.items.elements import SYNCHRONISED
 from hallservice.items.finding import Found, Wanted
 from hallservice.items.published import Kept
 from hallservice.items.situations import Setup
@@ -112,7 +125,7 @@ def _listed(ctx: Context, list_: str) -> Response:
 
 
 def _cells(ctx: Context, one: Found, adjusted: Adjusted) -> tuple[Cell, ...]:
-    state = badge(one.state, f"{one.cancelled_on} 取消" if one.cancelled_on else "")
+    state = badge(one.state, _state_words(one))
     kind, when = label("item_type", one.kind), one.effective_on
     if one.list == DIRECTORY:
         link = Link(ctx.url(f"/items/directory/{one.code}"), one.code)
@@ -121,6 +134,13 @@ def _cells(ctx: Context, one: Found, adjusted: Adjusted) -> tuple[Cell, ...]:
     source = Badge("info", "本地") if one.local else Badge("plain", "省")
     level = label("service_level", one.level)
     return (link, one.name, kind, level, one.department, state, source, one.version, when)
+
+
+def _state_words(one: Found) -> str:
+    """'' for the state's own label."""
+    if one.held:
+        return "随目录暂停"
+    return f"{one.cancelled_on} 取消" if one.cancelled_on else ""
 
 
 def _importable(ctx: Context, list_: str, wanted: Wanted) -> Response:
@@ -148,6 +168,8 @@ def _guide(ctx: Context, connection: Connection, code: str, version: int | None)
     if not content:
         raise HallRefused("not_found", "没有这个版本", code)
     setup = situations.setup_of(connection, code, number)
+    laid = overlays.listed(connection, code)
+    body = organisations.by_uscc(connection, content["organisation_code"])
     here = next((one for one in kept if one.version == number), None)
     flow = _flow(connection, code, content)
     values: dict[str, Any] = {
@@ -155,8 +177,11 @@ def _guide(ctx: Context, connection: Connection, code: str, version: int | None)
         "found": found[0], "kept": here, "versions": kept, "number": number, "flow": flow,
         "facts": _facts(content, here), "materials": _materials(content, setup),
         "fees": _fees(content, setup), "situations": _situations(setup), "badge": badge(content["state"]),
-        "old": number != found[0].version,
+        "old": number != found[0].version, "changes": drafts.told_of(connection, {k.change for k in kept}),
+        "why": following.why(connection, here) if here is not None else "",
         "editable": here is not None and ctx.clerk.may(EDIT, here.org_path),
+        "laid": laid[0] if laid else None,
+        "layable": not found[0].local and body is not None and ctx.clerk.may(EDIT, body.path),
     }  # fmt: skip
     return ctx.render("items/guide.html", **values, title=content["name"])
 
@@ -224,6 +249,21 @@ def _flow(connection: Connection, code: str, content: Mapping[str, Any]) -> Mark
     return Markup(picture(plan))  # noqa: S704 - our own SVG, escaped there
 
 
+def _below(connection: Connection, items: Sequence[Kept]) -> list[tuple[Kept, str, Badge, str]]:
+    """Each implementation item with its body, its state and why it is so, or what it has not followed yet."""
+    found = []
+    for one in items:
+        behind = "基本要素与目录不一致，待变更时同步" if _behind(connection, one) else ""
+        name = organisations.get(connection, one.org).name
+        found.append((one, name, badge(one.state), following.why(connection, one) or behind))
+    return found
+
+
+def _behind(connection: Connection, one: Kept) -> bool:
+    entry = published.expect(connection, DIRECTORY, one.above)
+    return any(entry.content[name] != one.content[name] for name in SYNCHRONISED)
+
+
 @pages.get("/items/directory/{code}", function=SEEING, title="目录事项", example={"code": "@entry"})
 def entry(ctx: Context) -> Response:
     def read(connection: Connection) -> Response:
@@ -232,10 +272,14 @@ def entry(ctx: Context) -> Response:
             raise HallRefused("not_found", "目录清单中没有这个事项")
         wanted = whole(ctx.one("version")) or versions[0].version
         here = next((one for one in versions if one.version == wanted), versions[0])
+        day = today(ctx.hall.hub.store.clock()).isoformat()
         values: dict[str, Any] = {
             "kept": here, "versions": versions, "badge": badge(here.state),
             "elements": layout.columns(DIRECTORY),
-            "below": published.implementing(connection, here.code), "old": here != versions[0],
+            "below": _below(connection, published.implementing(connection, here.code, day)),
+            "uncompiled": following.uncompiled(connection, here, day), "old": here != versions[0],
+            "why": following.why(connection, here),
+            "changes": drafts.told_of(connection, {one.change for one in versions}),
             "category": categories.of(connection, here.region).label(here.category),
             "editable": ctx.clerk.may(EDIT, here.org_path),
         }  # fmt: skip

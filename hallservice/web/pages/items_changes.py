@@ -21,7 +21,7 @@ from hallservice.items.wording import (
     IMPLEMENTATION,
     IN_REVIEW,
     ITEM_STATES,
-    LISTS,
+    KEPT,
     OPEN,
     REVIEW,
     STAGES,
@@ -93,7 +93,7 @@ def desk(ctx: Context) -> Response:
 def _cells(ctx: Context, one: Change) -> list[Cell]:
     link = Link(ctx.url(f"/items/changes/{one.id}"), one.title)
     state = badge(one.state, STATES[one.state])
-    return [link, LISTS[one.list], ACTS[one.act], state, one.made_name, moment(one.changed_at)]
+    return [link, KEPT[one.list], ACTS[one.act], state, one.made_name, moment(one.changed_at)]
 
 
 # -- beginning
@@ -125,7 +125,7 @@ def _begin(ctx: Context, said: Any) -> dict[str, Any]:
     bodies = ctx.hall.read(lambda connection: search(connection, ctx.clerk, "", EDIT, 300))
     list_, how = said("list", IMPLEMENTATION), said("how", "add")
     return {
-        "lists": list(LISTS.items()),
+        "lists": list(KEPT.items()),
         "acts": [(code, text) for code, text in ACTS.items() if code != "import"],
         "orgs": [(one.code, one.name) for one in bodies], "list": list_, "how": how,
         "codes": said("code") or said("codes"), "org": said("org", ctx.clerk.unit or ctx.clerk.org),
@@ -149,7 +149,7 @@ def _change_values(ctx: Context, connection: Connection) -> dict[str, Any]:
     lines = drafts.lines_of(connection, here.id, most=SHOWN)
     editable = here.state in EDITABLE and ctx.clerk.may(EDIT, here.org_path)
     facts = (
-        ("清单", LISTS[here.list]), ("办理", ACTS[here.act]), ("部门", get(connection, here.org).name),
+        ("清单", KEPT[here.list]), ("办理", ACTS[here.act]), ("部门", get(connection, here.org).name),
         ("状态", badge(here.state, STATES[here.state])), ("编制人", here.made_name),
         ("建立时间", moment(here.made_at)),
     )  # fmt: skip

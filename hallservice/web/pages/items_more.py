@@ -8,12 +8,14 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from canonical.regions import full_name, regions
-from hallservice.items import categories, finding, reporting
+from hallservice.items import categories, finding, overlays, reporting
 from hallservice.items.finding import Wanted
+from hallservice.items.overlays import Laid
 from hallservice.items.wording import EDIT, IMPLEMENTATION, options
+from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
-from hallservice.web.lists import Cell, Column, Filter, asked
+from hallservice.web.lists import Badge, Cell, Column, Filter, Link, asked
 from hallservice.web.pages.items import FIRST, MENU, NEAR, SEEING, STATES, filters_of
 from hallservice.web.registry import Pages
 
@@ -21,6 +23,10 @@ pages = Pages()
 GROUPED = (
     ("department", "部门"), ("kind", "事项类型"), ("level", "行使层级"), ("category", "目录分类"),
     ("source", "来源"),
+)  # fmt: skip
+LAID = (
+    Column("实施编码"), Column("事项名称"), Column("本地版本", kind="num"), Column("省版本", kind="num"),
+    Column("状态", kind="act"), Column("待复核的内容"),
 )  # fmt: skip
 
 
@@ -87,6 +93,30 @@ def _categories(ctx: Context, region: str) -> dict[str, Any]:
         areas.append((regions()[known].code, full_name(regions()[known].code)))
     more = {"areas": areas, "bases": options(categories.CODES), "name_of": full_name}
     return ctx.hall.read(read) | more
+
+
+# -- local situations over items of the province
+
+
+@pages.counter("items_overlays", EDIT)
+def doubtful(connection: Connection, clerk: Clerk) -> int:
+    """Overlays a person has to look at, where this one edits."""
+    return sum(1 for one in overlays.listed(connection) if one.doubts and clerk.may(EDIT, one.kept.org_path))
+
+
+@pages.get(
+    "/items/overlays", function=SEEING, title="本地情形", menu=MENU, order=FIRST + 4, count="items_overlays"
+)
+def overlay_list(ctx: Context) -> Response:
+    found = ctx.hall.read(overlays.listed)
+    rows = [_laid(ctx, one) for one in found]
+    return ctx.render("items/overlays.html", columns=LAID, rows=rows)
+
+
+def _laid(ctx: Context, one: Laid) -> tuple[Cell, ...]:
+    link = Link(ctx.url(f"/items/guides/{one.kept.code}"), one.kept.code)
+    state = Badge("warn", "待复核") if one.doubts else Badge("ok", "适用")
+    return (link, one.kept.name, one.kept.version, one.version, state, "；".join(one.doubts))
 
 
 # -- reports upward
