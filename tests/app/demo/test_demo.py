@@ -120,7 +120,7 @@ def kills(state: Path, running: "subprocess.Popen[str]") -> int:
         if running.poll() is not None:
             break
         rows = json.loads((state / "demo" / "children.json").read_text())
-        alive = [row["pid"] for row in rows if word in row["command"]]
+        alive = [row["pid"] for row in rows if not word or word in row["command"]]
         killed += bool(alive) and kill(chance.choice(alive))
     return killed
 
