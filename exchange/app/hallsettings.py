@@ -10,7 +10,7 @@ from exchange.app.settings import Settings
 from exchange.errors import Misconfigured
 from hallservice.hall import Hall, HallSettings
 from hallservice.othertodos import HttpTodos
-from hallservice.people import providers
+from hallservice.people import policies, providers
 from hallservice.people.policy import AccountPolicy
 from hallservice.people.port import IdentityProvider
 from hallservice.scanning import Clamd
@@ -69,11 +69,14 @@ def read(settings: Settings) -> HallFile:
 
 
 def hall_settings(settings: Settings, told: HallFile) -> HallSettings:
-    """As the hall takes them."""
-    return HallSettings(
+    """As the hall takes them; Misconfigured where a rule for accounts is laxer than the law's."""
+    made = HallSettings(
         told.title, settings.public_url + PATH, told.idle_minutes, told.session_hours,
         settings.state / "files", told.accounts,
     )  # fmt: skip
+    for rule in policies.outside(made):
+        raise Misconfigured("setting_invalid", f"from {rule.least} to {rule.most}", f"{FILE}: {rule.name}")
+    return made
 
 
 def sign_on(told: HallFile, hall: Hall, secrets: Mapping[str, str]) -> dict[str, IdentityProvider]:

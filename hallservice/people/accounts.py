@@ -12,7 +12,7 @@ from canonical.values import MobileNumber
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import administrators, organisations, passwords, rights
+from hallservice.people import administrators, organisations, passwords, policies, rights
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.fields import line, wrong
@@ -125,7 +125,7 @@ def add(
     id_ = new_id(work.now)
     values = _columns(row, place.region, work.now) | {
         "id": id_, "status": "active", "password": kept, "password_at": work.now if kept else None,
-        "must_change": one_time, "one_time_until": _until(hall, work) if one_time else None,
+        "must_change": one_time, "one_time_until": until(hall, work) if one_time else None,
         "source": row.source, "source_id": row.source_id or None,
     }  # fmt: skip
     work.connection.execute(insert(t.user), values)
@@ -144,8 +144,8 @@ def _said(row: UserRow) -> dict[str, str]:
     return {name: getattr(row, name) for name in UserRow.__slots__}
 
 
-def _until(hall: Hall, work: Work) -> float:
-    return work.now + hall.settings.accounts.one_time_hours * 3600
+def until(hall: Hall, work: Work) -> float:
+    return work.now + policies.settings(hall, work.connection).accounts.one_time_hours * 3600
 
 
 def _taken(connection: Connection, row: UserRow, own: str | None) -> list[FieldFault]:

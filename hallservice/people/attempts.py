@@ -2,13 +2,14 @@
 parallel gains nothing. An unknown login is counted like a known one."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
+from hallservice.people import policies
 from hallservice.people import tables as t
 from hallservice.refusals import HallRefused
 
@@ -17,9 +18,15 @@ FORGOTTEN = 86_400.0  # seconds after which nothing is known of a failure
 
 def keys(hall: Hall, login: str, client: str) -> dict[str, int]:
     """What is counted, under keyed hashes, each with the failures it may have."""
-    policy = hall.settings.accounts
+    policy = policies.now(hall).accounts
     limits = {f"login:{login}": policy.lock_after, f"client:{client}": policy.lock_client_after}
     return {_key(hall, text): most for text, most in limits.items() if most}
+
+
+def own_keys(hall: Hall, login: str) -> dict[str, int]:
+    """For the own password asked again within a session: apart from sign-ins, so that nobody locks those."""
+    most = policies.now(hall).accounts.lock_after
+    return {_key(hall, f"own:{login}"): most} if most else {}
 
 
 def _key(hall: Hall, text: str) -> str:
@@ -42,7 +49,7 @@ def _expect_open(connection: Connection, key: str, now: float) -> None:
 
 def _counted(hall: Hall, work: Work, key: str) -> int:
     """Failures so far with this one; those of long ago are forgotten. The last allowed one locks."""
-    window, row = hall.settings.accounts.lock_minutes * 60, t.attempt
+    window, row = _minutes(hall, work) * 60, t.attempt
     kept = work.connection.execute(
         select(row.c.failures, row.c.last_at).where(row.c.key == key)
     ).one_or_none()
@@ -56,9 +63,13 @@ def _counted(hall: Hall, work: Work, key: str) -> int:
     return failures
 
 
+def _minutes(hall: Hall, work: Work) -> int:
+    return policies.settings(hall, work.connection).accounts.lock_minutes
+
+
 def lock(hall: Hall, work: Work, which: list[str]) -> None:
     """The attempt has failed: no more of them for a while."""
-    until = work.now + hall.settings.accounts.lock_minutes * 60
+    until = work.now + _minutes(hall, work) * 60
     for key in which:
         work.connection.execute(
             update(t.attempt).where(t.attempt.c.key == key).values(failures=0, locked_until=until)
@@ -73,6 +84,12 @@ def forgive(hall: Hall, work: Work, login: str, client: str) -> None:
     work.connection.execute(update(t.attempt).where(mine).values(failures=t.attempt.c.failures - 1))
 
 
+def forget(work: Work, which: Iterable[str]) -> None:
+    """Nothing was wrong."""
+    for key in which:
+        work.connection.execute(delete(t.attempt).where(t.attempt.c.key == key))
+
+
 def unlock(hall: Hall, work: Work, login: str) -> None:
     """An administrator lets the login try again at once."""
-    work.connection.execute(delete(t.attempt).where(t.attempt.c.key == _key(hall, f"login:{login}")))
+    forget(work, [_key(hall, f"login:{login}"), _key(hall, f"own:{login}")])

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from exchange.errors import Refused, TryLater
 from exchange.seals.safexml import Element, Limits, parse
 from exchange.transports.rest import RestClient
-from hallservice.people.port import Answer, Identity, Trip, refused
+from hallservice.people.port import Answer, Ended, Identity, Trip, refused
 
 SPACE = "{http://www.yale.edu/tp/cas}"
 SAMLP = "{urn:oasis:names:tc:SAML:2.0:protocol}"
@@ -43,6 +43,11 @@ class Cas:
             raise refused("away", "统一身份认证暂时没有回应", str(said.status))
         return read(said.body, ticket)
 
+    def logged_out(self, told: Answer) -> Ended:
+        """The session whose ticket the message names. The server signs nothing: the ticket, which only it and
+        we ever saw, is the proof."""
+        return Ended(ticket=ended(told.one("logoutRequest").encode("utf-8", "replace")))
+
 
 def service(trip: Trip) -> str:
     """Our address as the ticket is bound to it."""
@@ -77,13 +82,14 @@ def _one(parent: Element, name: str) -> str:
     return text if len(text) <= 200 else ""
 
 
-def logged_out(body: bytes) -> str:
-    """The ticket of a single logout message (SAML LogoutRequest); HallRefused sso_answer."""
+def ended(body: bytes) -> str:
+    """The ticket of a single logout message (SAML LogoutRequest, CAS 3.0, 2.3.3); HallRefused sso_answer."""
     try:
         root = parse(body, limits=LIMITS)
     except Refused as fault:
         raise refused("answer", "退出通知不对", fault.code) from fault
     found = root.findall(f"{SAMLP}SessionIndex") if root.tag == f"{SAMLP}LogoutRequest" else []
-    if len(found) != 1 or not (ticket := (found[0].text or "").strip()):
+    ticket = (found[0].text or "").strip() if len(found) == 1 and not len(found[0]) else ""
+    if not TICKET.fullmatch(ticket):
         raise refused("answer", "退出通知不对", "SessionIndex")
     return ticket

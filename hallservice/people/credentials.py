@@ -7,10 +7,20 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import accounts, administrators, attempts, leaving, passwords, rights, sessions
+from hallservice.people import (
+    accounts,
+    administrators,
+    attempts,
+    leaving,
+    passwords,
+    policies,
+    rights,
+    sessions,
+)
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.options import mark
+from hallservice.people.policy import AccountPolicy
 from hallservice.people.sessions import Signed
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
@@ -33,24 +43,29 @@ def reset_password(hall: Hall, clerk: Clerk, user: str) -> str:
 
 def give_one_time(hall: Hall, work: Work, user: str, kept: str) -> None:
     """The hash of a one-time password in place of what was there."""
-    until = work.now + hall.settings.accounts.one_time_hours * 3600
+    until = accounts.until(hall, work)
     values = {"password": kept, "password_at": work.now, "must_change": True, "one_time_until": until}
     work.connection.execute(update(t.user).where(t.user.c.id == user).values(values))
 
 
 def change_password(hall: Hall, signed: Signed, old: str, new: str, again: str) -> None:
-    """The own password; after a one-time password the old one is not asked for. Other sessions end."""
-    row = hall.read(lambda connection: accounts.get(connection, signed.clerk.user))
+    """The own password; after a one-time password the old one is not asked for. Other sessions end. Wrong old
+    ones are counted like failed sign-ins: a session left open is no place to guess them."""
+    row, policy, hashes = hall.read(lambda connection: _asked(hall, connection, signed.clerk.user))
     faults = _first(hall, signed, row, old)
     if new != again:
         faults.append(FieldFault("again", "differs", "两次输入的密码不一样"))
-    hashes = hall.read(lambda connection: _history(connection, row, hall.settings.accounts.history))
     known = (row.login, row.staff_no, row.name, row.mobile or "")
-    faults += passwords.complaints(hall.settings.accounts, new, known, hashes)
+    faults += passwords.complaints(policy, new, known, hashes)
     if faults:
         raise FormRefused(faults)
     kept = passwords.hashed(hall.settings.accounts, new)
     hall.write(lambda work: _changed(hall, work, signed, row, kept))
+
+
+def _asked(hall: Hall, connection: Connection, user: str) -> tuple[Row[Any], AccountPolicy, list[str]]:
+    row, policy = accounts.get(connection, user), policies.settings(hall, connection).accounts
+    return row, policy, _history(connection, row, policy.history)
 
 
 def _first(hall: Hall, signed: Signed, row: Row[Any], old: str) -> list[FieldFault]:
@@ -59,8 +74,13 @@ def _first(hall: Hall, signed: Signed, row: Row[Any], old: str) -> list[FieldFau
         return []
     if row.password is None:
         return [FieldFault("old", "none", "此账号由统一身份认证登录，没有本地密码")]
-    right = passwords.verified(hall.settings.accounts, row.password, old)
-    return [] if right else [FieldFault("old", "wrong", "原密码不正确")]
+    limits = attempts.own_keys(hall, row.login)
+    locks = hall.write(lambda work: attempts.begin(hall, work, limits))
+    if passwords.verified(hall.settings.accounts, row.password, old):
+        hall.write(lambda work: attempts.forget(work, limits))
+        return []
+    hall.write(lambda work: attempts.lock(hall, work, locks))
+    return [FieldFault("old", "wrong", "原密码不正确")]
 
 
 def _history(connection: Connection, row: Row[Any], most: int) -> list[str]:
@@ -81,7 +101,7 @@ def _changed(hall: Hall, work: Work, signed: Signed, seen: Row[Any], kept: str) 
     work.connection.execute(
         insert(t.password_old), {"id": new_id(work.now), "user": user, "hash": kept, "at": work.now}
     )
-    _trim(work, user, hall.settings.accounts.history)
+    _trim(work, user, policies.settings(hall, work.connection).accounts.history)
     others = (t.session.c.user == user) & (t.session.c.id != signed.session)
     sessions.end(hall, work, signed.clerk, others, "password changed")
     work.connection.execute(

@@ -7,13 +7,10 @@ from typing import Any
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
-from sqlalchemy import delete, insert, select
 
-from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import tables as t
+from hallservice.people.once import first
 from hallservice.people.port import Answer, Identity, Trip, refused
-from hallservice.people.sessions import digest
 
 LEEWAY = 30.0  # seconds two clocks may be apart
 LONGEST = 300.0  # seconds a ticket may be good
@@ -66,14 +63,5 @@ class HeaderTicket:
             raise refused("ticket", "登录票据不是给本系统的")
         if not (begun - LEEWAY <= now < ends + LEEWAY) or ends - begun > LONGEST:
             raise refused("ticket", "登录票据已过期，或两边时钟不一致")
-        if not self.hall.write(lambda work: _first(work, digest(f"{self.name}:{jti}"), ends + LEEWAY)):
+        if not self.hall.write(lambda work: first(work, self.name, jti, ends + LEEWAY)):
             raise refused("replay", "登录票据已被使用")
-
-
-def _first(work: Work, used: str, expires: float) -> bool:
-    """Whether the ticket comes for the first time; it is remembered as long as it would be good."""
-    work.connection.execute(delete(t.ticket).where(t.ticket.c.expires < work.now))
-    if work.connection.execute(select(t.ticket.c.digest).where(t.ticket.c.digest == used)).first():
-        return False
-    work.connection.execute(insert(t.ticket), {"digest": used, "expires": expires})
-    return True

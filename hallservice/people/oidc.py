@@ -1,4 +1,4 @@
-"""OpenID Connect 1.0: authorization code with PKCE S256, ID tokens checked by the published keys."""
+"""OpenID Connect 1.0: authorization code with PKCE S256; ID and logout tokens, by the published keys."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
@@ -16,12 +17,17 @@ from joserfc.jwk import KeySet
 from exchange.errors import TryLater
 from exchange.transports.rest import Answer as HttpAnswer
 from exchange.transports.rest import RestClient
-from hallservice.people.port import Answer, Identity, Trip, refused
+from hallservice.people.port import Answer, Ended, Identity, Trip, refused
 from hallservice.people.sso import challenge
+from hallservice.refusals import HallRefused
 
 ALGORITHMS = ("ES256", "ES384", "RS256", "PS256")  # never none, never a shared secret
 KEPT = 3600.0  # seconds the provider's own description is trusted
 LEEWAY = 60.0  # seconds two clocks may be apart
+FRESH = 600.0  # seconds a logout token is good, whatever it says itself
+PAUSE = 10.0  # seconds between two looks at what does not answer, or for keys that were not there before
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
+TYPES = ("", "jwt", "logout+jwt", "application/logout+jwt")
 LIMIT = 262_144  # bytes of an answer
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 
@@ -33,6 +39,8 @@ class Known:
     at: float = float("-inf")
     settings: Mapping[str, Any] = field(default_factory=dict)
     keys: KeySet | None = None
+    anew: float = float("-inf")  # when keys were looked for that a token wanted
+    away: float = float("-inf")  # when it did not answer
 
 
 @dataclass(frozen=True)
@@ -93,13 +101,10 @@ class Oidc:
         return token
 
     def _claims(self, token: str, nonce: str) -> Mapping[str, Any]:
-        try:
-            claims = self._verified(token)
-        except (JoseError, ValueError) as fault:
-            raise refused("token", "身份凭证的签名不对", type(fault).__name__) from fault
-        now = self.clock()
+        claims = self._signed(token)[1]
         if claims.get("iss") != self.issuer or not _ours(claims, self.client_id):
             raise refused("token", "身份凭证不是给本系统的")
+        now = self.clock()
         if not (_number(claims, "iat") - LEEWAY <= now < _number(claims, "exp") + LEEWAY):
             raise refused("token", "身份凭证已过期，或两边时钟不一致")
         if not secrets.compare_digest(_text(claims, "nonce"), nonce):
@@ -108,19 +113,56 @@ class Oidc:
             raise refused("token", "身份凭证没有说明是谁")
         return claims
 
-    def _verified(self, token: str) -> Mapping[str, Any]:
-        """The claims of a token signed by a published key; the keys may be others by now."""
+    def _signed(self, token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Header and claims of a token whose signature is the provider's."""
         try:
-            return jwt.decode(token, self._keys(), algorithms=list(ALGORITHMS)).claims
+            return self._verified(token)
+        except (JoseError, ValueError) as fault:
+            raise refused("token", "身份凭证的签名不对", type(fault).__name__) from fault
+
+    def _verified(self, token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """By a published key; the keys may be others by now, which is looked at now and then."""
+        try:
+            found = jwt.decode(token, self._keys(), algorithms=list(ALGORITHMS))
         except (JoseError, ValueError):
-            return jwt.decode(token, self._keys(anew=True), algorithms=list(ALGORITHMS)).claims
+            if self.clock() - self.known.anew < PAUSE:
+                raise
+            found = jwt.decode(token, self._keys(anew=True), algorithms=list(ALGORITHMS))
+        return found.header, found.claims
+
+    # -- signed out over there
+
+    def logged_out(self, told: Answer) -> Ended:
+        """OpenID Connect Back-Channel Logout 1.0, 2.6: a logout token says whose session, or which, ended."""
+        head, claims = self._signed(told.one("logout_token"))
+        several = claims["aud"] if isinstance(claims.get("aud"), list) else [claims.get("aud")]
+        if claims.get("iss") != self.issuer or self.client_id not in several:
+            raise refused("token", "退出通知不是给本系统的")
+        if str(head.get("typ", "")).lower() not in TYPES or not _says_logout(claims):
+            raise refused("token", "这不是退出通知")
+        return self._ended(claims, self._good_until(claims))
+
+    def _good_until(self, claims: Mapping[str, Any]) -> float:
+        """Since its errata of 2023 the token says when it expires; one of before is good for a while."""
+        begun = _number(claims, "iat")
+        ends = min(_number(claims, "exp") if "exp" in claims else inf, begun + FRESH)
+        if not (begun - LEEWAY <= self.clock() < ends + LEEWAY):
+            raise refused("token", "退出通知已过期，或两边时钟不一致")
+        return ends + LEEWAY
+
+    def _ended(self, claims: Mapping[str, Any], until: float) -> Ended:
+        said = {name: _text(claims, name) for name in ("sid", "sub", "jti")}
+        whole = all(said[name] for name in said if name in claims)
+        if not whole or not said["jti"] or not (said["sid"] or said["sub"]):
+            raise refused("token", "退出通知不完整")
+        return Ended(said["sid"], said["sub"], said["jti"], until)
 
     # -- what the provider publishes
 
     def _endpoint(self, name: str) -> str:
         with self.lock:
             if self.clock() - self.known.at > KEPT:
-                said = self._ask("GET", f"{self.issuer}/.well-known/openid-configuration")
+                said = self._published(f"{self.issuer}/.well-known/openid-configuration")
                 if said.get("issuer") != self.issuer:
                     raise refused("provider", "统一身份认证的配置不对", "issuer")
                 self.known.settings, self.known.keys, self.known.at = said, None, self.clock()
@@ -133,8 +175,19 @@ class Oidc:
         address = self._endpoint("jwks_uri")
         with self.lock:
             if anew or self.known.keys is None:
-                self.known.keys = KeySet.import_key_set(_key_set(self._ask("GET", address)))
+                self.known.anew = self.clock() if anew else self.known.anew
+                self.known.keys = KeySet.import_key_set(_key_set(self._published(address)))
             return self.known.keys
+
+    def _published(self, url: str) -> dict[str, Any]:
+        """Not asked again at once where it did not answer, else one after another would wait for it."""
+        if self.clock() - self.known.away < PAUSE:
+            raise refused("away", "统一身份认证暂时没有回应", "lately")
+        try:
+            return self._ask("GET", url)
+        except HallRefused:
+            self.known.away = self.clock()
+            raise
 
     def _ask(
         self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -168,6 +221,12 @@ def _key_set(said: Mapping[str, Any]) -> Any:
 
 def _usable(key: Mapping[str, Any]) -> bool:
     return key.get("kty") in ("EC", "RSA") and key.get("use", "sig") == "sig" and "d" not in key
+
+
+def _says_logout(claims: Mapping[str, Any]) -> bool:
+    """The event is there, and no nonce, which only an ID token has."""
+    events = claims.get("events")
+    return isinstance(events, dict) and isinstance(events.get(LOGOUT), dict) and "nonce" not in claims
 
 
 def _ours(claims: Mapping[str, Any], client: str) -> bool:

@@ -135,6 +135,12 @@ def _expect_place(connection: Connection, clerk: Clerk, row: OrgRow, old: Org | 
             raise FormRefused([FieldFault("parent", "not_allowed", "上级机构不在您的管理范围内")])
 
 
+def expect_everywhere(connection: Connection, clerk: Clerk) -> None:
+    """HallRefused not_allowed unless the clerk manages every top of the tree."""
+    for top in children(connection, None, closed=True):
+        clerk.expect(MANAGE, top.path)
+
+
 def upsert(hall: Hall, work: Work, by: Clerk, rows: Sequence[OrgRow]) -> list[Org]:
     """Make or change many, in one act; parents come before or with them. FormRefused names row and field."""
     wanted = {row.code: row for row in rows}

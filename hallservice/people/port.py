@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hallservice.people.signin import Proof
 from hallservice.refusals import HallRefused
@@ -65,6 +65,28 @@ class IdentityProvider(Protocol):
 
     def identify(self, trip: Trip, answer: Answer) -> Identity:
         """Who it is; HallRefused `sso_…`, and no other exception, where that is not proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a provider says has ended: its own session by name, everything of a person by number, or both.
+    `once` names the message where it may not come twice; after `until` it would be refused anyhow."""
+
+    ticket: str = ""
+    subject: str = ""
+    once: str = ""
+    until: float = 0.0
+
+
+@runtime_checkable
+class TellsLogout(Protocol):
+    """A provider that tells us, system to system, when somebody signed out there."""
+
+    @property
+    def name(self) -> str: ...
+
+    def logged_out(self, told: Answer) -> Ended:
+        """What ended; HallRefused `sso_…`, and no other exception, for a message that proves nothing."""
 
 
 def refused(code: str, said: str, detail: str = "") -> HallRefused:

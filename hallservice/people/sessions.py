@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import organisations, rights
+from hallservice.people import organisations, policies, rights
 from hallservice.people import tables as t
 from hallservice.people.clerk import NOTHING, Clerk
 from hallservice.refusals import HallRefused
@@ -44,11 +44,13 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """By which way a person came in: network address, provider, and the single sign-on's own session."""
+    """By which way a person came in: network address, provider; the single sign-on's own session, and its
+    number of the person."""
 
     client: str = ""
     provider: str = LOCAL
     ticket: str | None = None
+    subject: str = ""
 
 
 def digest(text: str) -> str:
@@ -95,11 +97,13 @@ def open(hall: Hall, work: Work, user: str, door: Door, *, must_change: bool = F
     """A new session of a person whose identity was proved; the act is a line in the ledger."""
     clerk, until = clerk_of(work.connection, user, work.now)
     token, id_ = secrets.token_urlsafe(32), new_id(work.now)
+    hours = policies.settings(hall, work.connection).session_hours
     work.connection.execute(delete(t.session).where(t.session.c.ends_at <= work.now))
     row = {
         "id": id_, "token": digest(token), "user": user, "opened_at": work.now, "seen_at": work.now,
-        "ends_at": work.now + hall.settings.session_hours * 3600, "client": door.client[:64],
+        "ends_at": work.now + hours * 3600, "client": door.client[:64],
         "provider": door.provider, "ticket": digest(door.ticket) if door.ticket else None,
+        "subject": digest(door.subject) if door.subject else None,
         "must_change": must_change, **_kept(work.connection, clerk, until),
     }  # fmt: skip
     work.connection.execute(insert(t.session), row)
@@ -130,6 +134,7 @@ _FIND: Select[Any] = (
         t.session,
         t.user.c.status,
         select(t.rights_version.c.number).scalar_subquery().label("current"),
+        select(t.policy.c.idle_minutes).scalar_subquery().label("idle"),
     )
     .join(t.user, t.user.c.id == t.session.c.user)
     .where(t.session.c.token == bindparam("digest"))
@@ -137,8 +142,8 @@ _FIND: Select[Any] = (
 
 
 def _over(hall: Hall, row: Row[Any], now: float) -> bool:
-    idle = now - row.seen_at >= hall.settings.idle_minutes * 60
-    return bool(idle or now >= row.ends_at or row.status != "active")
+    minutes = hall.settings.idle_minutes if row.idle is None else row.idle
+    return bool(now - row.seen_at >= minutes * 60 or now >= row.ends_at or row.status != "active")
 
 
 def _kept(connection: Connection, clerk: Clerk, until: float | None) -> dict[str, Any]:
@@ -236,7 +241,7 @@ def works_at(own: str, site: str) -> bool:
 
 def _free(hall: Hall, work: Work, user: str) -> None:
     """The person's old window, and those of people whose session is over."""
-    idle = work.now - hall.settings.idle_minutes * 60
+    idle = work.now - policies.settings(hall, work.connection).idle_minutes * 60
     gone = select(t.session.c.id).where((t.session.c.seen_at <= idle) | (t.session.c.ends_at <= work.now))
     left = (t.window_binding.c.user == user) | t.window_binding.c.session.in_(gone)
     work.connection.execute(delete(t.window_binding).where(left))

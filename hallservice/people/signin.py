@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import attempts, passwords, sessions
+from hallservice.people import attempts, passwords, policies, sessions
 from hallservice.people import tables as t
 from hallservice.people.sessions import Door, Session
 from hallservice.people.system import SYSTEM
@@ -82,15 +82,13 @@ def settle(hall: Hall, work: Work, proof: Proof, client: str) -> bool:
         work.connection.execute(update(t.user).where(t.user.c.id == row.id).values(password=None))
     elif proof.fresh:
         work.connection.execute(update(t.user).where(t.user.c.id == row.id).values(password=proof.fresh))
-    return bool(row.must_change) or _old(hall, row)
+    return bool(row.must_change) or _old(hall, work, row)
 
 
-def _old(hall: Hall, row: Row[Any]) -> bool:
+def _old(hall: Hall, work: Work, row: Row[Any]) -> bool:
     """The password has reached the age at which the site wants another."""
-    days = hall.settings.accounts.oldest_days
-    return (
-        bool(days) and row.password_at is not None and hall.hub.store.clock() - row.password_at >= days * DAY
-    )
+    days = policies.settings(hall, work.connection).accounts.oldest_days
+    return bool(days) and row.password_at is not None and work.now - row.password_at >= days * DAY
 
 
 def sign_out(hall: Hall, token: str) -> None:

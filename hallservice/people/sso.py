@@ -1,4 +1,5 @@
-"""Single sign-on, whatever the provider: a trip begins, comes back once to the same browser, and is over."""
+"""Single sign-on, whatever the provider: a trip begins, comes back once to the same browser, and is over; and
+a session ends when the provider says that its own did."""
 
 import base64
 import hashlib
@@ -6,13 +7,34 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    false,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.people import sessions, signin
 from hallservice.people import tables as t
-from hallservice.people.port import Answer, Identity, IdentityProvider, Trip, refused
+from hallservice.people.once import first
+from hallservice.people.port import (
+    Answer,
+    Ended,
+    Identity,
+    IdentityProvider,
+    TellsLogout,
+    Trip,
+    refused,
+)
 from hallservice.people.sessions import Door, Session, digest
 from hallservice.people.system import SYSTEM
 from hallservice.refusals import HallRefused
@@ -131,11 +153,34 @@ def _admitted(
     if identity.verified is not None:
         level = "verified" if identity.verified else "unverified"
         work.connection.execute(update(t.user).where(t.user.c.id == user).values(level=level))
-    door = Door(client, provider.name, identity.ticket)
+    door = Door(client, provider.name, identity.ticket, identity.subject)
     return sessions.open(hall, work, user, door, must_change=must_change)
 
 
-def signed_out(hall: Hall, provider: str, ticket: str) -> int:
-    """The provider says that its session ended: those made with it end here too. How many did."""
-    mine = (t.session.c.provider == provider) & (t.session.c.ticket == digest(ticket))
-    return hall.write(lambda work: sessions.end(hall, work, SYSTEM, mine, "signed out at the provider"))
+# -- signed out over there
+
+
+def logged_out(hall: Hall, provider: TellsLogout, told: Answer) -> int:
+    """The provider says that sessions of its own ended: those made with them end here too. How many did."""
+    said = provider.logged_out(told)
+    mine = _made_with(provider.name, said)
+    if not said.once and not hall.read(lambda c: c.execute(select(t.session.c.id).where(mine)).first()):
+        return 0  # anybody can make up a ticket: that costs no write
+    return hall.write(lambda work: _ended(hall, work, provider.name, said, mine))
+
+
+def _made_with(provider: str, said: Ended) -> ColumnElement[bool]:
+    """Sessions of that provider's session, and with a number alone all of the person's. One that was opened
+    without the provider's naming its session is the person's."""
+    s = t.session.c
+    person = s.subject == digest(said.subject) if said.subject else true()
+    if not said.ticket:
+        return (s.provider == provider) & person if said.subject else false()
+    unnamed = s.ticket.is_(None) if said.subject else false()
+    return (s.provider == provider) & person & ((s.ticket == digest(said.ticket)) | unnamed)
+
+
+def _ended(hall: Hall, work: Work, provider: str, said: Ended, mine: ColumnElement[bool]) -> int:
+    if said.once and not first(work, provider, said.once, said.until):
+        raise refused("replay", "退出通知已处理")
+    return sessions.end(hall, work, SYSTEM, mine, f"signed out at {provider}")

@@ -19,7 +19,7 @@ from exchange.store.tables import metadata
 
 __all__ = [
     "ASCII_PATH", "attempt", "duty", "grant", "group", "group_member", "hand", "metadata", "org",
-    "org_relation", "password_old", "post", "rights_version", "role", "role_function", "session",
+    "org_relation", "password_old", "policy", "post", "rights_version", "role", "role_function", "session",
     "sign_on", "ticket", "user", "user_post", "window", "window_binding",
 ]  # fmt: skip
 
@@ -203,6 +203,23 @@ rights_version = Table(
     Column("number", Integer, nullable=False),
 )  # fmt: skip
 
+policy = Table(
+    "hall_policy", metadata,                         # one row: rules for accounts as set here
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("shortest", Integer, nullable=False),     # the names are those of policy.toml
+    Column("classes", Integer, nullable=False),
+    Column("oldest_days", Integer, nullable=False),
+    Column("history", Integer, nullable=False),
+    Column("one_time_hours", Integer, nullable=False),
+    Column("lock_after", Integer, nullable=False),
+    Column("lock_client_after", Integer, nullable=False),
+    Column("lock_minutes", Integer, nullable=False),
+    Column("idle_minutes", Integer, nullable=False),
+    Column("session_hours", Integer, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("changed_by", String(36), ForeignKey("hall_user.id")),
+)  # fmt: skip
+
 session = Table(
     "hall_session", metadata,
     Column("id", String(36), primary_key=True),
@@ -214,11 +231,13 @@ session = Table(
     Column("client", String(64), nullable=False),    # network address
     Column("provider", String(20), nullable=False),  # local, or which single sign-on
     Column("ticket", String(64)),                    # SHA-256 of the sign-on's session, for its sign-out
+    Column("subject", String(64)),                   # SHA-256 of how the sign-on numbers the person
     Column("must_change", Boolean, nullable=False, default=False),
     Column("clerk", JSON, nullable=False),           # the person and the rights, as computed last
     Column("version", Integer, nullable=False),      # of the rights when they were computed
     Column("fresh_until", Float),                    # when a grant begins or ends
     Index("hall_session_user", "user"),
+    Index("hall_session_ticket", "ticket"),
 )  # fmt: skip
 
 window_binding = Table(

@@ -20,6 +20,7 @@ Counter = Callable[[Connection, Clerk], int]
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 FORM_BYTES = 256 * 1024
+TOLD_BYTES = 16 * 1024
 FORM_FIELDS = 1000
 
 
@@ -42,6 +43,7 @@ class Page:
     largest: int = FORM_BYTES
     once: bool = True  # a second submission gets the first answer
     draft: bool = True  # what was typed may be kept when the session has ended
+    told: bool = False  # by another system, not by a browser: what it carries is its only proof
     # path parameters (and under "?" the query) a test opens it with; "@name": as prepared by the test's world
     example: Mapping[str, str] = field(default_factory=dict)
 
@@ -118,6 +120,16 @@ class Pages:
                 draft=draft,
             )
         )
+
+    def told(self, path: str, *, title: str) -> Callable[[Handler], Handler]:
+        """What another system posts: no session is looked at, no cookie set, no form's token asked for. The
+        handler proves what came, and raises HallRefused for whatever it does not believe."""
+        return self._declare(
+            lambda handler: Page(
+                "POST", path, handler, public=True, title=title, largest=TOLD_BYTES, once=False, draft=False,
+                told=True,
+            )
+        )  # fmt: skip
 
     def counter(self, name: str, function: str, *, shared: bool = False) -> Callable[[Counter], Counter]:
         """A live number for those who hold `function`; called at most once a second for each of them, with

@@ -54,6 +54,11 @@ def failure(code: str) -> Said:
     return FAILURES.get(code, FAILURES["refused"])
 
 
+def status_told(code: str) -> int:
+    """The status for another system: of the frame's own refusals theirs, else 400."""
+    return FAILURES[code].status if code in FAILURES else 400
+
+
 def trace_id() -> str:
     """12 characters that name one request in the log and on the page."""
     return secrets.token_hex(6)

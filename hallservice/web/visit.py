@@ -52,6 +52,8 @@ class Desk:
 
     def answer(self, page: Page, asked: Asked) -> Response:
         """The whole answer, whatever happens."""
+        if page.told:
+            return self._told(Context(self.kit, self.kit.hall, page, asked, None))
         ctx = Context(self.kit, self.kit.hall, page, asked, None)
         try:
             ctx = self._context(page, asked)
@@ -108,6 +110,20 @@ class Desk:
             return ctx.page.handler(ctx)
         holder = ctx.signed.session if ctx.signed else self.kit.vault.mark("guest", ctx.guest)
         return self._once(ctx, answers.Key(holder[:64], act))
+
+    def _told(self, ctx: Context) -> Response:
+        """To another system: a status, and no word more than it needs."""
+        try:
+            return ctx.page.handler(ctx)
+        except HallRefused as refusal:
+            code, status = refusal.code, responses.status_told(refusal.code)
+        except HubError as fault:
+            code, status = fault.code, 503 if isinstance(fault, TryLater) else 400
+        except Exception:  # the boundary of a request: the other system learns that it was not heard
+            log.exception("hall_request_failed", page=ctx.page.path, trace=ctx.asked.trace)
+            code, status = "defect", 500
+        log.warning("hall_not_told", page=ctx.page.path, client=ctx.client, code=code, trace=ctx.asked.trace)
+        return Response(status_code=status)
 
     def _once(self, ctx: Context, key: answers.Key) -> Response:
         with self.turns.turn(key):

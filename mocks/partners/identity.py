@@ -1,10 +1,10 @@
 """SYS-08, the city's single sign-on, from adapters/identity/contract/contract.md: OpenID Connect, CAS and the
 directory of bodies and staff.
 
-Own keys: issuer (the address it is asked at), client_id, client_secret, redirects, logout_redirects, services
-(one application; more by POST /admin/application), max_per_second (0 = no limit). Admin: POST /admin/change
-{"orgs": [...], "users": [...]} (members to be changed, null takes one away) or {"drawn": n},
-POST /admin/forget {"before": version}, POST /admin/rotate (a new key for ID tokens).
+Own keys: issuer (the address it is asked at), client_id, client_secret, redirects, logout_redirects,
+services, backchannels (one application; more by POST /admin/application), max_per_second (0 = no limit).
+Admin: POST /admin/change {"orgs": [...], "users": [...]} (members to be changed, null takes one away) or
+{"drawn": n}, POST /admin/forget {"before": version}, POST /admin/rotate (a new key for ID tokens).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from mocks.partners.common.members import STRICT, BadMember, checked
 from mocks.partners.common.pace import Pace
 from mocks.partners.common.record import Record
 from mocks.partners.common.server import main
+from mocks.partners.identity_backchannel import Backchannel
 from mocks.partners.identity_cas import Cas
 from mocks.partners.identity_directory import MANNERS, Directory
 from mocks.partners.identity_keys import Keys
@@ -65,6 +66,7 @@ SCHEMA = "".join(
         identity_cas,
     )
 )
+LISTS = ("redirects", "logout_redirects", "services", "backchannels")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -77,6 +79,7 @@ class NewApplication(BaseModel):
     redirects: list[str] = []
     logout_redirects: list[str] = []
     services: list[str] = []
+    backchannels: list[str] = []
 
 
 class NoPushes:
@@ -145,8 +148,8 @@ class Identity:
             new = checked(NewApplication, strictjson.read_object(await request.body()))
         except (strictjson.BadJson, BadMember) as error:
             return JSONResponse({"detail": str(error)}, 422)
-        lists = (tuple(new.redirects), tuple(new.logout_redirects), tuple(new.services))
-        self.sign_on.register(Application(new.client_id, new.secret, *lists))
+        lists = (new.redirects, new.logout_redirects, new.services, new.backchannels)
+        self.sign_on.register(Application(new.client_id, new.secret, *map(tuple, lists)))
         return JSONResponse({"client_id": new.client_id})
 
     def rotate(self) -> JSONResponse:
@@ -163,9 +166,9 @@ class Identity:
 
 def _application(config: Config) -> Application | None:
     name = config.text("client_id", "")
-    lists = [config.texts(key) for key in ("redirects", "logout_redirects", "services")]
+    lists = [config.texts(key) for key in LISTS]
     if wrong := [url for urls in lists for url in urls if not urlsplit(url).netloc]:
-        raise ConfigError(f"redirects, logout_redirects, services: {wrong[0]} is no address")
+        raise ConfigError(f"{', '.join(LISTS)}: {wrong[0]} is no address")
     secret = config.text("client_secret", "")
     if name and not secret:
         raise ConfigError("client_secret: is needed with client_id")
@@ -209,8 +212,9 @@ def build(config: Config, log: FilteringBoundLogger) -> Identity:
     directory = Directory(people, ground.faults, pace, ground.clock)
     desk = ground.desk(MANNERS, NoPushes())
     desk.mount(identity.app, Operation("directory", "GET", "/directory/v1/changes", directory.changes))
-    oidc = Oidc(sign_on, keys, clock, issuer)
-    _mount(identity, ground.faults, oidc, Cas(sign_on, ground.faults, clock, log))
+    told = Backchannel(sign_on, keys, clock, log)
+    oidc = Oidc(sign_on, keys, clock, issuer, told)
+    _mount(identity, ground.faults, oidc, Cas(sign_on, ground.faults, clock, told, oidc.address))
     return identity
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
-import httpx2
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
-from structlog.types import FilteringBoundLogger
 
 from mocks.partners.common.clock import Clock, iso
 from mocks.partners.common.faults import Faults
+from mocks.partners.identity_backchannel import Backchannel
 from mocks.partners.identity_people import People, Row, enabled_user
 from mocks.partners.identity_signon import (
     COOKIE,
@@ -43,11 +40,6 @@ TEXTS = {
     "INVALID_SERVICE": "ticket was given for another service", "INTERNAL_ERROR": "internal error",
     "INVALID_TICKET_SPEC": "not a service ticket",
 }  # fmt: skip
-LOGOUT = (
-    '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="{id}" Version="2.0"'
-    ' IssueInstant="{at}"><saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">@NOT_USED@'
-    "</saml:NameID><samlp:SessionIndex>{ticket}</samlp:SessionIndex></samlp:LogoutRequest>"
-)
 
 
 class Invalid(Exception):
@@ -93,7 +85,8 @@ class Cas:
     sign_on: SignOn
     faults: Faults
     clock: Clock
-    log: FilteringBoundLogger
+    told: Backchannel
+    address: Callable[[Request], str]
 
     @property
     def people(self) -> People:
@@ -180,23 +173,8 @@ class Cas:
     async def logout(self, request: Request) -> Response:
         """GET /cas/logout."""
         sid = self.sign_on.end(id=hashed(request.cookies.get(COOKIE, "")))
-        if sid is not None:
-            with self.people.record.work() as db:
-                ask = "SELECT ticket, service FROM ticket WHERE sid = ? ORDER BY at"
-                told = [(row["ticket"], row["service"]) for row in db.execute(ask, (sid,))]
-            threading.Thread(target=self._tell, args=(told,), name="logout", daemon=True).start()
+        self.told.about(sid, self.address(request))
         service = request.query_params.get("service", "")
         answer = redirect(service, {}) if self._registered(service) else message("已退出")
         answer.delete_cookie(COOKIE, path="/")
         return answer
-
-    def _tell(self, told: list[tuple[str, str]]) -> None:
-        """Once each; who does not hear it is not told again."""
-        at = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with httpx2.Client(timeout=5, trust_env=False, follow_redirects=False) as client:
-            for ticket, service in told:
-                text = LOGOUT.format(id=f"LR-{secrets.token_hex(16)}", at=at, ticket=ticket)
-                try:
-                    client.post(service, data={"logoutRequest": text})
-                except (httpx2.HTTPError, httpx2.InvalidURL):
-                    self.log.info("logout_untold")

@@ -74,11 +74,11 @@ class Keys:
         more = {"use": "sig", "alg": "ES256"}
         return {"keys": [_public(_loaded(row["pem"])) | more | {"kid": row["kid"]} for row in rows]}
 
-    def sign(self, claims: Mapping[str, object], *, spoil: bool = False) -> str:
+    def sign(self, claims: Mapping[str, object], *, kind: str = "JWT", spoil: bool = False) -> str:
         """A compact JWS by the newest key."""
         with self.record.work() as db:
             row = db.execute("SELECT kid, pem FROM oidc_key WHERE retired IS NULL").fetchone()
-        head = {"alg": "ES256", "kid": row["kid"], "typ": "JWT"}
+        head = {"alg": "ES256", "kid": row["kid"], "typ": kind}
         first = f"{b64(json.dumps(head).encode())}.{b64(json.dumps(claims, ensure_ascii=False).encode())}"
         key = _loaded(row["pem"])
         r, s = decode_dss_signature(key.sign(first.encode(), ec.ECDSA(hashes.SHA256())))

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from mocks.partners.common.clock import Clock
+from mocks.partners.identity_backchannel import Backchannel
 from mocks.partners.identity_keys import Keys
 from mocks.partners.identity_people import People
 from mocks.partners.identity_signon import (
@@ -44,7 +45,8 @@ def discovery(issuer: str) -> dict[str, object]:
         "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
         "code_challenge_methods_supported": ["S256"], "scopes_supported": list(SCOPES),
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "claims_supported": CLAIMS,
+        "claims_supported": CLAIMS, "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
     }  # fmt: skip
 
 
@@ -71,6 +73,7 @@ class Oidc:
     keys: Keys
     clock: Clock
     issuer: str
+    told: Backchannel
 
     @property
     def people(self) -> People:
@@ -148,7 +151,8 @@ class Oidc:
         if target is not None and target not in allowed:
             return message("地址未登记", 400)
         cookie = request.cookies.get(COOKIE, "")
-        self.sign_on.end(id=hashed(cookie), sid=str(claims.get("sid", "-")))
+        ended = self.sign_on.end(id=hashed(cookie), sid=str(claims.get("sid", "-")))
+        self.told.about(ended, self.address(request))
         state = {"state": params["state"]} if "state" in params else {}
         answer = redirect(target, state) if target else message("已退出")
         answer.delete_cookie(COOKIE, path="/")

@@ -71,6 +71,7 @@ class Application:
     redirects: tuple[str, ...] = ()
     logout_redirects: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    backchannels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class SignOn:
         """Registers an application, or changes it."""
         facts = json.dumps({
             "secret": one.secret, "redirects": one.redirects, "logout_redirects": one.logout_redirects,
-            "services": one.services,
+            "services": one.services, "backchannels": one.backchannels,
         })  # fmt: skip
         with self.people.record.work() as db:
             db.execute("INSERT OR REPLACE INTO application VALUES (?, ?)", (one.client_id, facts))

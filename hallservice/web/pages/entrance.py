@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, select
 from starlette.responses import Response
 
-from hallservice.people import credentials, sessions, signin
+from hallservice.people import credentials, policies, sessions, signin
 from hallservice.people import tables as people
 from hallservice.people.sessions import Signed
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
@@ -31,6 +31,8 @@ def sign_in(ctx: Context) -> Response:
         session = signin.sign_in(ctx.hall, login, password, ctx.client)
     except HallRefused as refusal:
         return ctx.fault(refusal, "entrance/sign_in.html", next=ctx.form.one("next"), ways=ctx.kit.sign_on)
+    if ctx.signed is not None:  # one browser, one session: what its cookie opened before is over
+        sessions.close(ctx.hall, ctx.signed)
     ctx.session = session.token
     return ctx.redirect(local(ctx.form.one("next", "/")))
 
@@ -50,7 +52,7 @@ def sign_out(ctx: Context) -> Response:
 
 @pages.get("/password", function=None, title="修改密码")
 def password_form(ctx: Context) -> Response:
-    return ctx.render("entrance/password.html", policy=ctx.hall.settings.accounts)
+    return ctx.render("entrance/password.html", policy=policies.now(ctx.hall).accounts)
 
 
 @pages.post("/password", function=None, title="修改密码", draft=False)
@@ -59,7 +61,7 @@ def change_password(ctx: Context) -> Response:
     try:
         credentials.change_password(ctx.hall, _signed(ctx), *typed)
     except HallRefused as refusal:
-        return ctx.fault(refusal, "entrance/password.html", policy=ctx.hall.settings.accounts)
+        return ctx.fault(refusal, "entrance/password.html", policy=policies.now(ctx.hall).accounts)
     return ctx.redirect("/", "密码已修改。")
 
 

@@ -1,11 +1,11 @@
-"""The own account: who one is here, what one may do, where one is signed in, the own password."""
+"""The own account: who one is here, what one may do, where one is signed in."""
 
 from typing import Any
 
 from sqlalchemy import select
 from starlette.responses import Response
 
-from hallservice.people import accounts, credentials, lists, sessions, staffing
+from hallservice.people import accounts, lists, policies, sessions, staffing
 from hallservice.people import tables as t
 from hallservice.people.functions import functions, label
 from hallservice.people.sessions import Signed
@@ -19,8 +19,8 @@ pages = Pages()
 @pages.get("/account", function=None, title="我的账号", menu="办公", order=90)
 def account(ctx: Context) -> Response:
     clerk, now = ctx.clerk, ctx.hall.hub.store.clock()
-    since = now - ctx.hall.settings.idle_minutes * 60
     with ctx.hall.hub.store.read() as connection:
+        since = now - policies.settings(ctx.hall, connection).idle_minutes * 60
         s = t.session.c
         open_ = connection.execute(
             select(s.id, s.client, s.provider, s.opened_at, s.seen_at)
@@ -51,21 +51,6 @@ def everywhere(ctx: Context) -> Response:
     )
     ctx.session = ""
     return ctx.redirect("/sign-in", "已在所有设备上退出。")
-
-
-@pages.get("/password", function=None, title="修改密码")
-def password_form(ctx: Context) -> Response:
-    return ctx.render("people/password.html", policy=ctx.hall.settings.accounts)
-
-
-@pages.post("/password", function=None, title="修改密码")
-def password(ctx: Context) -> Response:
-    old, new, again = ("".join(ctx.form.get(name) or []) for name in ("old", "password", "again"))
-    try:
-        credentials.change_password(ctx.hall, _signed(ctx), old, new, again)
-    except HallRefused as refusal:
-        return ctx.fault(refusal, "people/password.html", policy=ctx.hall.settings.accounts)
-    return ctx.redirect("/", "密码已修改，其他设备上的登录已结束。")
 
 
 def _signed(ctx: Context) -> Signed:

@@ -1,11 +1,11 @@
-"""Other ways to sign in: off to the provider, and back with its answer."""
+"""Other ways to sign in: off to the provider, back with its answer, and out when it says so."""
 
 from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from hallservice.people import sso
-from hallservice.people.port import Answer, IdentityProvider
+from hallservice.people import sessions, sso
+from hallservice.people.port import Answer, IdentityProvider, TellsLogout, refused
 from hallservice.refusals import HallRefused
 from hallservice.web import responses
 from hallservice.web.context import Context
@@ -47,8 +47,23 @@ def arrive(ctx: Context) -> Response:
         found = sso.finish(ctx.hall, provider, _callback(ctx), ctx.guest, answer)
     except HallRefused as refusal:
         return _failed(ctx, refusal)
+    if ctx.signed is not None:
+        sessions.close(ctx.hall, ctx.signed)
     ctx.session = found.session.token
     return ctx.redirect(local(found.back))
+
+
+# A CAS server tells the address it sent the browser to; an OpenID provider one that is registered with it.
+@pages.told("/sso/{name}/back", title="统一身份认证退出通知")
+@pages.told("/sso/{name}/logout", title="统一身份认证退出通知")
+def logged_out(ctx: Context) -> Response:
+    """Somebody signed out at the provider: 200 where the message is believed, else 400 (OpenID Connect
+    Back-Channel Logout 1.0, 2.8)."""
+    provider = _provider(ctx)
+    if not isinstance(provider, TellsLogout):
+        raise refused("provider", "没有这种登录方式")
+    sso.logged_out(ctx.hall, provider, Answer(ctx.form, client=ctx.client))
+    return Response(status_code=200)
 
 
 def _provider(ctx: Context) -> IdentityProvider | None:

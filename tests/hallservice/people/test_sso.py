@@ -169,20 +169,6 @@ def _state(address: str) -> list[str]:
     return parse_qs(urlsplit(address).query)["state"]
 
 
-def test_a_single_logout_ends_the_session_made_with_the_ticket(
-    hall: Hall, city: Program, by_cas: Cas, staff: None
-) -> None:
-    brought = visit(begin(hall, by_cas))
-    session = finish(hall, by_cas, brought).session
-    said = (
-        '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="a" Version="2.0">'
-        f"<samlp:SessionIndex>{brought['ticket'][0]}</samlp:SessionIndex></samlp:LogoutRequest>"
-    )
-    assert sso.signed_out(hall, "cas", "ST-of-somebody-else") == 0
-    assert sso.signed_out(hall, "cas", cas.logged_out(said.encode())) == 1
-    assert sessions.find(hall, session.token) is None
-
-
 # -- ID tokens nobody may accept
 
 

@@ -59,9 +59,9 @@ class Place:
 
 
 @contextlib.contextmanager
-def served(app: FastAPI) -> Iterator[Place]:
-    """The app on a free port of this machine."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def served(app: FastAPI, listener: socket.socket | None = None) -> Iterator[Place]:
+    """The app on a free port of this machine, or where `listener` waits already."""
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
