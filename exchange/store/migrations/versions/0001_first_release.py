@@ -614,6 +614,9 @@ def upgrade() -> None:
         sa.Column("due", sa.Float(), nullable=True),
         sa.Column("limit_days", sa.Integer(), nullable=False),
         sa.Column("urged", sa.Integer(), nullable=False),
+        sa.Column("urge", sa.String(length=1000), nullable=False),
+        sa.Column("urge_by", sa.String(length=100), nullable=False),
+        sa.Column("urge_at", sa.Float(), nullable=True),
         sa.Column("risk", sa.Boolean(), nullable=False),
         sa.Column("colour", sa.String(length=8), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -982,6 +985,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("hall_threshold_region", "hall_threshold", ["region", "entry"], unique=False)
+    op.create_table(
+        "hall_urge",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("step", sa.String(length=300), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=True),
+        sa.Column("by_name", sa.String(length=100), nullable=False),
+        sa.Column("said", sa.String(length=1000), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.Float(), nullable=True),
+        sa.Column("request", sa.String(length=64), nullable=True),
+        sa.Column("delivered_at", sa.Float(), nullable=True),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_urge_case", "hall_urge", ["case_no"], unique=False)
+    op.create_index("hall_urge_next", "hall_urge", ["next_at"], unique=False)
+    op.create_index("hall_urge_request", "hall_urge", ["request"], unique=False)
     op.create_table(
         "hall_user",
         sa.Column("id", sa.String(length=36), nullable=False),
