@@ -34,18 +34,19 @@ class Theirs:
     code: str
     version: int
     state: str
+    held: int  # the number its content is kept under: another content has another
     content: Mapping[str, Any]
 
 
 def theirs(connection: Connection, code: str) -> Theirs:
     """HallRefused not_found for what is no item of the province."""
-    ask = select(item.c.version, item.c.state).where(
-        item.c.code == code, item.c.current, item.c.origin == PROVINCE
-    )
+    mine = (item.c.code == code) & item.c.current & (item.c.origin == PROVINCE)
+    ask = select(item.c.version, item.c.state, item.c.content).where(mine)
     row = connection.execute(ask).first()
     if row is None:
         raise HallRefused("not_found", "省统一目录中没有这个事项，本地事项请直接变更实施清单", code)
-    return Theirs(code, row.version, row.state, items.content_of(connection, code, row.version))
+    said = items.content_of(connection, code, row.version)
+    return Theirs(code, row.version, row.state, row.content, said)
 
 
 def first(connection: Connection, code: str) -> tuple[dict[str, Any], Org]:
@@ -105,7 +106,7 @@ def setup_over(connection: Connection, content: Content) -> dict[str, Any]:
     fees = {
         fee["code"]: fee_basis(fee) for fee in one.content.get("fees", ()) if fee["code"] in made["formulas"]
     }
-    return made | {"basis": {"version": one.version, "fees": fees}}
+    return made | {"basis": {"version": one.version, "content": one.held, "fees": fees}}
 
 
 # -- review
@@ -128,8 +129,11 @@ def doubts(laid: Mapping[str, Any], state: str, content: Mapping[str, Any]) -> t
     fees = [
         _fee_doubt(code, code in now) for code, was in laid["basis"]["fees"].items() if now.get(code) != was
     ]
-    ended = [f"省目录中该事项已{ITEM_STATES[state]}"] if state in (WITHDRAWN, "cancelled") else []
-    return (*ended, *gone, *fees)
+    return (*_ended(state), *gone, *fees)
+
+
+def _ended(state: str) -> tuple[str, ...]:
+    return (f"省目录中该事项已{ITEM_STATES[state]}",) if state in (WITHDRAWN, "cancelled") else ()
 
 
 def _fee_doubt(code: str, there: bool) -> str:
@@ -140,11 +144,23 @@ def _fee_doubt(code: str, there: bool) -> str:
 
 def listed(connection: Connection, code: str = "") -> list[Laid]:
     """The overlays in use (or the one of an item), those to be reviewed first."""
-    ask = select(_T).where(_T.c.list == OVERLAY, _T.c.current, _T.c.state == "in_use")
+    theirs_now = (item.c.version.label("now"), item.c.state.label("stands"), item.c.content.label("held"))
+    ask = (
+        select(_T, *theirs_now)
+        .join(item, (item.c.code == _T.c.code) & item.c.current & (item.c.origin == PROVINCE))
+        .where(_T.c.list == OVERLAY, _T.c.current, _T.c.state == "in_use")
+    )
     ask = ask.where(_T.c.code == code) if code else ask
-    found = []
-    for row in connection.execute(ask.order_by(_T.c.code)).all():
-        kept = Kept(**row._mapping)
-        one = theirs(connection, kept.code)
-        found.append(Laid(kept, one.version, doubts(kept.setup, one.state, one.content)))
+    found = [
+        _laid(connection, dict(row._mapping)) for row in connection.execute(ask.order_by(_T.c.code)).all()
+    ]
     return sorted(found, key=lambda one: not one.doubts)
+
+
+def _laid(connection: Connection, row: dict[str, Any]) -> Laid:
+    """Content that is the very one it was reviewed over needs no look."""
+    now, stands, held = (row.pop(name) for name in ("now", "stands", "held"))
+    kept = Kept(**row)
+    same = kept.setup["basis"]["content"] == held
+    content = {} if same else items.content_of(connection, kept.code, now)
+    return Laid(kept, now, _ended(stands) if same else doubts(kept.setup, stands, content))
