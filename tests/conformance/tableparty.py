@@ -56,13 +56,13 @@ class Bent(Front):
 
     def mark(self, table: Table, row: Row, flag: int, err: str | None, at: str) -> None:
         flag, err = self.party.defect.judges(self.party, table, row, (flag, err))
+        self.party.defect.marked(self.party, table, row)  # first: who polls for the mark then sees it too
         if self.party.defect.any_version:
             values = f"{table.flag} = :flag, err = :err, sync_at = :at"
             sql = f"UPDATE {table.name} SET {values} WHERE row_key = :key"
             self.party.run(sql, flag=flag, err=err, at=at, key=row["row_key"])
         else:
             super().mark(table, row, flag, err, at)
-        self.party.defect.marked(self.party, table, row)
 
     def insert(self, table: Table, row: Row) -> bool:
         return all(
