@@ -2,17 +2,21 @@
 the grid its cells span, the text its cells repeat; what goes out never holds a formula."""
 
 import io
+import json
+import os
 import re
+import subprocess
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import xlsxwriter
-from python_calamine import CalamineError, CalamineWorkbook
 
+from hallservice.items.sheetreader import BROKEN, CELL
 from hallservice.refusals import FieldFault, FormRefused
 from hallservice.uploads import INFLATED, SHEETS, check, refused
 
@@ -22,11 +26,15 @@ ROWS, COLUMNS = 20_000, 100
 CELLS = 400_000
 TEXT = 100 * 1024 * 1024  # bytes cells may come to when each repeats the longest text
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-CELL = 32_000  # characters
+READER = Path(__file__).with_name("sheetreader.py")
+SECONDS = 60.0  # for the process that opens it
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that Excel and WPS write
 _PLACE = re.compile(rb"""\br\s*=\s*["']\s*([A-Z]{1,4})(\d{1,10})\s*["']""", re.I)
-_ROW = re.compile(rb"""<(?:\w+:)?row\b[^>]*?\br\s*=\s*["'](\d{1,10})""", re.I)
+# A tag as a reader of XML sees it, `>` in a quoted value being no end; without going back over what was read.
+_ROW = re.compile(rb"""<(?:\w+:)?row\b((?:"[^"]*+"|'[^']*+'|[^<>"'])*+)""", re.I)
+_NUMBER = re.compile(rb"""\br\s*=\s*["'](\d{1,10})""", re.I)
 _CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
-_VALUE = re.compile(rb"<(?:\w+:)?v[^>]*>([^<]*)<")
+_VALUE = re.compile(rb"<(?:\w+:)?v[^<>]*>([^<]*)<")
 _SHARED = re.compile(rb"<(?:\w+:)?si[\s>]")
 
 
@@ -42,20 +50,32 @@ class Grid:
 def read(name: str, body: bytes) -> list[Grid]:
     """FormRefused empty, too_large, unknown_type, bomb or broken at the field `file`."""
     checked = check(FIELD, name, body, SHEETS, LARGEST)
-    whole = _unpacked(checked.body)
+    return [_grid(name, rows) for name, rows in _opened(_unpacked(checked.body))]
+
+
+def _opened(whole: bytes) -> list[tuple[str, list[list[str]]]]:
+    """Each sheet's name and rows, by a process of its own."""
+    call = [sys.executable, "-I", str(READER), str(ROWS)]
     try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(whole))
-        return [_grid(one, book.get_sheet_by_name(one).to_python()) for one in book.sheet_names[:20]]
-    except (CalamineError, ValueError, OSError, OverflowError) as fault:
-        raise refused(FIELD, "broken", "表格已损坏，无法打开") from fault
+        done = subprocess.run(  # noqa: S603 - the interpreter we run under and our own script
+            call, input=whole, capture_output=True, timeout=SECONDS, cwd="/", env={"PATH": os.defpath}
+        )
+    except subprocess.TimeoutExpired as fault:
+        raise _bomb() from fault
+    if done.returncode in (1, BROKEN):  # 1: the library gave up in a way of its own
+        raise _broken()
+    if done.returncode:
+        raise _bomb()
+    found: list[tuple[str, list[list[str]]]] = json.loads(done.stdout)
+    return found
 
 
 def _unpacked(body: bytes) -> bytes:
     """The archive again, unpacked within bounds: whatever its directory says, no entry becomes larger."""
     try:
         parts = _parts(body)
-    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, RuntimeError) as fault:
-        raise refused(FIELD, "broken", "表格已损坏，无法打开") from fault
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError) as fault:
+        raise _broken() from fault
     if sum(len(data) for _, data in parts) > INFLATED:
         raise _bomb()
     sheets = [data for name, data in parts if name.lower().startswith("xl/worksheets/")]
@@ -72,7 +92,13 @@ def _unpacked(body: bytes) -> bytes:
 
 def _parts(body: bytes) -> list[tuple[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(body)) as given:
+        if any(entry.compress_type not in PACKED for entry in given.infolist()):
+            raise _broken()
         return [(entry.filename, given.read(entry)) for entry in given.infolist()]
+
+
+def _broken() -> FormRefused:
+    return refused(FIELD, "broken", "表格已损坏，无法打开")
 
 
 def _bomb() -> FormRefused:
@@ -87,8 +113,19 @@ def _expect_small(data: bytes) -> None:
     for found in _PLACE.finditer(data):
         if _column(found[1]) > COLUMNS or int(found[2]) > ROWS:
             raise _bomb()
-    if any(int(found[1]) > ROWS for found in _ROW.finditer(data)):
+    rows = list(_ROW.finditer(data))
+    numbers = (_NUMBER.search(found[1]) for found in rows)
+    if len(rows) > ROWS or any(number and int(number[1]) > ROWS for number in numbers):
         raise _bomb()
+    starts = [found.start() for found in rows] + [len(data)]
+    if any(_wide(data, start, end) for start, end in pairwise(starts)):
+        raise _bomb()
+
+
+def _wide(data: bytes, start: int, end: int) -> bool:
+    """Whether a row has more cells than columns; a cell that does not say where it stands is the next one."""
+    cells = _CELL.finditer(data, start, end)
+    return any(at >= COLUMNS for at, _ in enumerate(cells))
 
 
 def _column(letters: bytes) -> int:
@@ -120,26 +157,12 @@ def _lengths(data: bytes) -> list[int]:
     return [end - start for start, end in pairwise(starts)]
 
 
-def _grid(name: str, rows: Sequence[Sequence[object]]) -> Grid:
-    texts = [tuple(text(cell) for cell in row) for row in rows[:ROWS]]
+def _grid(name: str, rows: Sequence[Sequence[str]]) -> Grid:
+    texts = [tuple(row) for row in rows]
     while texts and not any(texts[-1]):
         texts.pop()
     header = texts[0] if texts else ()
     return Grid(name, tuple(one.removesuffix("（必填）").strip(" *") for one in header), tuple(texts[1:]))
-
-
-def text(cell: object) -> str:
-    """A cell as somebody typed it: whole numbers without a fraction, dates as 2026-03-02."""
-    if isinstance(cell, bool):
-        return "是" if cell else "否"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
-    if isinstance(cell, datetime):
-        return (cell.date() if cell.time() == datetime.min.time() else cell).isoformat()
-    if isinstance(cell, date):
-        return cell.isoformat()
-    plain = str(cell)[:CELL].replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in plain if c >= " " or c == "\n").strip()
 
 
 @dataclass(frozen=True, slots=True)
