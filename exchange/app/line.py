@@ -1,5 +1,5 @@
-"""One HTTP connection as the hub keeps it: a head comes soon and is small, an answer is taken, else the line is
-cut. Bodies have their own bounds where they are read."""
+"""One HTTP connection as the hub keeps it: a head comes soon and is small, an answer is taken, else the line
+is cut. Bodies have their own bounds where they are read."""
 
 import asyncio
 import resource
