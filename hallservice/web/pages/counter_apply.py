@@ -35,6 +35,8 @@ def choose(ctx: Context) -> Response:
     words = ctx.one("q")[:100]
     day = today(ctx.hall.hub.store.clock()).isoformat()
     found = ctx.hall.read(lambda connection: catalogue.search(connection, ctx.clerk, words, day))
+    if words and len(found) == 1:  # straight to its form
+        return ctx.redirect(f"/counter/apply?item={found[0].code}")
     rows = [item_cells(ctx, one, "/counter/apply") for one in found]
     return ctx.render("counter/items.html", words=words, columns=COLUMNS, rows=rows)
 

@@ -77,8 +77,8 @@ def _book(ctx: Context, code: str, words: str) -> dict[str, Any]:
     found = ctx.hall.read(
         lambda connection: catalogue.search(connection, ctx.clerk, code or words[:100], now)
     )
-    item = next((one for one in found if one.code == code), None)
-    free = slots.slots(ctx.hall, ctx.clerk.path, code) if item else ()
+    item = found[0] if len(found) == 1 and (code or words) else None
+    free = slots.slots(ctx.hall, ctx.clerk.path, item.code) if item else ()
     choices = [
         (f"{one.rule} {one.day} {one.begins}", f"{one.day} {one.begins}–{one.ends}（余 {one.left}）")
         for one in free

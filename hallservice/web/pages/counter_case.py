@@ -113,6 +113,7 @@ def _values(ctx: Context, here: Standing, person: Person | None = None) -> dict[
         "claim": _claim(ctx, here),
         "facts": _facts(here, person),
         "person": person,
+        "may_open": ctx.clerk.may("counter.apply"),
         "may_unmask": ctx.clerk.may("case.unmask"),
         "may_print": any(
             ctx.clerk.may(code) for code in ("counter.apply", "counter.accept", "counter.deliver")

@@ -118,10 +118,13 @@ def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
     unpaid = bool(here.case["facts"]["granted"] and here.case["facts"]["fee_due"])
     decided = here.state == "decided" and not unpaid
     wanted = certify.wanted(here)
+    before = made if made and made.refused else None  # to be corrected rather than typed anew
     return {
-        "turned_down": made.reason if made and made.refused else "",
+        "turned_down": before.reason if before else "",
         "certificate": certificate_facts(made) if made else (),
-        "name": here.item.get("result_name") or here.row["item_name"],
+        "name": before.name if before else here.item.get("result_name") or here.row["item_name"],
+        "valid_from": before.valid_from if before else "",
+        "valid_to": before.valid_to if before else "",
         "fields": _fields(ctx, here),
         "unpaid": unpaid and here.state == "decided",
         "may_ask": decided and wanted and (made is None or made.refused),

@@ -63,10 +63,9 @@ class Staff:
 def take_in(clerk: Person, item: str, who: Applicant) -> str:
     """代申请: the item found by its code, the form filled, every material looked at; the case's number."""
     clerk.menu("/counter/apply")
+    clerk.look("items")
     clerk.type("#q-q", item)
     clerk.enter()
-    clerk.look("items")
-    clerk.enter(f"a[href*='item={item}']")
     clerk.type("#f-name", who.name)
     clerk.type("#f-document_no", who.document_no)
     clerk.type("#f-mobile", who.mobile)
