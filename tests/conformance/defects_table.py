@@ -69,7 +69,8 @@ def slow(party: Party, table: Table, row: Row, mark: Mark) -> Mark:
 
 def trims(party: Party, table: Table, row: Row) -> None:
     """It keeps its own notes in a column of the writer."""
-    party.run(f"UPDATE {table.name} SET remark = 'seen' WHERE row_key = :key", key=row["row_key"])
+    if "remark" in row:
+        party.run(f"UPDATE {table.name} SET remark = 'seen' WHERE row_key = :key", key=row["row_key"])
 
 
 def unsealed(party: Party, table: Table, row: Row) -> tuple[Row, ...]:
