@@ -99,6 +99,14 @@ def held(connection: Connection, entry: str) -> list[Kept]:
     return [Kept(**row._mapping) for row in connection.execute(ask.order_by(_T.c.list, _T.c.code))]
 
 
+def made_by(connection: Connection, change: str) -> str:
+    """The code of the first item a change put in force; HallRefused not_found."""
+    ask = select(_T.c.code).where(_T.c.change == change).order_by(_T.c.code).limit(1)
+    if (code := connection.execute(ask).scalar()) is None:
+        raise HallRefused("not_found", "这份变更没有发布事项", change)
+    return str(code)
+
+
 def ended_with(connection: Connection, change: str) -> list[Kept]:
     """The implementation items a change cancelled."""
     ask = select(_T).where(_T.c.list == IMPLEMENTATION, _T.c.change == change, _T.c.state == "cancelled")

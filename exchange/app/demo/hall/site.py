@@ -11,9 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from canonical.itemcodes import complete_credit_code
 from exchange import items
+from exchange.app.demo.hall import lists
+from exchange.app.demo.hall.lists import Office
 from exchange.app.demo.layout import write_file
 from exchange.app.opening import coded
+from exchange.catalogue.difference import PROVINCE
 from exchange.store.tables import item
 from exchange.store.work import Work
 from hallservice.approval.definition import dumped
@@ -33,6 +37,12 @@ from hallservice.people.sessions import clerk_of
 from hallservice.people.system import SYSTEM
 
 PASSES = "机构与授权管理"
+ROLES = ("clerk", "undertaker", "reviewer", "approver", "supervisor", "administrator", "auditor",
+         "items_editor", "establishment_reviewer", "legal_reviewer")  # fmt: skip
+POSTS = {
+    "undertake": "承办岗", "review": "审核岗", "approve": "批准岗", "special": "特别程序审批岗",
+    "establishment": "编制审核岗", "legal": "法制审核岗",
+}  # fmt: skip
 SHARES = {"lead": "牵头部门", "second": "第二部门", "third": "第三部门"}  # of the shipped joint process
 
 
@@ -66,9 +76,8 @@ def told() -> Mapping[str, Any]:
 def accounts() -> list[Account]:
     """Whose logins are told, in the order of a case."""
     people = [*told()["person"], *({**one, "name": one["names"][0]} for one in told()["each"])]
-    order = ("clerk", "undertaker", "reviewer", "approver", "supervisor", "administrator", "auditor")
     found = {one["account"]: one for one in people if "account" in one}
-    return [Account(role, found[role]["login"], found[role]["name"]) for role in order]
+    return [Account(role, found[role]["login"], found[role]["name"]) for role in ROLES]
 
 
 def kept_password(folder: Path) -> str:
@@ -85,7 +94,8 @@ def bodies(connection: Connection, taken: frozenset[str]) -> list[Body]:
     """The bodies of county, town and village that have items in force and no system of their own."""
     regions = {told()[name] for name in ("county", "town", "village")}
     found: dict[str, list[dict[str, Any]]] = {}
-    ask = select(item.c.code, item.c.version, item.c.org).where(item.c.current, item.c.state == "in_use")
+    theirs = item.c.current & (item.c.state == "in_use") & (item.c.origin == PROVINCE)
+    ask = select(item.c.code, item.c.version, item.c.org).where(theirs)
     for row in connection.execute(ask.order_by(item.c.code)):
         said = items.content_of(connection, row.code, row.version)
         if said.get("region") in regions and row.org not in taken:
@@ -108,6 +118,8 @@ def build(hall: Hall, password: str, taken: frozenset[str]) -> list[Body]:
         kept = passwords.hashed(hall.settings.accounts, password)
         hall.write(lambda work: _build(hall, work, kept, found))
         _joint(hall, [body for body in found if body.region == told()["county"]])
+        who = ("keeper", "establishment", "legal")
+        lists.build(Office(hall, *(clerk(hall, lists.told()[one]) for one in who)))
     return found
 
 
@@ -139,8 +151,13 @@ def _build(hall: Hall, work: Work, kept: str, found: Sequence[Body]) -> None:
 
 def _sites(county: str, town: str, village: str) -> Iterator[OrgRow]:
     yield OrgRow("441402-dt", "梅江区政务服务大厅", "hall", county, own_code(county))
-    yield OrgRow(f"{own_code(town)}-fw", "江南街道党群服务中心", "town", town, own_code(town))
-    yield OrgRow(f"{own_code(village)}-fw", "梅龙社区服务点", "village", village, own_code(village))
+    yield OrgRow("441402-bb", "梅江区机构编制委员会办公室", "organ", county, own_code(county))
+    yield OrgRow("441402-sfj", "梅江区司法局", "organ", county, own_code(county))
+    named = ((town, "江南街道党群服务中心", "town"), (village, "梅龙社区服务点", "village"))
+    for region, name, kind in named:
+        own = own_code(region)
+        uscc = str(complete_credit_code(told()["credit"][kind]))
+        yield OrgRow(f"{own}-fw", name, kind, region, own, uscc=uscc)
 
 
 def _organ(body: Body) -> OrgRow:
@@ -161,8 +178,7 @@ def _posted(work: Work, user: str, org: str, code: str) -> None:
     post = work.connection.execute(ask).scalar()
     if post is None:
         post = new_id(work.now)
-        names = {"undertake": "承办岗", "review": "审核岗", "approve": "批准岗", "special": "特别程序审批岗"}
-        row = {"id": post, "org": org, "code": code, "name": names[code], "active": True}
+        row = {"id": post, "org": org, "code": code, "name": POSTS[code], "active": True}
         work.connection.execute(insert(t.post), row)
     work.connection.execute(insert(t.user_post), {"user": user, "post": post})
 
