@@ -52,6 +52,7 @@ def test_the_database_queue_carries_a_run_and_the_next_sees_what_was_damaged_sin
     assert first["amqp"] == "database"
     assert (export / "checkpoint").is_file()
     assert left_over(state) == []
+    assert reported(state) == ["0"] * 4, "items of the town and the village, each taken by the province"
     lost, altered = damage(state)
     seen = demo(state, *words, "--cases", "1", COLUMNS="250")
     assert seen.returncode == 1, seen.stdout + seen.stderr
@@ -61,6 +62,13 @@ def test_the_database_queue_carries_a_run_and_the_next_sees_what_was_damaged_sin
     assert (second["ok"], second["differences"], second["ledger"]["verdict"]) == (False, 2, "tampered")
     assert second["ledger"]["size"] > first["ledger"]["size"]
     assert second["systems"]["SYS-14"]["sent"] > first["systems"]["SYS-14"]["sent"]
+
+
+def reported(state: Path) -> list[str]:
+    """The province's answer to every item reported to it."""
+    with closing(sqlite3.connect(state / "demo" / "catalogue" / "record.db")) as db:
+        batches = [json.loads(rows) for (rows,) in db.execute("SELECT rows FROM batch")]
+    return [code for batch in batches for _, code, _ in batch]
 
 
 def damage(state: Path) -> tuple[str, str]:
