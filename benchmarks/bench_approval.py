@@ -16,7 +16,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -171,18 +171,28 @@ def floor_told(bench: Bench, case_no: str, number: int, state: bytes) -> None:
 
 
 def measured(bench: Bench, cases: int) -> dict[str, list[Took]]:
-    """Of each act; what is compared alternates."""
+    """Of each act; what is compared alternates, and takes turns in being first."""
     found: dict[str, list[Took]] = {"quiet": [], "floor_quiet": [], "told": [], "floor_told": []}
-    for _ in range(cases):
+    for round_ in range(cases):
         ours, other = bench.case(bench.hall), bench.case(bench.bare)
         state = bench.hall.read(partial(_state, case_no=ours))
         bench.bare.write(partial(_opened, case_no=other, state=state))
-        found["quiet"].append(timed(partial(given, bench, ours)))
-        found["floor_quiet"].append(timed(partial(floor_quiet, bench, other, state)))
+        turned = round_ % 2 == 1
+        pair = {
+            "quiet": partial(given, bench, ours),
+            "floor_quiet": partial(floor_quiet, bench, other, state),
+        }
+        both(found, pair, turned)
         for number in range(len(STEPS)):
-            found["told"].append(timed(partial(passed, bench, ours, number)))
-            found["floor_told"].append(timed(partial(floor_told, bench, other, number, state)))
+            floor = partial(floor_told, bench, other, number, state)
+            both(found, {"told": partial(passed, bench, ours, number), "floor_told": floor}, turned)
     return found
+
+
+def both(found: dict[str, list[Took]], acts: Mapping[str, Callable[[], object]], turned: bool) -> None:
+    """The one and its floor; which comes first takes turns, for the second finds a warmer machine."""
+    for name in reversed(acts) if turned else acts:
+        found[name].append(timed(acts[name]))
 
 
 def given(bench: Bench, case_no: str) -> None:

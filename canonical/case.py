@@ -4,6 +4,7 @@ A state names the work now running; a message reports work done. So `case.step:u
 accepted case to REVIEWING, and a return takes it back to the step before. What the wire leaves out:
 
 - Nobody reports that a hall received an application: acceptance, refusal and supplement notice imply it.
+- An acceptance with `deemed_basis` is the law's own: `case.deemed_accepted`, which waits for nothing.
 - An approved abort is concluded as returned or voided, a forwarding as forwarded, an unanswered supplement
   notice as supplement_missing; an extension is approved or refused by the finish of its special procedure.
 - A joint step reported again by the next body changes nothing (`already_there`): it is recorded, no more.
@@ -102,6 +103,8 @@ def event_of(message_type: str, payload: Any) -> Event | None:
     deciding = _DECIDED_BY.get(message_type)
     if deciding is None:
         return None
+    if getattr(payload, "deemed_basis", None) is not None:
+        return Event.DEEMED_ACCEPTED
     name = ":".join([message_type.removesuffix(".v1"), *(str(getattr(payload, key)) for key in deciding)])
     try:
         return Event(name)

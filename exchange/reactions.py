@@ -65,7 +65,8 @@ STANDARD = Reactions(
             tell("pre_refused", lambda said: said.result == "refused"),
         ),
         "case.accepted.v1": (
-            tell("accepted", lambda said: said.result == "accepted"),
+            tell("accepted", lambda said: said.result == "accepted" and said.deemed_basis is None),
+            tell("deemed", lambda said: said.deemed_basis is not None),
             tell("refused", lambda said: said.result == "refused"),
             services.record_service,
         ),
@@ -77,7 +78,7 @@ STANDARD = Reactions(
         "case.delivered.v1": (telling.ask_for_a_rating, archives.file_the_case),
         "case.evaluated.v1": (services.expect_ratable, services.look_at_rating),
         "performance.received.v1": (performance.compare_report,),
-        "fee.requested.v1": (fees.check_fee,),
+        "fee.requested.v1": (fees.check_fee, fees.ask_for_basis),
         "fee.basis.v1": (fees.compare_basis,),
         "fee.noticed.v1": (fees.remember_notice, tell("fee_notice")),
         "fee.confirmed.v1": (tell("fee_confirmed"),),

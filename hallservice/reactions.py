@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from exchange.reacting import fees
 from exchange.reacting.occasion import Reaction
 from exchange.reactions import Reactions
+from hallservice.counter import pricing, turneddown
 from hallservice.counter import reactions as counter
-from hallservice.counter import turneddown
 from hallservice.flows import starting as flows
 from hallservice.supervision import reactions as supervision
 
@@ -17,9 +18,13 @@ TABLES: tuple[Mapping[str, tuple[Reaction, ...]], ...] = (
 )
 
 
+# What the hall knows better than the exchange by itself: the formulas of fees.
+INSTEAD: Mapping[Reaction, Reaction] = {fees.check_fee: pricing.check_fee}
+
+
 def with_hall(exchange: Reactions) -> Reactions:
     """The exchange's own table, the hall's behind it."""
-    merged = dict(exchange.table)
+    merged = {kind: tuple(INSTEAD.get(one, one) for one in known) for kind, known in exchange.table.items()}
     for table in TABLES:
         for kind, reactions in table.items():
             merged[kind] = (*merged.get(kind, ()), *reactions)

@@ -9,18 +9,40 @@ from pydantic import Field, StringConstraints, model_validator
 
 from canonical.codes import coded
 from canonical.errors import ValueRefused
-from canonical.messages.parts import Count, Model, Name, Payload, Reason, Reference, Summary, Text, Title
+from canonical.messages.parts import (
+    Count,
+    Model,
+    Name,
+    Payload,
+    Reason,
+    Reference,
+    Summary,
+    Text,
+    Title,
+    needs,
+)
 from canonical.values import CaseNumber, ImplementationCode, Money, RegionCode, Timestamp
 
 
 class FeeLine(Model):
-    """One line of a payment notice; `amount` is the line total."""
+    """One line of a payment notice; `amount` is the line total, less the `reduction`.
+
+    `measure` is the quantity it was computed from where `quantity` cannot say it (12.5 m², 3,000,000 yuan).
+    """
 
     code: Reference
     name: Title
     standard: Summary
     quantity: Annotated[int, Field(ge=1, le=100_000)]
     amount: Money
+    measure: Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,12})(\.[0-9]{1,6})?$")] | None = None
+    reduction: Money | None = None
+    reduction_basis: Reason | None = None
+
+    @model_validator(mode="after")
+    def _reduced_by_law(self) -> FeeLine:
+        needs(self.reduction is not None, self.reduction_basis, "reduction_basis")
+        return self
 
 
 class FeeRequested(Payload):

@@ -67,7 +67,11 @@ class CasePreReviewed(CasePayload):
 
 
 class CaseAccepted(CasePayload):
-    """Object 2, 受理: the acceptance decision (accepted or refused)."""
+    """Object 2, 受理: the acceptance decision (accepted or refused).
+
+    `deemed_basis` names the law by which silence accepted (视为受理): nobody decided, and `decided_at` is the
+    day from which the application counts as accepted.
+    """
 
     TYPE: ClassVar[str] = "case.accepted.v1"
     officer: Officer
@@ -80,11 +84,14 @@ class CaseAccepted(CasePayload):
     promised_limit: LimitSpan | None = None
     materials: tuple[Material, ...] = ()
     channel: Annotated[str, coded("apply_channel")] | None = None
+    deemed_basis: Annotated[str, Text(200)] | None = None
 
     @model_validator(mode="after")
     def _says_why(self) -> CaseAccepted:
         needs(self.result == "refused", self.reason, "reason")
         needs(self.result == "accepted", self.promised_limit, "promised_limit")
+        if self.result != "accepted" and self.deemed_basis is not None:
+            raise ValueRefused("bad_value", "silence never refuses")
         return self
 
 

@@ -1,17 +1,22 @@
 """Fees: what notice numbers belong to, what the revenue system says a fee should be, what the bank took back,
 and the bank's file of the day before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from operator import mul
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from canonical.errors import ValueRefused
 from canonical.messages import (
     FeeBasis,
     FeeBasisRequested,
+    FeeLine,
     FeeNoticed,
     FeeReconciled,
     FeeRequested,
@@ -21,7 +26,7 @@ from canonical.messages import (
 )
 from exchange import items, references
 from exchange.errors import Refused
-from exchange.reacting.occasion import Occasion
+from exchange.reacting.occasion import Occasion, Reaction
 from exchange.receipts import BEIJING
 from exchange.store.tables import document
 
@@ -38,25 +43,76 @@ def remember_notice(occasion: Occasion) -> Iterator[Payload]:
     yield from ()
 
 
-def check_fee(occasion: Occasion) -> Iterator[Payload]:
-    """Each line against the item's own standard (S3-72), and the revenue system is asked for its (S3-71)."""
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One fee of an item: what a quantity costs (ValueRefused for one that cannot be), and whether the item
+    lets it be reduced."""
+
+    cost: Callable[[Decimal], Decimal]
+    reducible: bool
+
+
+Case = Mapping[str, Any]
+Prices = Callable[[Connection, Case], Mapping[str, Price]]
+
+
+def by_amount(connection: Connection, case: Case) -> Mapping[str, Price]:
+    """As the catalogue tells fees: one amount for each unit."""
+    content = items.content_of(connection, case["item_code"], case["item_version"])
+    return {
+        fee["code"]: Price(partial(mul, Decimal(fee["amount"])), fee["reducible"])
+        for fee in content.get("fees", ())
+    }
+
+
+def checked_by(prices: Prices) -> Reaction:
+    """Holds each line against the item's own standard (S3-72): a finding where quantity, standard and the
+    recorded reduction do not explain the amount."""
+
+    def reaction(occasion: Occasion) -> Iterator[Payload]:
+        payload, case = occasion.message.payload, occasion.moved.case
+        if isinstance(payload, FeeRequested) and case is not None:
+            known = prices(occasion.work.connection, case)
+            for line in payload.lines:
+                if found := _unexplained(line, known.get(line.code)):
+                    occasion.note("discretion", *found)
+        yield from ()
+
+    return reaction
+
+
+check_fee = checked_by(by_amount)
+
+
+def _unexplained(line: FeeLine, price: Price | None) -> tuple[str, str] | None:
+    """(code, detail); a fee the item does not name is the revenue system's to judge."""
+    if price is None:
+        return None
+    if line.reduction and not price.reducible:
+        detail = f"{line.code}: reduced by {line.reduction} ({line.reduction_basis}), which the item forbids"
+        return "fee_reduced_unlawfully", detail
+    quantity, less = Decimal(line.measure or line.quantity), line.reduction or Decimal(0)
+    try:
+        whole: Decimal | None = price.cost(quantity)
+    except ValueRefused:
+        whole = None
+    if whole is not None and line.amount + less == whole:
+        return None
+    reduced = f" after a reduction of {less}" if less else ""
+    detail = f"{line.code}: asked {line.amount}{reduced}, the item says {whole} for {quantity}"
+    return "fee_differs_from_item", detail
+
+
+def ask_for_basis(occasion: Occasion) -> Iterator[Payload]:
+    """The revenue system is asked for its own record of each fee (S3-71)."""
     payload, case = occasion.message.payload, occasion.moved.case
-    if not isinstance(payload, FeeRequested) or case is None:
+    if not isinstance(payload, FeeRequested) or case is None or occasion.attached("SYS-09") is None:
         return
-    standard = _standards(occasion, case)
     for line in payload.lines:
-        expected = standard.get(line.code)
-        if expected is not None and line.amount != expected * line.quantity:
-            detail = f"{line.code}: asked {line.amount}, the item says {expected} x {line.quantity}"
-            occasion.note("discretion", "fee_differs_from_item", detail)
-        if occasion.attached("SYS-09") is not None:
-            ident = uuid5(NAMESPACE_OID, f"basis/{payload.request_id}/{line.code}")
-            yield FeeBasisRequested(
-                request_id=str(ident),
-                case_no=payload.case_no,
-                item_code=case["item_code"],
-                fee_code=line.code,
-            )
+        ident = uuid5(NAMESPACE_OID, f"basis/{payload.request_id}/{line.code}")
+        yield FeeBasisRequested(
+            request_id=str(ident), case_no=payload.case_no, item_code=case["item_code"], fee_code=line.code
+        )
 
 
 def compare_basis(occasion: Occasion) -> Iterator[Payload]:

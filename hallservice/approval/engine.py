@@ -32,6 +32,7 @@ _ON_STEP: tuple[tuple[str, Callable[[Plan, State, Any], State]], ...] = (
     ("countersigned", verbs.countersigned),
     ("signed", verbs.signed),
     ("urged", verbs.urged),
+    ("urge_answered", verbs.urge_answered),
     ("withdrawn", verbs.withdrawn),
     ("deemed", verbs.deemed),
     ("asked", special.asked),

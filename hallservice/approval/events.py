@@ -168,9 +168,16 @@ class Signed(OnStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Urged(OnStep):
-    """催办: by a supervisor, the lead department, or one whose step is done."""
+    """催办: by a supervisor, the lead department, or one whose step is done, in words."""
 
     verb: Literal["urged"] = "urged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrgeAnswered(OnStep):
+    """回复催办: what the one who was urged has to say to it."""
+
+    verb: Literal["urge_answered"] = "urge_answered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +263,7 @@ StepEvent = (
     | Countersigned
     | Signed
     | Urged
+    | UrgeAnswered
     | Withdrawn
     | Asked
     | Deemed

@@ -34,6 +34,7 @@ MESSAGES = {
     "not_signer": "{who}不是“{step}”正在等待的签署人",
     "bad_share": "需要同意的人数不在会签人数之内",
     "may_not_urge": "只有督办岗、牵头部门或已办环节的经办人可以催办",
+    "not_urged": "“{step}”没有等待回复的催办",
     "not_passed_by_you": "“{step}”不是由您办结的",
     "followed": "后续环节已有人办理，不能撤回",
     "days_missing": "延期必须写明天数",

@@ -99,6 +99,12 @@ def may_urge(plan: Plan, state: State, key: str, actor: Actor) -> bool:
     return leads or acted or watches
 
 
+def has_in_hand(plan: Plan, state: State, key: str, actor: Actor) -> bool:
+    """Whether the actor owns the step, or is waited for on it by name."""
+    waited = {person.id for person in awaited(state.work[key])}
+    return actor.id in waited or owns(plan, state, key, actor)
+
+
 def awaited(work: Work) -> tuple[Person, ...]:
     """The persons by name whose turn it is; empty if it is the whole post's."""
     if work.delegate is not None:

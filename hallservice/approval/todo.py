@@ -9,7 +9,7 @@ from hallservice.approval.definition import Level, StepKind
 from hallservice.approval.events import Person
 from hallservice.approval.plan import Plan
 from hallservice.approval.rights import awaited, decides, unit
-from hallservice.approval.state import Pause, State, Work
+from hallservice.approval.state import Pause, State, Urge, Work
 
 Due = Callable[[datetime, int, tuple[Pause, ...]], datetime | None]
 """From when, how many working days, which pauses: the moment it is due; None while a pause lasts."""
@@ -33,6 +33,7 @@ class Todo:
     due: datetime | None
     urged: int
     integrity_risk: bool
+    urge: Urge | None = None
 
 
 def todos(plan: Plan, state: State, due: Due) -> tuple[Todo, ...]:
@@ -58,6 +59,7 @@ def _todo(plan: Plan, state: State, key: str, due: Due) -> Todo:
         due=due_of(plan, state, key, due),
         urged=work.urged,
         integrity_risk=place.step.integrity_risk,
+        urge=work.urge,
     )
 
 

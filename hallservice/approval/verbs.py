@@ -18,6 +18,7 @@ from hallservice.approval.events import (
     SignerAdded,
     SignerRemoved,
     Transferred,
+    UrgeAnswered,
     Urged,
     Withdrawn,
 )
@@ -25,6 +26,7 @@ from hallservice.approval.plan import Plan, after, follows
 from hallservice.approval.refusals import refuse
 from hallservice.approval.rights import (
     active_work,
+    has_in_hand,
     held_work,
     may_decide,
     may_urge,
@@ -34,7 +36,7 @@ from hallservice.approval.rights import (
     supervises,
     unit,
 )
-from hallservice.approval.state import Done, Outcome, Panel, Pause, State, Work
+from hallservice.approval.state import Done, Outcome, Panel, Pause, State, Urge, Work
 
 
 def passed(plan: Plan, state: State, event: Passed) -> State:
@@ -215,7 +217,20 @@ def urged(plan: Plan, state: State, event: Urged) -> State:
     work = active_work(plan, state, event.step)
     if not may_urge(plan, state, event.step, event.by):
         refuse("may_not_urge")
-    return with_work(state, event.step, replace(work, urged=work.urged + 1))
+    reasoned(event.opinion)
+    urge = Urge(event.by.person, event.at, event.opinion)
+    return with_work(state, event.step, replace(work, urged=work.urged + 1, urge=urge))
+
+
+def urge_answered(plan: Plan, state: State, event: UrgeAnswered) -> State:
+    """By whoever has the step in hand; the last word said counts as answered."""
+    work = active_work(plan, state, event.step)
+    if work.urge is None:
+        refuse("not_urged", step=name_of(plan, event.step))
+    if not has_in_hand(plan, state, event.step, event.by):
+        refuse("not_holder", step=name_of(plan, event.step))
+    reasoned(event.opinion)
+    return with_work(state, event.step, replace(work, urge=None))
 
 
 def with_work(state: State, key: str, work: Work) -> State:

@@ -29,6 +29,7 @@ from ledger.prepared import run
 FUNCTION = "counter.fee"
 FEES = "SYS-05"
 DAYS_TO_PAY = 15
+MOST_WHOLE = 100_000  # canonical.messages.fees.FeeLine
 _OF = select(hall_fee).where(hall_fee.c.case_no == bindparam("of")).order_by(hall_fee.c.request_id.desc())
 
 
@@ -207,19 +208,25 @@ def _fee_lines(computed: Computed) -> list[dict[str, Any]]:
     for line in computed.lines:
         less = min(left, line.amount.fen) if line.reducible else 0
         left -= less
-        whole = line.quantity == line.quantity.to_integral_value() and line.quantity <= 100_000
-        noted = "" if whole else f"（数量 {line.quantity}{line.unit}）"
-        reduced = f"（减免 {Money.from_fen(less)} 元，依据：{computed.reduction_basis}）" if less else ""
-        lines.append(
-            {
-                "code": line.code,
-                "name": line.name,
-                "standard": (line.standard + noted + reduced)[:1000],
-                "quantity": int(line.quantity) if whole else 1,
-                "amount": str(Money.from_fen(line.amount.fen - less)),
-            }
-        )
+        lines.append(_fee_line(line, Money.from_fen(less), computed.reduction_basis))
     return lines
+
+
+def _fee_line(line: Line, less: Money, basis: str) -> dict[str, Any]:
+    """The words of the standard tell the payer what the members tell programs."""
+    whole = line.quantity == line.quantity.to_integral_value() and line.quantity <= MOST_WHOLE
+    measure = f"{line.quantity.normalize():f}"
+    noted = "" if whole else f"（数量 {measure}{line.unit}）"
+    reduced = f"（减免 {less} 元，依据：{basis}）" if less else ""
+    return {
+        "code": line.code,
+        "name": line.name,
+        "standard": (line.standard + noted + reduced)[:1000],
+        "quantity": int(line.quantity) if whole else 1,
+        "amount": str(Money.from_fen(line.amount.fen - less.fen)),
+        **({} if whole else {"measure": measure}),
+        **({"reduction": str(less), "reduction_basis": basis} if less else {}),
+    }
 
 
 def _row(

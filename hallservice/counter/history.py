@@ -37,7 +37,7 @@ RESULTS: Mapping[str, str] = {
     "case.pre_reviewed.v1": "pre_review_result", "case.accepted.v1": "acceptance_result",
     "case.concluded.v1": "conclusion_result", "case.special_finished.v1": "special_result",
 }  # fmt: skip
-WORDS = ("opinion", "reason", "supplement_note", "result_text")
+WORDS = ("opinion", "reason", "supplement_note", "result_text", "deemed_basis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +79,7 @@ def _result(kind: str, said: Mapping[str, Any]) -> str:
         return label("step_action", str(said["action"]))
     if kind == "case.evaluated.v1":
         return label("satisfaction", str(said["satisfaction"]))
+    if said.get("deemed_basis"):
+        return "视为受理"
     codes = RESULTS.get(kind)
     return label(codes, str(said["result"])) if codes else ""

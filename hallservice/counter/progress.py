@@ -34,6 +34,7 @@ _STEPS = (
     .order_by(document.c.entry)
 )
 NOTHING = b"------"
+DEEMED = "期限内未告知补正，依法视为受理"
 RATABLE = ("not_accepted", "concluded", "delivered", "archived")
 TOLD: Mapping[str, str] = {
     "case.applied.v1": "申请", "case.pre_reviewed.v1": "预审", "case.accepted.v1": "受理",
@@ -156,6 +157,8 @@ def _word(row: Any) -> str:
     said = row.canonical or {}
     if row.type == "case.step.v1":
         return str(said.get("step_name", ""))
+    if said.get("deemed_basis"):
+        return f"{DEEMED}（自{str(said['decided_at'])[:10]}起）"
     words = {
         "refused": "不予受理", "accepted": "予以受理", "supplement": "需补正", "passed": "通过",
     }  # fmt: skip

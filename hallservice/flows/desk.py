@@ -107,6 +107,8 @@ def _verbs(plan: Plan, state: State, key: str, by: Actor) -> Iterator[str]:
     work, running = state.work[key], state.status == "running"
     owns = rights.owns(plan, state, key, by)
     if running:
+        if work.urge is not None and rights.has_in_hand(plan, state, key, by):
+            yield "urge_answered"
         yield from _own_verbs(plan, state, key, by, work) if owns else _asked_verbs(work, by)
         if rights.may_urge(plan, state, key, by):
             yield "urged"

@@ -3,7 +3,8 @@ told, all in one commit."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from hallservice.approval import bpmn as bpmn_
 from hallservice.approval import events
 from hallservice.approval import picture as picture_
 from hallservice.approval.engine import apply
-from hallservice.approval.events import SYSTEM, VERBS, Actor, Deemed, Event
+from hallservice.approval.events import SYSTEM, VERBS, Actor, Deemed, Event, Person, Urged
 from hallservice.approval.plan import Plan
 from hallservice.approval.state import ActRefused, State
 from hallservice.counter import standing
@@ -33,6 +34,7 @@ from hallservice.hall import Hall
 from hallservice.people import separation
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
+from hallservice.supervision import urging
 
 __all__ = ["Acted", "act", "bpmn", "deem", "of_case", "picture", "start"]
 
@@ -101,8 +103,10 @@ def commit(
         raise HallRefused(refused.code, refused.message, found.case_no) from None
     said, told = telling.say(found.plan, found.state, event, state, found.told)
     after = replace(found, plan=known[state.plan], state=state, told=told)
-    keeping.keep(hall, work, clerk, after, event)
+    entry = keeping.keep(hall, work, clerk, after, event)
     tasks.renew(work, found.case_no, after.plan, state)
+    if isinstance(event, Urged):
+        urging.call(hall, work, found.case_no, event, entry)
     case = cases.find(work, found.case_no) if said else None
     types = saying.tell(hall, work, clerk, case, said) if case is not None else ()
     return Acted(found.case_no, state.count, state.status, types)
@@ -112,7 +116,7 @@ def event_of(connection: Connection, at: datetime, by: Actor, kind: str, fields:
     """The event a form amounts to; FormRefused."""
     named = _named(connection, kind, fields)
     _expect_text(kind, named)
-    value = {"at": at.isoformat(), "by": asdict(by), "verb": kind, **named}
+    value = {"at": at.isoformat(), "by": _as_value(by), "verb": kind, **named}
     try:
         return events.from_json(json.dumps(value))
     except (ValueRefused, TypeError):
@@ -143,8 +147,13 @@ def _people(connection: Connection, name: str, given: str | Sequence[str]) -> An
     known = staff.persons(connection, numbers)
     if not numbers or any(number not in known for number in numbers):
         raise FormRefused([FieldFault(name, "unknown_person", "请选择在职的工作人员")])
-    people = [asdict(known[number]) for number in numbers]
+    people = [_as_value(known[number]) for number in numbers]
     return people[0] if isinstance(given, str) else people
+
+
+def _as_value(person: Person) -> dict[str, Any]:
+    """As an event names one."""
+    return {one.name: getattr(person, one.name) for one in dataclass_fields(person)}
 
 
 def _expect_text(kind: str, fields: Mapping[str, Any]) -> None:

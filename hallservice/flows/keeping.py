@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -111,24 +111,30 @@ def open_(hall: Hall, work: Work, clerk: Clerk, instance: Instance, event: Event
     return made
 
 
-def keep(hall: Hall, work: Work, clerk: Clerk, instance: Instance, event: Event) -> None:
-    """The instance after an event."""
+def keep(hall: Hall, work: Work, clerk: Clerk, instance: Instance, event: Event) -> int:
+    """The instance after an event; the event's line in the ledger."""
     changed = {f"new_{name}": value for name, value in _columns(instance).items()}
     run(work.connection, _CHANGE, {"row": instance.id, **changed})
-    _record(hall, work, clerk, instance, event)
+    return _record(hall, work, clerk, instance, event)
 
 
 def _columns(instance: Instance) -> Mapping[str, Any]:
     state = instance.state
     return {
         "plan": state.plan, "status": state.status, "number": state.count, "state": stored(state),
-        "told": asdict(instance.told),
+        "told": told_value(instance.told),
     }  # fmt: skip
 
 
-def _record(hall: Hall, work: Work, clerk: Clerk, instance: Instance, event: Event) -> None:
+def told_value(told: Told) -> dict[str, Any]:
+    """As the row keeps it."""
+    return {name: getattr(told, name) for name in Told.__slots__}
+
+
+def _record(hall: Hall, work: Work, clerk: Clerk, instance: Instance, event: Event) -> int:
     """The event's one copy is the act its ledger line commits to."""
     number = instance.state.count
     said = {"case_no": instance.case_no, "number": number, "event": events.as_value(event)}
     entry = hall.record(work, clerk, KIND, f"{instance.id}/{number}", said, instance.case_no)
     run(work.connection, _EVENT, {"entry": entry.seq, "instance": instance.id, "number": number})
+    return entry.seq

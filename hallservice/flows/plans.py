@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from sqlalchemy import Connection, bindparam, insert, select
 
@@ -17,6 +16,8 @@ from hallservice.refusals import HallRefused
 from ledger.prepared import run
 
 KIND = "hall.flow"
+MOST_KNOWN = 512
+_KNOWN: dict[str, Plan] = {}  # by digest
 _FIND = select(t.plan.c.definitions).where(t.plan.c.digest == bindparam("of"))
 
 
@@ -56,8 +57,13 @@ def keep(hall: Hall, work: Work, clerk: Clerk, definitions: Sequence[Definition]
 
 
 def load(connection: Connection, digest: str) -> Plan:
-    """HallRefused unknown_plan."""
-    return read(_text(connection, digest))
+    """HallRefused unknown_plan. A digest names one plan for ever, in whichever store it was read."""
+    plan = _KNOWN.get(digest)
+    if plan is None:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        plan = _KNOWN[digest] = read(_text(connection, digest))
+    return plan
 
 
 def definitions(connection: Connection, digest: str) -> tuple[Definition, ...]:
@@ -72,7 +78,6 @@ def _text(connection: Connection, digest: str) -> str:
     return str(text)
 
 
-@lru_cache(maxsize=256)
 def read(text: str) -> Plan:
     """The plan of a stored list of definitions."""
     return link(unpacked(text))

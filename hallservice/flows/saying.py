@@ -14,7 +14,7 @@ from exchange.cases import Case
 from exchange.errors import HubError
 from exchange.store.work import Work
 from hallservice import wording
-from hallservice.approval.events import Person
+from hallservice.approval.events import SYSTEM, Person
 from hallservice.flows.telling import Ended, Saying, SpecialBegun, SpecialOver, StepSaid
 from hallservice.hall import Hall
 from hallservice.people import organisations
@@ -25,7 +25,9 @@ from ledger.prepared import run
 
 _STAFF_NO = re.compile("[A-Za-z0-9-]{1,20}")  # canonical.messages.parts.StaffNumber
 UNLAWFUL = "延期不合法：一个办件只能延长一次，一般不超过十个工作日，联合办理不超过十五个工作日"
-_ORG = select(p.org.c.name, p.org.c.uscc, p.org.c.path).where(p.org.c.code == bindparam("code"))
+_BODY = select(p.org.c.name, p.org.c.uscc, p.org.c.path)
+_ORG = _BODY.where(p.org.c.code == bindparam("code"))
+_IN_CHARGE = _BODY.where(p.org.c.uscc == bindparam("code"))
 
 
 def tell(hall: Hall, work: Work, clerk: Clerk, case: Case, sayings: Iterable[Saying]) -> tuple[str, ...]:
@@ -90,13 +92,14 @@ def _special(said: SpecialBegun) -> dict[str, Any]:
 
 def officer(connection: Connection, case: Case, who: Person) -> dict[str, str]:
     """Who acted, for which body; a body without a credit code acts under the nearest one above that has it,
-    and where there is none under that of the department in charge."""
-    row = run(connection, _ORG, {"code": who.org}).first()
+    and where there is none under that of the department in charge, for which the system acts too."""
+    asked = (_IN_CHARGE, {"code": case["org"]}) if who.org == SYSTEM.org else (_ORG, {"code": who.org})
+    row = run(connection, *asked).first()
     line = organisations.above(connection, row.path) if row and not row.uscc else []
     code = (
         row.uscc if row and row.uscc else next((one.uscc for one in reversed(line) if one.uscc), case["org"])
     )
-    number = {"staff_no": who.id} if who.id != "system" and _STAFF_NO.fullmatch(who.id) else {}
+    number = {"staff_no": who.id} if _STAFF_NO.fullmatch(who.id) else {}
     return {
         "organisation": row.name if row else who.org,
         "organisation_code": code,

@@ -102,7 +102,10 @@ task = Table(
     Column("since", Float, nullable=False),
     Column("due", Float),                            # NULL: no limit, or the clock stands
     Column("limit_days", Integer, nullable=False),   # with extensions; 0 = none
-    Column("urged", Integer, nullable=False),
+    Column("urged", Integer, nullable=False),        # how often
+    Column("urge", String(1000), nullable=False),    # what was said last, until it is answered
+    Column("urge_by", String(100), nullable=False),
+    Column("urge_at", Float),                        # NULL: nothing waits for an answer
     Column("risk", Boolean, nullable=False),         # a step of integrity risk
     Column("colour", String(8), nullable=False),     # card of the supervision of time limits; '' = none
     Index("hall_task_case", "case_no"),

@@ -15,6 +15,7 @@ from hallservice.approval.state import State
 from hallservice.approval.todo import Todo, due_of, todos
 from hallservice.flows import staff
 from hallservice.flows import tables as t
+from hallservice.supervision import colouring
 from ledger.prepared import run
 
 Row = dict[str, Any]
@@ -31,20 +32,30 @@ _CHANGED = (
 
 
 def renew(work: Work, case_no: str, plan: Plan, state: State) -> None:
-    """The case's rows as its state has them; the colour of what stays to be done stays."""
+    """The case's rows as its state has them; what is new has the colour of its case's card at once."""
     found = {
         _identity(row): row
         for row in (row._asdict() for row in run(work.connection, _FOUND, {"of": case_no}))
     }
     wanted = {_identity(row): row for row in rows(work, case_no, plan, state)}
-    for key in found.keys() - wanted.keys():
-        run(work.connection, _GONE, {"row": found[key]["id"]})
-    for key, row in wanted.items():
-        old = found.get(key)
-        if old is None:
-            run(work.connection, _NEW, row)
-        elif (kept := {**row, "colour": old["colour"]}) != {name: old[name] for name in row}:
-            run(work.connection, _CHANGED, {"row": old["id"], **{f"new_{k}": v for k, v in kept.items()}})
+    new = [row for key, row in wanted.items() if key not in found]
+    colour = colouring.colour_of(work.connection, case_no) if new else ""
+    for key, old in found.items():
+        row = wanted.get(key)
+        if row is not None:
+            _change(work, old, {**row, "colour": old["colour"]})
+        elif new:
+            _change(work, old, {**new.pop(0), "colour": colour})
+        else:
+            run(work.connection, _GONE, {"row": old["id"]})
+    if new:
+        run(work.connection, _NEW, [{**row, "colour": colour} for row in new])
+
+
+def _change(work: Work, old: Row, row: Row) -> None:
+    """One row written over another, if it differs."""
+    if any(old[name] != value for name, value in row.items()):
+        run(work.connection, _CHANGED, {"row": old["id"], **{f"new_{k}": v for k, v in row.items()}})
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -92,6 +103,9 @@ def _row(case_no: str, plan: Plan, state: State, todo: Todo, path: str, who: Per
         "due": _seconds(todo.due),
         "limit_days": step.limit_days + extra if step.limit_days else 0,
         "urged": todo.urged,
+        "urge": todo.urge.said if todo.urge else "",
+        "urge_by": todo.urge.by.name if todo.urge else "",
+        "urge_at": todo.urge.at.timestamp() if todo.urge else None,
         "risk": todo.integrity_risk,
         "colour": "",
     }

@@ -43,6 +43,9 @@ class Task:
     due: float | None
     limit_days: int
     urged: int
+    urge: str  # what waits for an answer
+    urge_by: str
+    urge_at: float | None
     risk: bool
     colour: str
 
@@ -57,12 +60,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What part of the list: a kind of step, words in case number or item, overdue ones alone."""
+    """What part of the list: a kind of step, words in case number or item, overdue or urged ones alone."""
 
     kind: str = ""
     words: str = ""
     overdue: bool = False
     colour: str = ""
+    urge: str = ""  # open: not answered; answered
     first: int = 0
     most: int = 20
 
@@ -72,13 +76,13 @@ _COLUMNS = [
     func.coalesce(hall_case.c.applicant_masked, "").label("applicant"), hall_case.c.promised_due,
     t.task.c.step, t.task.c.name, t.task.c.kind, t.task.c.wanted, t.task.c.org,
     func.coalesce(p.org.c.name, t.task.c.org).label("org_name"), t.task.c.post, t.task.c.person,
-    t.task.c.person_name, t.task.c.since, t.task.c.due, t.task.c.limit_days, t.task.c.urged, t.task.c.risk,
-    t.task.c.colour,
+    t.task.c.person_name, t.task.c.since, t.task.c.due, t.task.c.limit_days, t.task.c.urged, t.task.c.urge,
+    t.task.c.urge_by, t.task.c.urge_at, t.task.c.risk, t.task.c.colour,
 ]  # fmt: skip
 
 
 def list_(hall: Hall, clerk: Clerk, wish: Wish | None = None) -> Page:
-    """What waits for this person: what is due first comes first."""
+    """What waits for this person: what was urged first, then what is due first."""
     if not clerk.may(SUPERVISE):
         clerk.expect(HANDLE)
     return _page(hall, mine(clerk), wish or Wish())
@@ -131,8 +135,8 @@ def _joined() -> Select[Any]:
 
 def _page(hall: Hall, which: ColumnElement[bool], wish: Wish) -> Page:
     asked = _joined().where(which, *_wished(wish, hall.hub.store.clock()))
-    last = func.coalesce(t.task.c.due, 1e12)
-    shown = asked.order_by(last, t.task.c.since, t.task.c.id).limit(min(wish.most, 200)).offset(wish.first)
+    order = (t.task.c.urge_at.is_(None), func.coalesce(t.task.c.due, 1e12), t.task.c.since, t.task.c.id)
+    shown = asked.order_by(*order).limit(min(wish.most, 200)).offset(wish.first)
     total = select(func.count()).select_from(asked.subquery())
 
     def read(connection: Connection) -> Page:
@@ -148,6 +152,8 @@ def _wished(wish: Wish, now: float) -> Sequence[ColumnElement[bool]]:
         t.task.c.kind.not_in([*TABS]) if wish.kind == "other" else None,
         t.task.c.due < now if wish.overdue else None,
         t.task.c.colour == wish.colour if wish.colour else None,
+        t.task.c.urge_at.is_not(None) if wish.urge == "open" else None,
+        (t.task.c.urged > 0) & t.task.c.urge_at.is_(None) if wish.urge == "answered" else None,
         or_(
             t.task.c.case_no.startswith(wish.words, autoescape=True),
             hall_case.c.item_name.contains(wish.words, autoescape=True),

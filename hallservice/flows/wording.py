@@ -6,8 +6,9 @@ VERBS: Mapping[str, str] = {
     "started": "启动流程", "passed": "通过", "refused": "不予同意", "returned": "退回",
     "resupplied": "申请人已补充", "transferred": "转办", "delegated": "委派", "given_back": "委派交回",
     "signer_added": "加签", "signer_removed": "减签", "countersigned": "发起会签", "signed": "签署",
-    "urged": "催办", "withdrawn": "撤回", "asked": "申请特别程序", "answered": "答复特别程序",
-    "resumed": "恢复", "deemed": "到期默认", "closed": "流程关闭", "migrated": "更换流程版本",
+    "urged": "催办", "urge_answered": "回复催办", "withdrawn": "撤回",
+    "asked": "申请特别程序", "answered": "答复特别程序", "resumed": "恢复", "deemed": "到期默认",
+    "closed": "流程关闭", "migrated": "更换流程版本",
 }  # fmt: skip
 
 ASKS: Mapping[str, str] = {

@@ -47,16 +47,21 @@ def together(held: Collection[str]) -> list[tuple[str, str]]:
 def expect_other_person(connection: Connection, clerk: Clerk, function: str, about: str) -> None:
     """HallRefused same_person where this person has used the other function of a pair on the case or item."""
     for pair in pairs().get(function, ()):
-        before = run(connection, _USED, {"of": about, "both": pair, "who": clerk.user}).scalar()
-        if before is not None and before != function:
-            said = f"您已在此件上办理过“{label(before)}”，“{label(function)}”须由他人办理"
-            raise HallRefused("same_person", said, about)
+        _expect_other_person(connection, clerk, function, about, pair)
+
+
+def _expect_other_person(connection: Connection, clerk: Clerk, function: str, about: str, pair: str) -> bool:
+    """Whether this person has used this very function before."""
+    before = run(connection, _USED, {"of": about, "both": pair, "who": clerk.user}).scalar()
+    if before is not None and before != function:
+        said = f"您已在此件上办理过“{label(before)}”，“{label(function)}”须由他人办理"
+        raise HallRefused("same_person", said, about)
+    return before is not None
 
 
 def note_hand(work: Work, clerk: Clerk, function: str, about: str) -> None:
     """This person uses the function on the case or item: HallRefused same_person, else remembered."""
-    expect_other_person(work.connection, clerk, function, about)
     for pair in pairs().get(function, ()):
-        if run(work.connection, _USED, {"of": about, "both": pair, "who": clerk.user}).first() is None:
+        if not _expect_other_person(work.connection, clerk, function, about, pair):
             key = {"about": about, "pair": pair, "user": clerk.user}
             run(work.connection, _HAND, key | {"function": function, "at": work.now})

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, select, update
 
 from exchange.store.work import Work
 from hallservice.flows.tables import task
 from hallservice.supervision.tables import card, clock
 from hallservice.supervision.words import COLOURS, FINDING
+from ledger.prepared import run
 
 RANKS = {colour: rank for rank, colour in enumerate((*COLOURS, FINDING))}
 SAME = and_(clock.c.case_no == card.c.case_no, clock.c.clock == card.c.clock)
@@ -17,6 +18,19 @@ CURRENT = and_(clock.c.concluded.is_(None), card.c.due == clock.c.due, card.c.co
 def gravity(colour: ColumnElement[str]) -> ColumnElement[int]:
     """0 the gravest."""
     return case(RANKS, value=colour)
+
+
+_GRAVEST = (
+    select(func.min(gravity(card.c.colour)).label("rank"))
+    .join(clock, SAME)
+    .where(card.c.case_no == bindparam("of"), CURRENT)
+)
+
+
+def colour_of(connection: Connection, case_no: str) -> str:
+    """That of one case; '' without a card that counts."""
+    rank = run(connection, _GRAVEST, {"of": case_no}).scalar()
+    return "" if rank is None else list(RANKS)[rank]
 
 
 def colours_of(connection: Connection, cases: Sequence[str]) -> dict[str, str]:

@@ -34,6 +34,7 @@ POLICY: Final = "DEEM_ACCEPTED"
 ACCEPTANCE: Final = "acceptance"
 UNANSWERED = (State.SUBMITTED, State.PRE_ACCEPTED, State.RECEIVED)
 LICENCE: Final = code_list("item_type").code("licence")
+SYSTEM: Final = "system"  # in the place of a staff number, which the province wants of every act
 
 
 def fire(hall: Hall, today: date) -> int:
@@ -121,8 +122,9 @@ def _acceptance(connection: Connection, case: Any, found: Acceptance) -> CaseAcc
             "case_no": case.case_no,
             "item_code": case.item_code,
             "region": case.region,
-            "officer": {**body, "name": "系统（视为受理）"},
+            "officer": {**body, "name": "系统（视为受理）", "staff_no": SYSTEM},
             "result": "accepted",
+            "deemed_basis": BASIS,
             "decided_at": _receipt(case, found),
             "query_password": f"{secrets.randbelow(1_000_000):06d}",
             "statutory_limit": item["statutory_limit"],

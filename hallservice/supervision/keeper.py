@@ -11,7 +11,7 @@ import structlog
 
 from canonical.instants import SHANGHAI
 from hallservice.hall import Hall
-from hallservice.supervision import scanning, sending, steps
+from hallservice.supervision import scanning, sending, steps, urging
 from hallservice.supervision.scanning import scan
 
 log = structlog.get_logger()
@@ -40,6 +40,8 @@ def look(hall: Hall, done: date | None) -> date | None:
         log.info("supervised", day=today.isoformat(), looked=report.looked, raised=dict(report.raised))
     while hall.read(lambda connection: sending.waits(connection, hall.hub.store.clock())):
         sending.round_(hall)
+    while hall.read(lambda connection: urging.waits(connection, hall.hub.store.clock())):
+        urging.round_(hall)
     return today
 
 

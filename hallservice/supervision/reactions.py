@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from canonical.messages import CaseSpecialStarted, CaseStep, Payload, SmsReported, SmsSubmitted
 from exchange.clocks import today
 from exchange.reacting.occasion import Occasion, Reaction
-from hallservice.supervision import clocks, grounds, sending, store
+from hallservice.supervision import clocks, grounds, sending, store, urging
 from hallservice.supervision.looking import Look
 
 
@@ -37,9 +37,11 @@ def follow_reports(occasion: Occasion) -> Iterator[Payload]:
     if isinstance(said, SmsReported):
         for report in said.reports:
             sending.reported(occasion.work, report.request_id, report.mobile, report.status)
+            urging.reported(occasion.work, report.request_id, report.status)
     elif isinstance(said, SmsSubmitted):
         for refused in said.rejected:
             sending.reported(occasion.work, refused.request_id, None, "rejected")
+            urging.reported(occasion.work, refused.request_id, "rejected")
     yield from ()
 
 

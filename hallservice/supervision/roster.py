@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, String, bindparam, func, literal_column, select
 
 from hallservice.counter.tables import hall_receipt
 from hallservice.flows.tables import task
+from hallservice.people import organisations
 from hallservice.people import tables as people
 from hallservice.people.filtering import under
 from hallservice.supervision.thresholds import region_path
@@ -22,6 +23,19 @@ _ORG = select(people.org.c.path).where(people.org.c.uscc == bindparam("code"))
 _NAMED = select(people.user.c.id, people.user.c.org).where(
     people.user.c.staff_no == bindparam("no"), people.user.c.status == "active"
 )
+_PATH = select(people.org.c.path).where(people.org.c.code == bindparam("of"))
+_AT_POST = (
+    select(people.user.c.id, people.user.c.org, people.org.c.section)
+    .join(people.user_post, people.user_post.c.user == people.user.c.id)
+    .join(people.post, people.post.c.id == people.user_post.c.post)
+    .join(people.org, people.org.c.code == people.user.c.org)
+    .where(
+        people.post.c.code == bindparam("named"), people.post.c.active, people.user.c.status == "active",
+        func.substr(people.org.c.path, literal_column("1"), func.length(bindparam("path", type_=String)))
+        == bindparam("path", type_=String),
+    )
+    .order_by(people.user.c.staff_no)
+)  # fmt: skip
 _MOBILE = select(people.user.c.mobile).where(people.user.c.id == bindparam("of"))
 
 
@@ -103,12 +117,12 @@ class Roster:
         if not found:
             officer = (case.acceptance or {}).get("officer", {})
             last = officer.get("staff_no") or self._receipts.get(case.case_no)
-            found = self._once(_named, last) if last else []
+            found = self._once(named, last) if last else []
         return list({one.id: one for one in found}.values())
 
     def _of_task(self, row: Any) -> list[Person]:
-        named = (_named, row.person) if row.person else (_at_post, row.org, row.post)
-        found: list[Person] = self._once(*named)
+        asked = (named, row.person) if row.person else (at_post, row.org, row.post)
+        found: list[Person] = self._once(*asked)
         return found
 
     def _once(self, ask: Any, *given: Any) -> Any:
@@ -118,15 +132,18 @@ class Roster:
         return self._known[key]
 
 
-def _named(connection: Connection, number: str) -> list[Person]:
+def named(connection: Connection, number: str) -> list[Person]:
+    """The member of staff of that number, unless left."""
     return [Person(*row) for row in run(connection, _NAMED, {"no": number})]
 
 
-def _at_post(connection: Connection, org: str, code: str) -> list[Person]:
-    u, p, held = people.user, people.post, people.user_post
-    query = select(u.c.id, u.c.org).join(held, held.c.user == u.c.id).join(p, p.c.id == held.c.post)
-    mine = (p.c.org == org) & (p.c.code == code) & p.c.active & (u.c.status == "active")
-    return [Person(row.id, row.org) for row in connection.execute(query.where(mine))]
+def at_post(connection: Connection, org: str, code: str) -> list[Person]:
+    """Who holds a post of that code in the body or one of its sections: those whose to-do it is."""
+    rows = run(
+        connection, _AT_POST, {"named": code, "path": run(connection, _PATH, {"of": org}).scalar() or "?"}
+    )
+    found = {row.id: Person(row.id, row.org) for row in rows if row.org == org or row.section}
+    return [one for one in found.values() if organisations.unit_of(connection, one.org) == org]
 
 
 def _holders(connection: Connection, role: str, near: Sequence[str], place: Place) -> list[str]:

@@ -98,7 +98,7 @@ def _sendable(work: Work, query: Select[Any]) -> list[Sendable]:
 
 
 def _messages(work: Work, rows: Sequence[Sendable]) -> list[SmsRequested]:
-    if (opens := _next_opening(work.now)) is not None:
+    if (opens := next_opening(work.now)) is not None:
         for row in rows:
             run(work.connection, _WAIT, {"of": row.call, "at": opens})
         return []
@@ -207,7 +207,7 @@ def _of_mobile(work: Work, mobile: str | None) -> list[Row[Any]]:
     return _of_request(work, request) if request else []
 
 
-def _next_opening(now: float) -> float | None:
+def next_opening(now: float) -> float | None:
     """When messages may be sent again; None: now."""
     here = datetime.fromtimestamp(now, UTC).astimezone(SHANGHAI)
     if OPENS <= here.time() < CLOSES:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from exchange.store.tables import metadata
 
-__all__ = ["call", "card", "clock", "default", "looked", "metadata", "threshold"]
+__all__ = ["call", "card", "clock", "default", "looked", "metadata", "threshold", "urge"]
 
 
 def _entry() -> Column[int]:
@@ -90,6 +90,27 @@ call = Table(
     Index("hall_card_call_next", "next_at"),
     Index("hall_card_call_request", "request"),
     Index("hall_card_call_user", "user", "state"),
+)  # fmt: skip
+
+urge = Table(
+    "hall_urge", metadata,                           # one person told by short message that a step is urged
+    Column("id", String(36), primary_key=True),
+    Column("case_no", String(50), nullable=False),
+    Column("step", String(300), nullable=False),
+    Column("user", String(36)),                      # hall_user.id; NULL: nobody is there to be told
+    Column("by_name", String(100), nullable=False),  # who urged
+    Column("said", String(1000), nullable=False),
+    Column("at", Float, nullable=False),
+    # waiting, sent, delivered, failed, given_up, missing, moot
+    Column("state", String(12), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_at", Float),                        # when to send (again); NULL: not again
+    Column("request", String(64)),                   # of the short message sent last
+    Column("delivered_at", Float),
+    _entry(),                                        # of the urging
+    Index("hall_urge_case", "case_no"),
+    Index("hall_urge_next", "next_at"),
+    Index("hall_urge_request", "request"),
 )  # fmt: skip
 
 threshold = Table(

@@ -47,7 +47,7 @@ case.supplement_noticed           h+h-+ +=- ---- -- --- ---  supplementing
 case.supplemented                 hhh-h h+- ---- -- --- ---  received
 case.accepted:accepted            h+h-+ +h- =--- -- --- ---  accepted
 case.accepted:refused             h+h-+ +h= ---- -- --- ---  not_accepted
-case.deemed_accepted              ----- +-- ---- -- --- ---  accepted
+case.deemed_accepted              -+--+ +-- ---- -- --- ---  accepted
 case.step:undertake:pass          hhh-h hh- ++=- == --- ---  reviewing
 case.step:undertake:return        hhh-h hh- ++-- -- --- ---  accepted
 case.step:review:pass             hhh-h hh- hh+= hh --- ---  approving
@@ -284,7 +284,7 @@ def reachable() -> dict[CaseFacts, set[CaseFacts]]:
 class Says:
     """Any payload."""
 
-    def __init__(self, **values: str) -> None:
+    def __init__(self, **values: str | None) -> None:
         self.__dict__.update(values)
 
 
@@ -292,6 +292,8 @@ class Says:
     ("kind", "payload", "event"),
     [
         ("case.applied.v1", Says(), E.APPLIED),
+        ("case.accepted.v1", Says(result="accepted", deemed_basis=None), E.ACCEPTED),
+        ("case.accepted.v1", Says(result="accepted", deemed_basis="第三十二条"), E.DEEMED_ACCEPTED),
         ("case.step.v1", Says(step="approve", action="refuse"), E.DENIED),
         ("case.special_started.v1", Says(kind="other"), E.SUSPENDED),
         ("case.concluded.v1", Says(result="supplement_missing"), E.SUPPLEMENT_EXPIRED),

@@ -16,8 +16,8 @@ from hallservice.flows.desk import Desk
 from hallservice.flows.wording import ASKS, GROUNDS, VERBS, WANTED
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
-from hallservice.supervision import banner
-from hallservice.supervision.words import Mark
+from hallservice.supervision import banner, urging
+from hallservice.supervision.words import STATES, Mark
 from hallservice.web import lists
 from hallservice.web.context import Context
 from hallservice.web.forms import whole
@@ -31,6 +31,7 @@ HANDLE, SUPERVISE = "approval.handle", "approval.supervise"
 EITHER = (HANDLE, SUPERVISE)
 SEEING = ("case.view", HANDLE, SUPERVISE)
 CASE = {"case_no": "@case"}
+NOT_URGED = ("answer", "resume", "resupply")  # what waits for somebody else than the step's holder
 RETURN = {**CASE, "verb": "asked", "?step": "undertake", "@as": "undertaker"}
 
 COLUMNS = (
@@ -38,9 +39,13 @@ COLUMNS = (
     Column("到岗时间", kind="date"), Column("环节到期", kind="date"), Column("办件承诺到期", kind="date"),
     Column("提示"),
 )  # fmt: skip
-SUPERVISED = (*COLUMNS[:4], Column("承办单位"), Column("经办人"), *COLUMNS[5:])
+SUPERVISED = (
+    *COLUMNS[:4], Column("承办单位"), Column("经办人"), *COLUMNS[5:7], COLUMNS[8], Column("督办", kind="act"),
+)  # fmt: skip
 WORDS = Filter("words", "编号或事项")
 LATE = Filter("late", "时限", (("", "全部"), ("1", "已超期")))
+URGED = Filter("urge", "催办", (("open", "待回复"), ("answered", "已回复")))
+SHOWN = 40  # characters of an urging in a list
 KIND = Filter("kind", "环节", tuple((kind, name) for kind, name in todo.KINDS.items()))
 
 
@@ -71,7 +76,7 @@ def _wish(listing: lists.Listing) -> todo.Wish:
     wanted = listing.wanted
     return todo.Wish(
         kind=wanted.get("kind", ""), words=wanted.get("words", ""), overdue=wanted.get("late") == "1",
-        first=listing.offset, most=listing.size,
+        urge=wanted.get("urge", ""), first=listing.offset, most=listing.size,
     )  # fmt: skip
 
 
@@ -88,15 +93,26 @@ def _marks(ctx: Context, task: todo.Task) -> Markup:
     marks = [
         Mark(task.colour) if task.colour else None,
         Badge("bad", "已超期") if late else None,
-        Badge("warn", f"催办 {task.urged} 次") if task.urged else None,
+        _urging(task),
         Badge("info", "廉政风险点") if task.risk else None,
     ]
     return Markup(" ").join(one for one in marks if one is not None)
 
 
+def _urging(task: todo.Task) -> Badge | None:
+    """How often the step was urged, and the words that wait for an answer."""
+    if not task.urged:
+        return None
+    times = f"催办 {task.urged} 次"
+    if task.urge_at is None:
+        return Badge("plain", f"{times}，已回复")
+    said = task.urge if len(task.urge) <= SHOWN else f"{task.urge[: SHOWN - 1]}…"
+    return Badge("bad", f"{times}，待回复：{said}（{task.urge_by}）")
+
+
 @pages.get("/approval/supervised", function=SUPERVISE, title="内部监察", menu="审批", order=31)
 def supervised(ctx: Context) -> Response:
-    filters = (WORDS, KIND, LATE)
+    filters = (WORDS, KIND, LATE, URGED)
     listing = lists.asked(ctx.query, SUPERVISED, filters)
     found = todo.supervised(ctx.hall, ctx.clerk, _wish(listing))
     rows = [_watched(ctx, task) for task in found.tasks]
@@ -108,7 +124,9 @@ def supervised(ctx: Context) -> Response:
 
 def _watched(ctx: Context, task: todo.Task) -> list[lists.Cell]:
     row = _row(ctx, task)
-    return [*row[:4], task.org_name, task.person_name or "（按岗位）", *row[5:]]
+    ask = f"/approval/cases/{task.case_no}/acts/urged?step={task.step}"
+    urge = Link(ctx.url(ask), f"催办{task.name}") if task.wanted not in NOT_URGED else None
+    return [*row[:4], task.org_name, task.person_name or "（按岗位）", *row[5:7], row[8], urge]
 
 
 # -- one case
@@ -125,7 +143,8 @@ def _case(ctx: Context, found: Desk, render: Callable[..., Response], **more: An
         "approval/case.html", desk=found, case_no=found.summary.case_no, number=state.count,
         facts=_facts(found), picture=Markup(picture(plan, state)),  # noqa: S704 - our own SVG, escaped there
         lines=history.history(ctx.hall, ctx.clerk, found.summary.case_no), words=VERBS, wanted=WANTED,
-        asks=ASKS, fields=plan.definition.fields, known=state.facts, **more,
+        asks=ASKS, fields=plan.definition.fields, known=state.facts, states=STATES,
+        notices=ctx.hall.read(lambda connection: urging.of_case(connection, found.summary.case_no)), **more,
     )  # fmt: skip
 
 
@@ -182,6 +201,7 @@ def _form(
         signers=[(one.id, one.name) for one in desk.signers(found, step)],
         grounds=[*((one, one) for one in GROUNDS), ("", "其他（在理由中写明法律依据）")],
         asked=next((one for one in state.asks if (one.kind, one.step) == (kind, step)), None),
+        work=state.work.get(step),
         title=f"{VERBS[verb]}{'：' + plan.places[step].step.name if step else ''}",
     )  # fmt: skip
 
@@ -199,7 +219,12 @@ def act(ctx: Context) -> Response:
         return _again(ctx, case_no, verb, step, kind, refusal)
     said = f"“{VERBS[verb]}”已完成"
     more = todo.list(ctx.hall, ctx.clerk, todo.Wish(words=case_no)).total
-    return ctx.redirect(f"/approval/cases/{case_no}" if more else "/approval", said)
+    return ctx.redirect(_next(ctx, verb, case_no, more), said)
+
+
+def _next(ctx: Context, verb: str, case_no: str, more: int) -> str:
+    """Where an act leads: to the case while it waits for this person or was only urged, else to the list."""
+    return f"/approval/cases/{case_no}" if more or verb == "urged" else "/approval"
 
 
 def _again(ctx: Context, case_no: str, verb: str, step: str, kind: str, refusal: HallRefused) -> Response:

@@ -28,6 +28,7 @@ from hallservice.approval.events import (
     SignerAdded,
     SignerRemoved,
     Transferred,
+    UrgeAnswered,
     Urged,
     Withdrawn,
     from_json,
@@ -117,6 +118,9 @@ class Chaos:
         if kind is SignerRemoved and waiting:
             key, who = self.pick(waiting)
             return {"step": key, "who": who}
+        urged = [key for key in state.active if state.work[key].urge]
+        if kind is UrgeAnswered and urged:
+            return {"step": self.pick(urged)}
         if kind is Withdrawn and state.done:
             return {"step": max(state.done, key=lambda key: state.done[key].number)}
         return {}
@@ -146,6 +150,7 @@ class Chaos:
             Resumed,
             Resupplied,
         ]
+        kinds += [UrgeAnswered] * any(work.urge for work in self.run.state.work.values())
         kind = self.pick(kinds + [Migrated, Refused] * (self.random.random() < 0.1))
         values = self.values(kind)
         able = self.able(values.get("step"))

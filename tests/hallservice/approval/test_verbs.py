@@ -29,6 +29,7 @@ from hallservice.approval.events import (
     SignerRemoved,
     Started,
     Transferred,
+    UrgeAnswered,
     Urged,
     Withdrawn,
 )
@@ -366,15 +367,29 @@ def test_a_panel_agrees_or_fails(need: str, share: int, agree: int, object_: int
 
 def test_urging_is_counted_and_lies_with_those_who_wait() -> None:
     run = at_review()
-    run.act(Urged, SUPERVISOR, step="review")
+    run.act(Urged, SUPERVISOR, step="review", opinion="今天到期")
     run.act(Urged, UNDERTAKE, step="review", opinion="请尽快")
     assert run.state.work["review"].urged == 2
+    assert refusal(run, Urged, SUPERVISOR, step="review", opinion=" ").code == "reason_missing"
+
+
+def test_whoever_is_urged_answers_in_words_and_only_what_was_asked() -> None:
+    run = at_review()
+    assert refusal(run, UrgeAnswered, REVIEW, step="review", opinion="在办").code == "not_urged"
+    run.act(Urged, SUPERVISOR, step="review", opinion="今天到期")
+    waiting = run.state.work["review"].urge
+    assert waiting is not None and (waiting.by.id, waiting.said) == (SUPERVISOR.id, "今天到期")
+    assert refusal(run, UrgeAnswered, SUPERVISOR, step="review", opinion="在办").code == "not_holder"
+    assert refusal(run, UrgeAnswered, REVIEW, step="review").code == "reason_missing"
+    run.act(UrgeAnswered, REVIEW, step="review", opinion="下午办结")
+    assert (run.state.work["review"].urge, run.state.work["review"].urged) == (None, 1)
+    run.passes("review")
 
 
 def test_the_lead_department_urges_the_others() -> None:
     run = Run(four_levels())
     run.passes("accept", "undertake")
-    run.act(Urged, actor("undertake", "org-housing"), step="fire.a")
+    run.act(Urged, actor("undertake", "org-housing"), step="fire.a", opinion="请抓紧")
     assert run.state.work["fire.a"].urged == 1
     assert refusal(run, Urged, actor("undertake", "org-fire"), step="housing.a").code == "may_not_urge"
 

@@ -360,7 +360,9 @@ def test_three_departments_work_side_by_side_and_the_lead_approves(province, hal
     )
     assert province.state(story.no) == "approving", "while any of them runs"
     assert todo.count(hall, as_(hall, "approver"))["all"] == 0
-    instances.act(hall, as_(hall, "reviewer"), story.no, "urged", step="third.review")  # the lead may urge
+    instances.act(
+        hall, as_(hall, "reviewer"), story.no, "urged", step="third.review", opinion="请抓紧"
+    )  # the lead may urge
     acts(hall, story.no, ("land", "third.review"), ("approver", "approve"))
     assert province.state(story.no) == "decided"
     assert [one[1:4] for one in steps_of(province)] == [
@@ -432,7 +434,15 @@ def test_a_consultation_past_its_limit_has_no_opinion_by_law(province, hall, acc
     province.clock.to(day("2026-03-06"))
     instances.deem(hall, story.no, "review")
     said = told(province)[-1]
-    assert (said["step"], said["officer"]["name"]) == ("review", "系统") and "staff_no" not in said["officer"]
+    who = {
+        "organisation": "梅江区市场监督管理局",
+        "organisation_code": ORG,
+        "name": "系统",
+        "staff_no": "system",
+    }
+    assert (said["step"], said["officer"]) == ("review", who), (
+        "as the province wants every act: with a number"
+    )
     assert "《示例办法》第五条" in said["opinion"]
     acts(hall, story.no, ("approver", "approve"))
     with pytest.raises(HallRefused):
@@ -463,7 +473,7 @@ def test_state_and_todos_are_made_again_from_what_the_ledger_commits_to(hub, hal
     joint(hall, hub)
     stories = [accepted(n) for n in (1, 2, 3)]
     acts(hall, stories[0].no, ("health", "second.undertake"), ("undertaker", "lead.undertake"))
-    instances.act(hall, as_(hall, "leader"), stories[0].no, "urged", step="third.undertake")
+    instances.act(hall, as_(hall, "leader"), stories[0].no, "urged", step="third.undertake", opinion="请抓紧")
     acts(hall, stories[1].no, ("undertaker", "lead.undertake"))
     ask = {"step": "lead.review", "kind": "extension", "days": 3, "opinion": "复杂"}
     instances.act(hall, as_(hall, "reviewer"), stories[1].no, "asked", **ask)
@@ -509,7 +519,7 @@ def remade(work, known, folded) -> None:
             "plan": state.plan,
             "status": state.status,
             "number": state.count,
-            "told": keeping.asdict(told_),
+            "told": keeping.told_value(told_),
         }
         row["state"] = keeping.stored(state)
         work.connection.execute(update(t.instance).where(t.instance.c.case_no == case_no).values(row))

@@ -70,8 +70,7 @@ def test_what_is_to_be_done_shows_the_card_of_its_case(hub: Core, both: Hall) ->
     mornings(hub, both, date(2026, 3, 2), date(2026, 3, 10))
     assert tasks(hub) == [("undertake", "yellow")]
     passed(hub, both, story, "undertaker", "undertake", "2026-03-10")
-    scan(both, date(2026, 3, 10))
-    assert tasks(hub) == [("review", "yellow")]
+    assert tasks(hub) == [("review", "yellow")], "with the act itself, before anybody looks"
     hub.ok("hall", "case.special_started.v1", story.special(1, "extension", moment("2026-03-10"), days=10))
     hub.ok("hall", "case.special_finished.v1", story.special_over(1, at=moment("2026-03-10")))
     assert tasks(hub) == [("review", "")], "the new due date begins anew; the card stays"
