@@ -5,6 +5,7 @@ The numbers are those of the tamper matrix in docs/ledger.md.
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ledger.errors import LedgerError
 from ledger.leaf import canonical
 from ledger.report import Report
 from ledger.tiles import bundle, unpack
+from tests.ledger.conftest import make_city
 
 SIZE = 600
 EDGE = "tile/entries/002.p/88"
@@ -42,11 +44,19 @@ def rewrite(folder: Path, path: str, count: int, change: Callable[[list[bytes]],
     (folder / path).write_bytes(bundle(leaves))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The pattern of every damaged city."""
+    made = make_city(tmp_path_factory.mktemp("whole"))
+    made.append(SIZE)
+    assert made.check(made.export()).findings == ()
+    return made
+
+
 @pytest.fixture
-def folder(city: Any) -> Path:
-    city.append(SIZE)
-    exported: Path = city.export()
-    assert city.check(exported).findings == ()
+def folder(whole: Any, city: Any) -> Path:
+    city.become(whole)
+    exported: Path = shutil.copytree(whole.folder / "export", city.folder / "export")
     return exported
 
 
