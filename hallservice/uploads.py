@@ -57,6 +57,11 @@ class Checked:
     body: bytes
 
 
+def megabytes(size: int) -> str:
+    """Bytes as file managers say them, a tenth of a megabyte rounded down."""
+    return f"{size * 10 // (1024 * 1024) / 10:g}"
+
+
 def check(
     field: str, name: str, body: bytes, kinds: Collection[str] = PAPERS, largest: int = LARGEST
 ) -> Checked:
@@ -64,7 +69,8 @@ def check(
     if not body:
         raise refused(field, "empty", "文件是空的，请重新选择")
     if len(body) > largest:
-        raise refused(field, "too_large", f"文件不能超过 {largest // (1024 * 1024)} MB")
+        said = f"文件有 {megabytes(len(body))} MB，不能超过 {megabytes(largest)} MB，请降低扫描精度后再传"
+        raise refused(field, "too_large", said)
     kind = _kind_of(field, body)
     if kind is None or kind.code not in kinds:
         allowed = "、".join(KINDS[code].label for code in kinds)

@@ -125,6 +125,7 @@ def _payload(asked: Application, check: Check) -> dict[str, Any]:
         check.fault("channel", "bad_choice", "请选择申请方式")
     kind = check.choice("kind", asked.kind, "申请人类型", "applicant_type")
     document = check.choice("document_type", asked.document_type, "证件类型", "document_type")
+    _expect_fitting(check, kind, document)
     applicant = {
         "kind": kind,
         "name": check.text("name", asked.name, "申请人姓名或名称", 100),
@@ -142,6 +143,14 @@ def _payload(asked: Application, check: Check) -> dict[str, Any]:
         "channel": asked.channel,
         "remark": check.text("remark", asked.remark, "备注", 500, required=False) or None,
     }
+
+
+def _expect_fitting(check: Check, kind: str, document: str) -> None:
+    """A person has no credit code, a body no identity card."""
+    if kind == "natural_person" and document == "unified_social_credit_code":
+        check.fault("kind", "other_document", "自然人没有统一社会信用代码，请改选申请人类型或证件类型")
+    elif kind != "natural_person" and document == "resident_id_card":
+        check.fault("document_type", "other_document", "申请人不是自然人，请改选统一社会信用代码等证件类型")
 
 
 def _agent(hall: Hall, asked: Application, check: Check) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ from hallservice.hall import Hall
 from hallservice.ids import new_id
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
-from hallservice.uploads import Checked
+from hallservice.uploads import Checked, megabytes
 from ledger.prepared import run
 
 LARGEST = 2_900_000  # bytes: base64 of it fits a message
@@ -55,7 +55,7 @@ def attach(hall: Hall, clerk: Clerk, folder: Path, case_no: str, material: str, 
     check = Check()
     said = check.text("material", material, "材料名称", 200)
     if len(file.body) > LARGEST:
-        check.fault("file", "too_large", f"文件不能超过 {LARGEST / 1_000_000} MB，请降低扫描精度后再传")
+        check.fault("file", "too_large", f"文件不能超过 {megabytes(LARGEST)} MB，请降低扫描精度后再传")
     check.done()
     digest = put(folder, file.body)
 

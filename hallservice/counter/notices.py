@@ -35,6 +35,7 @@ TITLES: Mapping[str, str] = {
 }  # fmt: skip
 MOST_COPIES = 999
 NO_MATERIALS = [{"name": "本事项无需提交材料", "form": "—", "copies": 1}]
+NOTHING_YET = [{"name": "本次没有提交材料", "form": "—", "copies": 1}]
 FORMS: Mapping[str, str] = {"paper": "纸质", "attachment": "附件", "certificate_library": "电子证照"}
 
 Render = Callable[[Paper, int], tuple[bytes, str]]
@@ -204,7 +205,7 @@ def material_rows(found: Sequence[Material]) -> list[dict[str, Any]]:
         for one in found
         if one.status == "deferred"
     ]
-    return rows or NO_MATERIALS
+    return rows or (NOTHING_YET if found else NO_MATERIALS)
 
 
 def limit_of(limit: Mapping[str, Any], until: str | None = None) -> dict[str, Any]:

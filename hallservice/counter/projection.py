@@ -18,6 +18,7 @@ from hallservice.people.tables import org
 from ledger.prepared import run
 
 S = State
+HIDDEN = 7  # characters of a name that are shown as hidden: a list stays as wide as its screen
 MOVING = (
     "case.applied.v1", "case.pre_reviewed.v1", "case.accepted.v1", "case.step.v1", "case.concluded.v1",
     "case.special_started.v1", "case.special_finished.v1", "case.supplement_noticed.v1",
@@ -143,8 +144,8 @@ def hashed(key: bytes, value: str) -> str:
 
 
 def name_shown(kind: str, name: str) -> str:
-    """张** for a person; the names of bodies are public."""
-    return name[:1] + "*" * max(len(name) - 1, 1) if kind == "natural_person" else name
+    """张** for a person, of a long name no more than its beginning; the names of bodies are public."""
+    return name[:1] + "*" * min(max(len(name) - 1, 1), HIDDEN) if kind == "natural_person" else name
 
 
 def document_shown(number: str) -> str:

@@ -28,6 +28,7 @@ from hallservice.counter.turneddown import REFUSED
 from hallservice.counter.unmask import Person
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import FieldFault, FormRefused
+from hallservice.uploads import megabytes
 from hallservice.web.context import Context
 from hallservice.web.lists import Column
 from hallservice.web.pages.counter_parts import (
@@ -184,6 +185,7 @@ def _papers(ctx: Context, here: Standing) -> dict[str, Any]:
         "material_columns": MATERIAL_COLUMNS,
         "material_cells": material_cells(shown),
         "material_names": [(one.name, one.name) for one in shown] or [("其他材料", "其他材料")],
+        "megabytes": megabytes(files.LARGEST),
         "may_attach": ctx.clerk.may(files.FUNCTION) and here.row["stage"] != "done",
     }
 
@@ -335,7 +337,7 @@ def printed(ctx: Context) -> Response:
 
 
 @pages.post(
-    "/cases/{case_no}/files", function=files.FUNCTION, title="办件", files=5, largest=20 * 1024 * 1024
+    "/cases/{case_no}/files", function=files.FUNCTION, title="办件", files=5, largest=48 * 1024 * 1024
 )
 def attach(ctx: Context) -> Response:
     def act() -> Response:

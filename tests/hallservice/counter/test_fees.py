@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import insert
 
 from canonical.errors import ValueRefused
+from canonical.messages import FeeRequested
+from exchange.reactions import STANDARD
 from hallservice.counter import appoint, charge, slots
 from hallservice.counter.fees import cost, formula_from, standards_of
+from hallservice.items.tables import hall_item
+from hallservice.reactions import with_hall
 from hallservice.refusals import FormRefused, HallRefused
-from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, PLAIN_ITEM, day
+from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, PLAIN_ITEM, day
 from tests.hallservice.counter.conftest import FEES
 from tests.hallservice.counter.counter import Desk
 
@@ -89,6 +94,29 @@ def test_a_reduction_needs_its_basis_and_something_reducible() -> None:
     ]
     whole = charge.compute(found, charge.Asked({"103045": "1"}, reduction="12.50", reduction_basis="低保"))
     assert str(whole.total) == "0.00"
+
+
+@pytest.mark.req("S3-72")
+def test_a_tiered_fee_and_a_lawful_reduction_are_no_finding_and_another_amount_is(desk: Desk) -> None:
+    """500 units by TIERS cost 50 + 500 x 2.5 % = 62.50; a reduction of 12.50 leaves 50.00."""
+    formulas = {"103045": TIERS}
+    row = {
+        "list": "implementation", "code": ITEM, "version": 2, "state": "in_use", "current": True, "name": "x",
+        "kind": "licence", "org": "x", "org_path": "/x/", "region": "441402000000", "content": {},
+        "setup": {"formulas": formulas}, "successors": [], "change": "x", "published_at": 0.0,
+    }  # fmt: skip
+    desk.hall.write(lambda work: work.connection.execute(insert(hall_item), row).rowcount)
+    object.__setattr__(desk.hall.hub, "reactions", with_hall(STANDARD))
+    no = desk.decided()
+    desk.requested(no, {"103045": "500"}, reduction="12.50", reduction_basis="粤财综〔2019〕9号")
+    line = {"code": "103045", "quantity": 500, "amount": "50.00", "reduction": "12.50"}
+    said = json.loads(desk.core.value("SELECT canonical FROM document WHERE type = 'fee.requested.v1'"))
+    assert line.items() <= said["lines"][0].items()
+    assert desk.core.findings(no) == []
+    other = FeeRequested.model_validate({**said, "request_id": "again", "total": "49.00",
+                                         "lines": [{**said["lines"][0], "amount": "49.00"}]})  # fmt: skip
+    desk.hall.write(lambda work: desk.hall.tell(work, desk.clerk(), other))
+    assert desk.core.findings(no) == [("discretion", "fee_differs_from_item")]
 
 
 @pytest.mark.req("S3-24")

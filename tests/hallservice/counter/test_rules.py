@@ -40,7 +40,17 @@ from hallservice.items.tables import hall_item
 from hallservice.papers.overlay import shipped_layouts
 from hallservice.refusals import FormRefused, HallRefused
 from hallservice.uploads import check
-from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, START, Story, case_number, service_item
+from tests.exchange.core.rig import (
+    ID_NUMBER,
+    ITEM,
+    MOBILE,
+    NAME,
+    ORG,
+    START,
+    Story,
+    case_number,
+    service_item,
+)
 from tests.hallservice.counter.conftest import MATERIALS
 from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk, Reader
 
@@ -74,6 +84,17 @@ def test_what_no_paper_can_carry_is_refused_at_its_field(desk: Desk) -> None:
     for name in ("a\u202eb", "甲\n乙", "\x00", "null", "z" + "\u0301" * 9, "\u200b", "甲" * 101):
         form = replace(FORM, name=name, contact_name="乙")
         assert [one.field for one in refused(partial(desk.opened, form)).faults] == ["name"], name
+
+
+def test_a_body_has_no_identity_card_and_a_person_no_credit_code(desk: Desk) -> None:
+    for change, field in (
+        ({"kind": "enterprise"}, "document_type"),
+        ({"document_type": "unified_social_credit_code", "document_no": ORG}, "kind"),
+    ):
+        found = refused(partial(desk.opened, replace(FORM, **change)))
+        assert [(one.field, one.code) for one in found.faults] == [(field, "other_document")]
+    body = {"kind": "enterprise", "document_type": "unified_social_credit_code", "document_no": ORG}
+    assert desk.stage(desk.opened(replace(FORM, **body)).case_no) == ("submitted", "accept")
 
 
 def test_full_width_figures_of_an_input_method_are_read(desk: Desk) -> None:
