@@ -95,6 +95,11 @@ def envelope_of(request: Request, body: bytes) -> Envelope:
     )
 
 
+def is_text(text: str) -> bool:
+    """Whether it holds no control character: no name here does, and not every database takes one."""
+    return text.isprintable()
+
+
 def problem(code: str, detail: str, members: Mapping[str, Any] | None = None) -> Response:
     """RFC 9457, with the code to act on."""
     status = http_status(code)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from exchange.app import hallsettings
 from exchange.app.hallsettings import PATH
@@ -18,6 +18,7 @@ from hallservice.papers.sealing import SealService, SealWhenAsked
 from hallservice.papers.service import Papers
 from hallservice.refusals import HallRefused
 from hallservice.supervision.keeper import keeper
+from hallservice.web import responses
 from hallservice.web.app import build_pages
 from hallservice.web.pages import people_sso
 
@@ -54,7 +55,13 @@ def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:
             people_sso.PROVIDERS: ways,
         },
     )
+    app.router.add_route(PATH, _first_page, methods=["GET"])
     app.mount(PATH, pages)
+
+
+async def _first_page(_request: Request) -> Response:
+    """As people type the address, without its slash."""
+    return responses.redirect(f"{PATH}/")
 
 
 def _seal(hub: Hub) -> SealService:

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 
 from exchange import cases, faces
 from exchange.app import looking, publication
@@ -20,13 +21,17 @@ from exchange.hub import Hub
 
 log = structlog.get_logger()
 
+METHOD_NOT_ALLOWED = 405
 WORKERS = 8  # more threads than this only fight for the interpreter
 
 
 def build_app(hub: Hub, ask: AskProgress | None = None) -> FastAPI:
     """The whole HTTP side of one hub; without `ask`, progress is told as often as it is asked."""
-    app = FastAPI(title="Tongban", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Tongban", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )  # such a redirect would lead to whatever host the request names
     app.add_exception_handler(Exception, _defect)
+    app.add_exception_handler(HTTPException, _no_door)
     gate = Gate(WORKERS)
     _door(app, "/api/v1/messages", gate.door(partial(house_door, hub)))
     for adapter in hub.adapters.values():
@@ -59,6 +64,17 @@ async def _defect(request: Request, fault: Exception) -> Response:
     """A defect of ours is logged and told as `busy`: the sender keeps its message and sends it again."""
     log.error("request_failed", path=request.url.path, exc_info=fault)
     return busy("an unexpected failure; send the same bytes again")
+
+
+async def _no_door(_request: Request, fault: Exception) -> Response:
+    """No such address, or not by this method."""
+    if not isinstance(fault, HTTPException) or fault.status_code != METHOD_NOT_ALLOWED:
+        return problem("not_found", "there is nothing at this address")
+    said = {"status": fault.status_code, "title": "method not allowed"}
+    answer = problem("bad_request", "this address takes another method", said)
+    answer.status_code = fault.status_code
+    answer.headers.update(fault.headers or {})
+    return answer
 
 
 def _soap(app: FastAPI, hub: Hub, gate: Gate) -> None:

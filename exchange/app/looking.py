@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import select
 
-from exchange.app.gate import problem
+from exchange.app.gate import is_text, problem
 from exchange.errors import TryLater
 from exchange.filing import download
 from exchange.hub import Hub
@@ -39,7 +39,7 @@ def mount(app: FastAPI, hub: Hub, ask: AskProgress) -> None:
 
     def package(token: str, request: Request) -> Response:
         with hub.store.read() as connection:
-            body = download.fetch(connection, token, time.time())
+            body = download.fetch(connection, token, time.time()) if is_text(token) else None
         if body is None:
             return problem("not_found", "no such package, or its time is over")
         given = download.part(body, request.headers.get("range"), request.headers.get("if-range"))
@@ -57,6 +57,8 @@ def mount(app: FastAPI, hub: Hub, ask: AskProgress) -> None:
 
 def _progress(ask: AskProgress) -> Callable[..., Response]:
     def progress(request: Request, case_no: str, password: str = "") -> Response:
+        if not is_text(case_no + password):
+            return problem("not_found", "no case with this number and query password")
         try:
             found = ask(case_no, password, request.client.host if request.client else "")
         except TryLater as refusal:

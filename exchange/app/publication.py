@@ -54,7 +54,7 @@ class Face:
     def listed(self, request: Request, after: str = "", limit: str = str(MOST)) -> Response:
         """The whole list by code, in parts; the entity tag is the number of the newest change."""
         most = _whole(limit)
-        if most is None or not 1 <= most <= MOST or len(after) > 31:
+        if most is None or not 1 <= most <= MOST or len(after) > 31 or not after.isprintable():
             return self.problem("bad_request", f"limit is 1 to {MOST}, after is an item's code")
         with self.hub.store.read() as connection:
             newest, hash_ = stream.head(connection)
@@ -74,7 +74,7 @@ class Face:
             return self.problem("bad_request", "version is a number")
         with self.hub.store.read() as connection:
             newest, _ = stream.head(connection)
-            body = stream.one(connection, code, wanted)
+            body = stream.one(connection, code, wanted) if code.isprintable() else None
         if body is None:
             return self.problem("not_found", "no item of this code")
         return self._sealed(request, body, newest)

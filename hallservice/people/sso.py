@@ -69,7 +69,8 @@ def begin(hall: Hall, provider: IdentityProvider, callback: str, browser: str, b
     def act(work: Work) -> None:
         work.connection.execute(delete(t.sign_on).where(t.sign_on.c.expires <= work.now))
         if work.connection.execute(select(func.count()).select_from(t.sign_on)).scalar_one() >= MOST_TRIPS:
-            raise refused("busy", "同时登录的人太多")
+            oldest = select(t.sign_on.c.state).order_by(t.sign_on.c.expires).limit(1).scalar_subquery()
+            work.connection.execute(delete(t.sign_on).where(t.sign_on.c.state == oldest))
         work.connection.execute(insert(t.sign_on), row | {"expires": work.now + TRIP})
 
     hall.write(act)

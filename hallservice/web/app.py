@@ -1,7 +1,9 @@
 """The HTTP side of the pages: bounded bodies, a small pool of workers, files of the browser, live counts."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,11 +19,11 @@ from hallservice.othertodos import Beside, OtherTodos
 from hallservice.refusals import HallRefused
 from hallservice.scanning import Scanner
 from hallservice.web import assets, live, responses, templating
-from hallservice.web.context import Asked, Kit
-from hallservice.web.forms import Form, parse_query, read_form
+from hallservice.web.context import Asked, Context, Kit
+from hallservice.web.forms import SLOW, Form, is_text, parse_query, read_form, whole
 from hallservice.web.guard import Vault
 from hallservice.web.registry import FORM_BYTES, Menu, Page, Pages, shipped
-from hallservice.web.visit import Desk, Names
+from hallservice.web.visit import SIGN_IN, Desk, Names
 
 log = structlog.get_logger()
 
@@ -75,7 +77,8 @@ def build_pages(
     route("/live/counts", live.polled(gate.run, watching, board), methods=["GET"])
     for page in pages:
         route(page.path, gate.endpoint(page), methods=[page.method])
-    route("/{rest:path}", gate.endpoint(NOWHERE), methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    route("/{rest:path}", gate.endpoint(NOWHERE), methods=["GET", "POST"])
+    route("/{rest:path}", gate.endpoint(NO_METHOD), methods=["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
     return app
 
 
@@ -83,7 +86,12 @@ def _nowhere(_ctx: object) -> Response:
     raise HallRefused("not_found", "没有这个页面")
 
 
+def _no_method(_ctx: object) -> Response:
+    raise HallRefused("no_method", "不支持的操作")
+
+
 NOWHERE = Page("GET", "/{rest:path}", _nowhere, public=True, title="没有找到")
+NO_METHOD = replace(NOWHERE, handler=_no_method, title="不支持的操作")
 
 
 class Gate:
@@ -99,11 +107,11 @@ class Gate:
 
         async def answer(request: Request) -> Response:
             asked = _asked(request)
-            shown = page
+            shown = page if is_text(request.scope["path"]) else NOWHERE
             try:
                 asked = replace(asked, query=parse_query(asked.query_string))
                 if page.method == "POST":
-                    asked = replace(asked, form=await read_form(request, self._bounds(request, page)))
+                    asked = replace(asked, form=await read_form(request, await self._bounds(request, page)))
             except HallRefused as refusal:
                 shown = _saying(page, refusal)
             except ClientDisconnect:  # nobody reads the answer
@@ -130,10 +138,15 @@ class Gate:
         finally:
             self._inside -= 1
 
-    def _bounds(self, request: Request, page: Page) -> Page:
-        """Whoever shows no session sends no files to a page that asks for one."""
-        if page.public or self.desk.names.session in request.cookies:
+    async def _bounds(self, request: Request, page: Page) -> Page:
+        """Whoever has no session sends no files to a page that asks for one."""
+        declared = whole(request.headers.get("content-length", ""), 12) or 0
+        if page.public or declared <= FORM_BYTES >= page.largest:
             return page
+        if await self.run(partial(self.desk.signed, dict(request.cookies), seen=False)):
+            return page
+        if declared > FORM_BYTES:
+            raise HallRefused("sign_in", "请先登录")
         return replace(page, largest=min(page.largest, FORM_BYTES))
 
 
@@ -155,7 +168,9 @@ def _asked(request: Request) -> Asked:
 def _saying(page: Page, refusal: HallRefused) -> Page:
     """In place of a page whose request could not be read."""
 
-    def refuse(_ctx: object) -> Response:
+    def refuse(ctx: Context) -> Response:
+        if refusal.code == "sign_in":
+            return ctx.redirect(SIGN_IN, "登录已过期，请登录后重新提交。")
         raise refusal
 
     return replace(page, method="GET", handler=refuse, functions=(), public=True)
@@ -185,10 +200,12 @@ async def _static(kit: Kit, request: Request) -> Response:
 async def _report(reported: Callable[[str], None], request: Request) -> Response:
     """A browser tells what the content policy kept from running."""
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > REPORT:
-            return Response(status_code=413)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SLOW):
+            async for part in request.stream():
+                body += part
+                if len(body) > REPORT:
+                    return Response(status_code=413)
     reported(body.decode("utf-8", "replace"))
     return Response(status_code=204)
 
@@ -196,8 +213,11 @@ async def _report(reported: Callable[[str], None], request: Request) -> Response
 def _log_report(report: str) -> None:
     try:
         told = json.loads(report).get("csp-report", {})
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return
     if isinstance(told, dict):
-        said = {name: str(told.get(name, ""))[:200] for name in ("document-uri", "effective-directive")}
+        said = {
+            name: str(told.get(name, "")).split("?", 1)[0][:200]
+            for name in ("document-uri", "effective-directive")
+        }
         log.warning("content_policy_violated", **said)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import anyio
 from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -84,6 +85,11 @@ def whole(said: str, most: int = 9) -> int | None:
     return int(said) if said.isascii() and said.isdecimal() and len(said) <= most else None
 
 
+def is_text(text: str) -> bool:
+    """Whether it holds no control character; no address of ours does, and not every database takes one."""
+    return _CONTROL.search(text) is None and "\n" not in text and "\r" not in text
+
+
 def tidy(text: str) -> str:
     """Line ends as \\n, no control characters."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
@@ -136,6 +142,9 @@ async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None
 
 
 async def _multipart(request: Request, page: Page) -> Form:
+    head = request.headers["content-type"]
+    if parse_options_header(head)[1].get(b"charset", b"utf-8").lower() != b"utf-8":
+        raise bad()  # the parser would take any coding of Python's, among them some that make no text
     parser = MultiPartParser(
         request.headers,
         _closing(_bounded(request, page.largest)),

@@ -21,6 +21,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "geolocation=(), microphone=(), payment=()",
 }
+ADDRESS = ":/?#[]@!$&'()*+,;=%~"  # stand in an address as they are (RFC 3986)
 SMALL = 1000  # bytes not worth packing
 
 
@@ -65,8 +66,8 @@ def trace_id() -> str:
 
 
 def redirect(url: str) -> Response:
-    """POST-redirect-GET."""
-    return Response(status_code=303, headers={"location": url})
+    """POST-redirect-GET; what no address may hold (line ends, Chinese) is quoted."""
+    return Response(status_code=303, headers={"location": quote(url, safe=ADDRESS)})
 
 
 def attachment(body: bytes, name: str, media_type: str, *, inline: bool = False) -> Response:

@@ -22,12 +22,12 @@ from hallservice.counter import (
 )
 from hallservice.counter.apply import RELATIONS
 from hallservice.counter.lists import COUNTER, local
-from hallservice.counter.standing import Standing
+from hallservice.counter.standing import Standing, sees
 from hallservice.counter.tables import hall_found
 from hallservice.counter.turneddown import REFUSED
 from hallservice.counter.unmask import Person
 from hallservice.people.clerk import Clerk
-from hallservice.refusals import FieldFault, FormRefused
+from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from hallservice.uploads import megabytes
 from hallservice.web.context import Context
 from hallservice.web.lists import Column
@@ -51,6 +51,7 @@ VIEW = "case.view"
 CASE = {"case_no": "@case"}
 CASE_PAGE = "counter/case.html"
 PDF = "application/pdf"
+PRINTING = ("counter.apply", "counter.accept", "counter.deliver")
 FILE_COLUMNS = (
     Column("材料"), Column("文件"), Column("版本", kind="num"), Column("大小（KB）", kind="num"),
     Column("上传人"), Column("上传时间", kind="date"),
@@ -318,20 +319,29 @@ def _found(connection: Connection, case_no: str) -> list[tuple[Any, ...]]:
     ]
 
 
+def _expect_own(ctx: Context, here: Standing) -> None:
+    """The paper is one of this case; HallRefused unknown_notice."""
+    known = ctx.hall.read(lambda connection: notices.of_case(connection, here.no))
+    if ctx.form.one("no") not in {one.doc_no for one in known}:
+        raise HallRefused("unknown_notice", "没有这份文书", "doc_no")
+
+
 @pages.post("/cases/{case_no}/paper", function=VIEW, title="文书", once=False, draft=False)
 def paper(ctx: Context) -> Response:
     """The original to look at: it names the applicant, so that looking is an act."""
     here = the_case(ctx, VIEW)
+    _expect_own(ctx, here)
     body = notices.shown(ctx.hall, ctx.clerk, ctx.form.one("no"), renderer(ctx))
     return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
 
 
-@pages.post(
-    "/cases/{case_no}/print", function=("counter.apply", "counter.accept", "counter.deliver"), once=False
-)
+@pages.post("/cases/{case_no}/print", function=PRINTING, once=False)
 def printed(ctx: Context) -> Response:
-    """One copy more, as PDF for the printer."""
+    """One copy more, as PDF for the printer; by who works at the counter of this very case."""
     here = the_case(ctx, VIEW)
+    if not any(sees(ctx.clerk, code, here.row["org_path"], here.row["site_path"]) for code in PRINTING):
+        raise HallRefused("not_allowed", "您没有此项权限")
+    _expect_own(ctx, here)
     body = notices.printed(ctx.hall, ctx.clerk, ctx.form.one("no"), renderer(ctx))
     return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
 

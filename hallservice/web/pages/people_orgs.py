@@ -65,6 +65,7 @@ def edit_form(ctx: Context) -> Response:
 @pages.get("/people/orgs/{code}/new", function=MANAGE, title="新增下级机构", example=ONE)
 def new_form(ctx: Context) -> Response:
     with ctx.hall.hub.store.read() as connection:
+        _get(ctx, connection)
         return ctx.render("people/org_form.html", **_form(ctx, connection, None))
 
 

@@ -83,7 +83,7 @@ def test_failures_are_pages_with_a_trace_and_leak_nothing(place: Place) -> None:
     lost = visitor.get("/hall/no/such/page")
     assert lost.status_code == 404 and re.search("追踪号 [0-9a-f]{12}", lost.text)
     assert place.visitor().get("/hall/no/such/page").status_code == 404
-    assert visitor.http.put("/hall/sample").status_code == 404
+    assert visitor.http.put("/hall/sample").status_code == 405
     assert visitor.get("/hall/sample?q=%ff").status_code == 400
 
 
