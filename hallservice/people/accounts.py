@@ -16,8 +16,8 @@ from hallservice.people import administrators, organisations, passwords, policie
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.fields import line, wrong
-from hallservice.people.filtering import holds, within
-from hallservice.people.functions import MANAGE
+from hallservice.people.filtering import within
+from hallservice.people.functions import GRANT, MANAGE
 from hallservice.people.leaving import left_place
 from hallservice.people.options import mark
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
@@ -25,6 +25,7 @@ from hallservice.refusals import FieldFault, FormRefused, HallRefused
 STATUSES = {"active": "在用", "locked": "已锁定", "left": "已离职"}
 NAMES = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}", re.ASCII)
 _TEXTS = {"staff_no": 40, "name": 50, "org": 40, "duty": 50, "mobile": 11, "login": 64}
+_OWN = ("staff_no", "name", "org", "login", "duty")  # what the ledger knows somebody by
 _REQUIRED = {"staff_no": "请填写工号", "name": "请填写姓名", "org": "请选择所属机构", "login": "请填写登录名"}
 
 
@@ -175,15 +176,20 @@ def _expect_org(connection: Connection, clerk: Clerk, org: str) -> None:
 def expect_over(work: Work, clerk: Clerk, user: str) -> Row[Any]:
     """An account the clerk may manage: its own place, and every place it has rights for, lie within reach.
 
-    Who can reset a password can act as that person: nobody gets beyond the own subtree that way.
+    Who can reset a password can act as that person: nobody gets beyond the own subtree that way, and nobody
+    who does not grant rights gets at those of an administrator or an auditor.
     """
     row = get(work.connection, user)
     clerk.expect(MANAGE, row.path)
-    reach = clerk.scopes.get(MANAGE, ())
     held = rights.places(work.connection, user, work.now)
-    if user != clerk.user and not all(holds(reach, path) for path in held):
+    if user != clerk.user and not all(_within_reach(clerk, place) for place in held):
         raise HallRefused("beyond_reach", "此账号的权限超出您的管理范围，请由上级管理员办理")
     return row
+
+
+def _within_reach(clerk: Clerk, place: rights.Place) -> bool:
+    needed = (MANAGE, GRANT) if place.governs else (MANAGE,)
+    return all(clerk.may(function, place.path) for function in needed)
 
 
 def change(hall: Hall, clerk: Clerk, user: str, given: Mapping[str, object]) -> list[str]:
@@ -195,6 +201,8 @@ def change(hall: Hall, clerk: Clerk, user: str, given: Mapping[str, object]) -> 
 
     def act(work: Work) -> list[str]:
         old = expect_over(work, clerk, user)
+        if user == clerk.user and any((getattr(old, name) or "") != getattr(row, name) for name in _OWN):
+            raise HallRefused("own_account", "自己的账号只能改手机号，其他内容请由其他管理员修改")
         _expect_org(work.connection, clerk, row.org)
         return amend(hall, work, clerk, old, row)
 

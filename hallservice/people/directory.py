@@ -15,7 +15,7 @@ from canonical.messages import DirectoryOrganisation, DirectoryStaff
 from exchange.store.tables import directory_entry
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import accounts, credentials, organisations
+from hallservice.people import accounts, credentials, organisations, rights
 from hallservice.people import tables as t
 from hallservice.people.accounts import NAMES, UserRow
 from hallservice.people.clerk import Clerk
@@ -165,7 +165,7 @@ def _person(
     codes: Mapping[str, str],
     done: Adopted,
 ) -> None:
-    old = _known(work.connection, party, one)
+    old = _known(work.connection, party, one, work.now)
     if old is None and not one.active:
         return
     if not one.active:
@@ -190,12 +190,15 @@ def _person(
         done.changed += 1
 
 
-def _known(connection: Connection, party: str, one: DirectoryStaff) -> Row[Any] | None:
-    """The account of the entry: linked, or by the login of an account nobody else is linked with."""
+def _known(connection: Connection, party: str, one: DirectoryStaff, now: float) -> Row[Any] | None:
+    """The account of the entry: linked, or by the login of an account nobody else is linked with, unless its
+    holder governs: whoever names people over there could else become an administrator here."""
     ask: Select[Any] = select(t.user.c.id)
     linked = ask.where(t.user.c.source == party, t.user.c.source_id == one.id)
     free = ask.where(t.user.c.login == one.login.lower(), t.user.c.source_id.is_(None))
-    id_ = connection.execute(linked).scalar() or connection.execute(free).scalar()
+    id_ = connection.execute(linked).scalar()
+    if id_ is None and (id_ := connection.execute(free).scalar()) and rights.governs(connection, id_, now):
+        raise HallRefused("governs", f"登录名 {one.login} 是本系统管理员或审计人员的账号，不能自动关联")
     return accounts.get(connection, id_) if id_ else None
 
 

@@ -1,5 +1,6 @@
 """Grants: a role for a person, a post or a group over a subtree; only what is held with grant option."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import inf
 from typing import Any
@@ -216,16 +217,22 @@ def confirm(hall: Hall, clerk: Clerk, grant: str) -> None:
     hall.write(act)
 
 
+def expect_first(connection: Connection, clerk: Clerk) -> Sequence[Row[Any]]:
+    """What the set-up gave to the clerk; HallRefused not_first."""
+    g = t.grant.c
+    mine = (g.user == clerk.user) & g.revoked_at.is_(None) & g.granted_by.is_(None)
+    rows = connection.execute(select(t.grant).where(mine)).all()
+    if not rows:
+        raise HallRefused("not_first", "只有最高管理员可以移交")
+    return rows
+
+
 def hand_over(hall: Hall, clerk: Clerk, successor: str) -> None:
     """What the set-up gave to the clerk goes to another person, who from now on stands behind everything the
     clerk gave. Only so can the first administrator ever leave."""
 
     def act(work: Work) -> None:
-        g = t.grant.c
-        mine = (g.user == clerk.user) & g.revoked_at.is_(None)
-        rows = work.connection.execute(select(t.grant).where(mine, g.granted_by.is_(None))).all()
-        if not rows:
-            raise HallRefused("not_first", "只有最高管理员可以移交")
+        g, rows = t.grant.c, expect_first(work.connection, clerk)
         people = receivers(work.connection, clerk, "user", successor)
         for row in rows:
             keep(work, Wish(row.role, "user", successor, row.org, row.may_use, row.may_pass), None)

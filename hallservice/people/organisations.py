@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, func, insert, literal, select, update
+from sqlalchemy import Column, Connection, Table, delete, func, insert, literal, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import rights
+from hallservice.people import moves, rights
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import under, within
 from hallservice.people.functions import MANAGE
+from hallservice.people.options import mark
 from hallservice.people.orgforms import OrgRow, read
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
@@ -115,7 +116,11 @@ def save(hall: Hall, clerk: Clerk, given: Mapping[str, object], *, new: bool = F
         known = _known(work.connection, [row.code])
         if new and row.code in known:
             raise FormRefused([FieldFault("code", "taken", f"编码已由“{known[row.code].name}”使用")])
-        _expect_place(work.connection, clerk, row, known.get(row.code))
+        old = known.get(row.code)
+        _expect_place(work.connection, clerk, row, old)
+        _expect_credit(work.connection, clerk, row, old)
+        if old is not None and row.parent and row.parent != old.parent:
+            moves.expect_no_gain(work, clerk, old.path, get(work.connection, row.parent).path)
         return upsert(hall, work, clerk, [row])[0]
 
     return hall.write(act)
@@ -135,6 +140,19 @@ def _expect_place(connection: Connection, clerk: Clerk, row: OrgRow, old: Org | 
             raise FormRefused([FieldFault("parent", "not_allowed", "上级机构不在您的管理范围内")])
 
 
+def _expect_credit(connection: Connection, clerk: Clerk, row: OrgRow, old: Org | None) -> None:
+    """Cases come to a body by its credit code: one registered beyond the own reach is not claimed here.
+    Digits 3 to 8 say where the body is registered (GB 32100-2015)."""
+    if not row.uscc or (old is not None and old.uscc == row.uscc):
+        return
+    code = row.uscc[2:8].removesuffix("00").removesuffix("00")
+    path = connection.execute(select(t.org.c.path).where(t.org.c.code == code)).scalar()
+    tops = [path] if path is not None else [top.path for top in children(connection, None, closed=True)]
+    if not all(clerk.may(MANAGE, each) for each in tops):
+        said = "这个统一社会信用代码的登记地不在您的管理范围内，请由上级管理员填写"
+        raise FormRefused([FieldFault("uscc", "not_allowed", said)])
+
+
 def expect_everywhere(connection: Connection, clerk: Clerk) -> None:
     """HallRefused not_allowed unless the clerk manages every top of the tree."""
     for top in children(connection, None, closed=True):
@@ -148,11 +166,24 @@ def upsert(hall: Hall, work: Work, by: Clerk, rows: Sequence[OrgRow]) -> list[Or
     faults = [fault for row in rows for fault in _impossible(work.connection, row, wanted, known)]
     if faults or len(wanted) != len(rows):
         raise FormRefused(faults or [FieldFault("code", "twice", "同一机构编码出现了两次")])
+    before = {code: one.path for code, one in known.items()}
     changed = [row for row in _parents_first(wanted) if _put(work, row, known)]
     if changed:
         rights.touched(work.connection)
         hall.record(work, by, "hall.organisations", changed[0].code, [asdict(row) for row in changed])
+    for code in [
+        row.code for row in changed if before.get(row.code, known[row.code].path) != known[row.code].path
+    ]:
+        _followed(hall, work, by, known[code])
     return [known[row.code] for row in rows]
+
+
+def _followed(hall: Hall, work: Work, by: Clerk, moved: Org) -> None:
+    """A move ends posts of the body that was left, and what was backed from above may be no longer."""
+    ended = moves.ended_posts(work, moved.path)
+    mark(work)
+    if ended:
+        hall.record(work, by, "hall.posts_ended", moved.code, ended)
 
 
 def close(hall: Hall, work: Work, by: Clerk, code: str) -> None:
@@ -255,12 +286,34 @@ def relate(hall: Hall, clerk: Clerk, org: str, other: str, kind: str) -> None:
         raise FormRefused([FieldFault("kind", "invalid", "请选择两个不同的机构和一种关系")])
 
     def act(work: Work) -> None:
-        clerk.expect(MANAGE, get(work.connection, org).path)
-        get(work.connection, other)
+        _expect_both(work.connection, clerk, org, other, kind)
         values = {"org": org, "other": other, "kind": kind}
         if not work.connection.execute(select(t.org_relation).filter_by(**values)).first():
             work.connection.execute(insert(t.org_relation), values)
             hall.record(work, clerk, "hall.organisations_related", org, values)
+
+    hall.write(act)
+
+
+def _expect_both(connection: Connection, clerk: Clerk, org: str, other: str, kind: str) -> None:
+    """Who is guided says by whom; two that stand side by side are both within reach."""
+    clerk.expect(MANAGE, get(connection, org).path)
+    path = get(connection, other).path
+    if kind == "parallel":
+        clerk.expect(MANAGE, path)
+
+
+def unrelate(hall: Hall, clerk: Clerk, org: str, other: str, kind: str) -> None:
+    """The relation is over; of two side by side either may be named first. Nothing happens without one."""
+
+    def act(work: Work) -> None:
+        _expect_both(work.connection, clerk, org, other, kind)
+        r = t.org_relation.c
+        mine = (r.kind == kind) & (r.org == org) & (r.other == other)
+        if kind == "parallel":
+            mine = mine | ((r.kind == kind) & (r.org == other) & (r.other == org))
+        if work.connection.execute(delete(t.org_relation).where(mine)).rowcount:
+            hall.record(work, clerk, "hall.organisations_unrelated", org, {"other": other, "kind": kind})
 
     hall.write(act)
 

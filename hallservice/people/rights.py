@@ -8,7 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, upda
 
 from hallservice.people import tables as t
 from hallservice.people.filtering import outermost
+from hallservice.people.functions import AUDIT, GRANT, MANAGE
 
+GOVERNING = frozenset({MANAGE, GRANT, AUDIT})
 Scopes = Mapping[str, tuple[str, ...]]
 
 
@@ -27,11 +29,26 @@ def of_user(connection: Connection, user: str, now: float) -> Rights:
     return Rights(by_function([row for row in rows if row.begins <= now]), min(turns, default=None))
 
 
-def places(connection: Connection, user: str, now: float) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody has rights. `governs`: over people or rights there, or over the audit, or to pass on."""
+
+    path: str
+    governs: bool
+
+
+def places(connection: Connection, user: str, now: float) -> list[Place]:
     """Every path a living grant to the person is for, whether to use or to pass on."""
-    ask = select(t.org.c.path).select_from(t.grant).join(t.role, t.role.c.id == t.grant.c.role)
-    ask = ask.join(t.org, t.org.c.code == t.grant.c.org).where(received_by(user), alive(now))
-    return list(connection.execute(ask.distinct()).scalars())
+    ask = _HELD.add_columns(t.grant.c.may_pass).where(received_by(user), alive(now))
+    governed: dict[str, bool] = {}
+    for row in connection.execute(ask):
+        governed[row.path] = governed.get(row.path, False) or row.may_pass or row.function in GOVERNING
+    return [Place(path, governs) for path, governs in governed.items()]
+
+
+def governs(connection: Connection, user: str, now: float) -> bool:
+    """An administrator or auditor somewhere."""
+    return any(place.governs for place in places(connection, user, now))
 
 
 def ever(connection: Connection, user: str, now: float) -> Scopes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -102,7 +103,9 @@ def _defined(
     _expect_name_free(work.connection, place.code, text["name"], role)
     before = set(old.functions) if old else set()
     added = [code for code in wanted if code not in before]
-    expect_options(work, clerk, added, place.path)
+    lasts = expect_options(work, clerk, added, place.path)
+    if old is not None and added:
+        _expect_others(work, clerk, old.id, lasts)
     id_ = role or new_id(work.now)
     values = {"name": text["name"], "note": text["note"], "shared": shared}
     if old is None:
@@ -118,6 +121,18 @@ def _defined(
         work, clerk, "hall.role_defined", id_, {**values, "org": place.code, "functions": list(wanted)}
     )
     return id_
+
+
+def _expect_others(work: Work, clerk: Clerk, role: str, lasts: float) -> None:
+    """More functions for a role are more rights for whoever holds it: never for oneself, never for longer
+    than one's own grant option."""
+    if clerk.user in users_of(work.connection, role, work.now):
+        raise HallRefused("own_rights", "您自己持有这个角色，不能给它增加功能，请由其他管理员办理")
+    g = t.grant.c
+    living = (g.role == role) & g.revoked_at.is_(None) & (g.ends.is_(None) | (g.ends > work.now))
+    ends = work.connection.execute(select(g.ends).where(living)).scalars()
+    if any((inf if end is None else end) > lasts for end in ends):
+        raise HallRefused("too_long", "有的授权比您自己的再授权期限更长，不能给这个角色增加功能")
 
 
 def _hold(work: Work, by: Clerk, role: str, added: Sequence[str], gone: set[str]) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import sessions, signin
+from hallservice.people import rights, sessions, signin
 from hallservice.people import tables as t
 from hallservice.people.once import first
 from hallservice.people.port import (
@@ -111,11 +111,18 @@ def _take(work: Work, state: str) -> Row[Any] | None:
     return row
 
 
+# Whoever names accounts over there could else be "admin" here.
+_NOT_LINKED = "管理员和审计人员的账号须先与统一身份目录关联，才能用统一身份认证登录；请用本系统密码登录"
+
+
 def _account(connection: Connection, hall: Hall, provider: IdentityProvider, identity: Identity) -> str:
     """The account here of that identity: by the number in the directory, else by login."""
     row = _known(connection, provider, identity)
     if row is None:
         raise HallRefused("sso_unknown_staff", "统一身份认证已通过，但您不在本系统的人员名单中，请联系管理员")
+    unlinked = not provider.directory or row.source != provider.directory
+    if unlinked and rights.governs(connection, str(row.id), hall.hub.store.clock()):
+        raise HallRefused("sso_not_linked", _NOT_LINKED)
     if row.status != "active":
         raise HallRefused("sso_closed", "统一身份认证已通过，但您在本系统的账号已停用，请联系管理员")
     if identity.verified is False and hall.settings.accounts.real_name:

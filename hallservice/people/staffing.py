@@ -3,6 +3,7 @@
 Who is put into a post or a group gets what was granted to it: that takes the same right as granting it.
 """
 
+from math import inf
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
@@ -47,17 +48,20 @@ def save_window(
 
 
 def save_duty(hall: Hall, clerk: Clerk, name: str, rank: int = 0, *, active: bool = True) -> None:
-    """A duty (职务) that may be given to staff; those who manage people anywhere may add one."""
+    """A duty (职务) that may be given to staff: whoever manages people anywhere may add one; the list is
+    everybody's, so only who manages everywhere changes its order or closes one."""
     text, faults = _texts({"name": (name, 50, "请填写职务名称")})
     if faults:
         raise FormRefused(faults)
 
     def act(work: Work) -> None:
         clerk.expect(MANAGE)
-        values = {"rank": rank, "active": active}
-        mine = t.duty.c.name == text["name"]
-        if not work.connection.execute(update(t.duty).where(mine).values(values)).rowcount:
+        values, mine = {"rank": rank, "active": active}, t.duty.c.name == text["name"]
+        if work.connection.execute(select(t.duty.c.name).where(mine)).first() is None:
             work.connection.execute(insert(t.duty), {"name": text["name"], **values})
+        else:
+            organisations.expect_everywhere(work.connection, clerk)
+            work.connection.execute(update(t.duty).where(mine).values(values))
         hall.record(work, clerk, "hall.duty_saved", text["name"], values)
 
     hall.write(act)
@@ -139,8 +143,7 @@ def put_in(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
         person = accounts.get(work.connection, user)
         _expect_free(work, clerk, kind, id_, person)
         for row in _granted(work, kind, id_):
-            roles.expect_granting(work, clerk, row.path)
-            roles.expect_options(work, clerk, roles.get(work.connection, row.role).functions, row.path)
+            _expect_granting(work, clerk, row)
         values = {"user": user, kind: id_}
         if not work.connection.execute(select(LISTS[kind]).filter_by(**values)).first():
             work.connection.execute(insert(LISTS[kind]), values)
@@ -150,6 +153,14 @@ def put_in(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
         hall.record(work, clerk, f"hall.{kind}_given", user, values)
 
     hall.write(act)
+
+
+def _expect_granting(work: Work, clerk: Clerk, row: Row[Any]) -> None:
+    """What was granted to the post or group, the clerk could grant: as much and as long."""
+    roles.expect_granting(work, clerk, row.path)
+    lasts = roles.expect_options(work, clerk, roles.get(work.connection, row.role).functions, row.path)
+    if (inf if row.ends is None else row.ends) > lasts:
+        raise HallRefused("too_long", "授予它的权限比您自己的再授权期限更长，请由上级管理员办理")
 
 
 def _expect_free(work: Work, clerk: Clerk, kind: str, id_: str, person: Row[Any]) -> None:
@@ -169,7 +180,9 @@ def _granted(work: Work, kind: str, id_: str) -> list[Row[Any]]:
     """The living grants to the post or group."""
     g = t.grant.c
     living: ColumnElement[bool] = g.revoked_at.is_(None) & (g.ends.is_(None) | (g.ends > work.now))
-    ask = select(g.role, t.org.c.path).join(t.org, t.org.c.code == g.org).where(g[kind] == id_, living)
+    ask = (
+        select(g.role, g.ends, t.org.c.path).join(t.org, t.org.c.code == g.org).where(g[kind] == id_, living)
+    )
     return list(work.connection.execute(ask))
 
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 from starlette.responses import Response
 
 from exchange.store.tables import directory_entry
 from hallservice.people import directory, organisations
-from hallservice.people.clerk import Clerk
 from hallservice.people.directory import Adopted
 from hallservice.people.functions import MANAGE
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
@@ -44,16 +43,10 @@ def adopt(ctx: Context) -> Response:
 
 def _adopted(ctx: Context, party: str) -> Adopted:
     def act(work: Any) -> Adopted:
-        expect_everywhere(work.connection, ctx.clerk)
+        organisations.expect_everywhere(work.connection, ctx.clerk)
         return directory.adopt(ctx.hall, work, ctx.clerk, party)
 
     return ctx.hall.write(act)
-
-
-def expect_everywhere(connection: Connection, clerk: Clerk) -> None:
-    """HallRefused not_allowed unless the clerk manages every top of the tree."""
-    for top in organisations.children(connection, None, closed=True):
-        clerk.expect(MANAGE, top.path)
 
 
 def _parties(ctx: Context) -> list[tuple[str, int, int]]:

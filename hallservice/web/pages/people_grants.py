@@ -10,6 +10,7 @@ from canonical.amounts import BEIJING
 from hallservice.people import accounts, grants, lists, preview, roles
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
+from hallservice.people.filtering import within
 from hallservice.people.functions import GRANT, label
 from hallservice.people.grants import Wish
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
@@ -151,19 +152,20 @@ def _start(day: date | None) -> float | None:
 def _form(ctx: Context, kind: str, receiver: str) -> dict[str, Any]:
     with ctx.hall.hub.store.read() as connection:
         found = roles.usable(connection, ctx.clerk)
-        named = _receiver(connection, kind, receiver)
+        named = _receiver(connection, ctx.clerk, kind, receiver)
         choices = lists.choices(connection, ctx.clerk, GRANT)
     options_ = [(one.id, f"{one.name}（{one.org_name}）") for one in found]
     return {"kind": kind, "receiver": receiver, "named": named, "roles": options_, "choices": choices}
 
 
-def _receiver(connection: Connection, kind: str, receiver: str) -> Any:
-    """Name and organisation of a person, post or group; HallRefused unknown_entry."""
+def _receiver(connection: Connection, clerk: Clerk, kind: str, receiver: str) -> Any:
+    """Name and organisation of a person, post or group within reach; HallRefused unknown_entry."""
     table = {"user": t.user, "post": t.post, "group": t.group}.get(kind, t.user)
     ask = select(table.c.name, t.org.c.code, t.org.c.name.label("org_name")).join(
         t.org, t.org.c.code == table.c.org
     )
-    row = connection.execute(ask.where(table.c.id == receiver)).one_or_none()
+    seen = within(t.org.c.path, clerk, GRANT)
+    row = connection.execute(ask.where(table.c.id == receiver, seen)).one_or_none()
     if row is None:
         raise HallRefused("unknown_entry", "请先在人员或机构页面选择被授权者")
     return row
@@ -235,6 +237,9 @@ def hand_over_form(ctx: Context) -> Response:
 def hand_over(ctx: Context) -> Response:
     login = ctx.form.one("login").lower()
     try:
+        ctx.hall.read(
+            lambda c: grants.expect_first(c, ctx.clerk)
+        )  # else it would tell which logins there are
         user = ctx.hall.read(lambda c: c.execute(select(t.user.c.id).where(t.user.c.login == login)).scalar())
         if user is None:
             raise FormRefused([FieldFault("login", "unknown", "没有这个登录名")])

@@ -421,7 +421,8 @@ class Play:
         added = [] if code in held else [code]
         form = {"name": f"角色{self.model.tick}", "shared": "1" if shared else ""}
         clerk = self.clerk(by)
-        allowed = self.model.allows(by, added, org)
+        own = any(g["to"] == by and g["uses"] and g["role"] == one for g in self.model.grants.values())
+        allowed = self.model.allows(by, added, org) and not (added and own)
         self.model.roles[one] = {c: held.get(c, (by, self.model.tick)) for c in wanted}
         allowed = allowed and self.governed()
         if not self.attempt(allowed, lambda: roles.define_role(self.hall, clerk, form, wanted, one)):
