@@ -3,17 +3,17 @@
 import json
 import os
 import secrets
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mocks.conformance.bench import Bench, Partner
 from mocks.conformance.identity import Keys, prepare
@@ -21,9 +21,10 @@ from mocks.conformance.listener import Listener
 from mocks.conformance.model import Report
 from mocks.conformance.plan import lines, open_bench, plan
 from mocks.conformance.run import chosen, run
+from tests.mocks.forking import ROOT, Forked
+from tests.mocks.jsonparty import XML, key_file, rsa_key
 
 PATIENCE = 280.0  # seconds of a run: other tests run beside it
-ROOT = Path(__file__).resolve().parents[2]
 ORG = "114414020072081005"
 SECRET, ACCOUNT = "invented-secret", "tongban-hub"
 CIPHER = "00112233445566778899aabbccddeeff"
@@ -55,6 +56,13 @@ NEVER_CALL = frozenset({"department_a", "catalogue"})
 ADAPTER = {"catalogue": "provincial_catalogue"}
 
 
+@cache
+def kit_keys() -> Keys:
+    """The kit's side, of every test here: RSA keys take long to make."""
+    with TemporaryDirectory() as folder:
+        return prepare(Path(folder))
+
+
 @dataclass
 class Mock:
     """One partner program, started on a free port of the loopback."""
@@ -71,7 +79,11 @@ class Mock:
     listener: Listener = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keys = prepare(self.folder)
+        if self.module in XML:
+            key_file(rsa_key("partner"), self.folder / "keys" / "key.pem")
+        self.keys = kit_keys()
+        for name, one in (("hub-ec", self.keys.ec), ("hub-rsa", self.keys.rsa)):
+            (self.folder / f"{name}.pem").write_bytes(one.certificate.public_bytes(Encoding.PEM))
         self.listener = Listener(self.keys.ec)
         values = {
             "name": self.module, "port": 0, "state": "state", "key": "keys/key.pem",
@@ -87,10 +99,7 @@ class Mock:
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
         file = self.folder / "partner.toml"
         file.write_text("".join(lines), "utf-8")
-        command = [sys.executable, "-m", f"mocks.partners.{self.module}", "--config", str(file)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
-        assert self.process.stdout is not None
+        self.process = Forked(f"mocks.partners.{self.module}", "--config", str(file))
         words = self.process.stdout.readline().split()
         assert words[:1] == ["ready"], words
         self.url = words[2]
@@ -145,14 +154,13 @@ class Mock:
             bench.close()
 
     def close(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        self.process.terminate()
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(5)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self.process.stdout.close()
         self.listener.close()
 
 

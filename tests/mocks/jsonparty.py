@@ -3,16 +3,14 @@
 import base64
 import hashlib
 import json
-import os
 import secrets
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,9 +24,26 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.mocks.forking import ROOT as ROOT
+from tests.mocks.forking import Forked
+
 BEIJING = timezone(timedelta(hours=8))
 SECRET, ACCOUNT = "invented-secret", "tongban-hub"
+XML = frozenset({"catalogue", "department_b", "fees"})  # partners with an RSA key
+
+
+@cache
+def rsa_key(whose: str) -> rsa.RSAPrivateKey:
+    """One for all tests of a process: making it takes longer than most of them."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+def key_file(key: rsa.RSAPrivateKey, path: Path) -> None:
+    """Written as the programs write their own."""
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(key.private_bytes(*form))
+    path.chmod(0o600)
 
 
 def b64url(data: bytes) -> str:
@@ -179,15 +194,18 @@ class Program:
 
     def __init__(self, module: str, folder: Path, callback_answer: bytes, **own: Any) -> None:
         self.module, self.folder = module, folder
+        folder.mkdir(exist_ok=True)
         self.hub = Identity("hub")
         self.stub = HubStub(self.hub, callback_answer)
         (folder / "hub-ec.pem").write_bytes(self.hub.pem())
-        self.rsa = rsa.generate_private_key(65537, 2048)
+        self.rsa = rsa_key("hub")
         self.rsa_certificate = self_signed(self.rsa, "hub-rsa")
         (folder / "hub-rsa.pem").write_bytes(self.rsa_certificate.public_bytes(serialization.Encoding.PEM))
         self.config(**own)
         self.client = httpx2.Client(timeout=10, trust_env=False)
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Forked | None = None
+        if module in XML:
+            key_file(rsa_key("partner"), folder / "keys" / "key.pem")
         self.start()
 
     def config(self, **own: Any) -> None:
@@ -210,24 +228,14 @@ class Program:
         (self.folder / "partner.toml").write_text("".join(lines), "utf-8")
 
     def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            f"mocks.partners.{self.module}",
-            "--config",
-            str(self.folder / "partner.toml"),
-        ]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-        )
-        assert self.process.stdout is not None
+        self.process = Forked(f"mocks.partners.{self.module}", "--config", str(self.folder / "partner.toml"))
         word, name, self.url = self.process.stdout.readline().split()
         assert (word, name) == ("ready", self.module)
         self.certificate = x509.load_pem_x509_certificate((self.folder / "keys" / "cert.pem").read_bytes())
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Exit code and seconds until the process was gone."""
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(number)
         code = self.process.wait(10)

@@ -258,7 +258,7 @@ def test_the_same_bytes_are_sent_again_while_the_hub_is_busy_or_away(hall: Any) 
 
 
 def test_an_answer_nobody_can_believe_counts_for_nothing(hall: Any) -> None:
-    counter = hall([PLAIN])
+    counter = hall([PLAIN], first_retry_ms=5)
     stranger, tries = Identity("stranger"), list[Seen]()
     desk = counter.desk
 

@@ -387,7 +387,11 @@ def test_faults_of_the_feedback(office: AmqpProgram) -> None:
     office.arm(operation="feedback", fault="reorder")
     case = new_case()
     opened(office, case)
-    assert [feedback(office, case)[1]["SPBZH"] for _ in range(3)] == [2, 3, 1]
+    came = dict[int, None]()
+    while len(came) < 3:  # one whose receipt was late may come twice
+        came[feedback(office, case)[1]["SPBZH"]] = None
+    assert list(came)[0] == 2
+    assert set(came) == {1, 2, 3}
     office.arm(operation="feedback", fault="duplicate_push")
     case = new_case()
     opened(office, case)
