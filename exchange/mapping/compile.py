@@ -28,7 +28,7 @@ def compile_mapping(name: str, text: str, read: Reader | None = None) -> WireMap
     """The mapping of this TOML text; `read` opens the fragments it includes. Misconfigured names file and
     key."""
     try:
-        return _compiled(name, with_fragments(parse_toml(MappingSpec, text), read))
+        return compile_spec(name, with_fragments(parse_toml(MappingSpec, text), read))
     except Misconfigured as fault:
         where = f"{name}.mapping.toml" + (f": {fault.where}" if fault.where else "")
         raise Misconfigured(fault.code, fault.detail, where) from None
@@ -62,7 +62,8 @@ def with_fragments(spec: MappingSpec, read: Reader | None) -> MappingSpec:
     return spec.model_copy(update={"fields": fields + spec.fields, "codes": codes | spec.codes})
 
 
-def _compiled(name: str, spec: MappingSpec) -> WireMapping:
+def compile_spec(name: str, spec: MappingSpec) -> WireMapping:
+    """The mapping of what was read, fragments included; Misconfigured."""
     _check_finished(spec)
     model = model_of(spec)
     if (spec.form == "xml") != (spec.root is not None):

@@ -9,10 +9,11 @@ are digits.
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
 from canonical.amounts import BEIJING, Money
@@ -35,7 +36,8 @@ class Conversion:
     gives: type
 
 
-def conversions(form: Form) -> dict[str, Conversion]:
+@cache
+def conversions(form: Form) -> Mapping[str, Conversion]:
     """Every conversion by name, for documents of this form."""
     whole = Conversion(_json_int, int, int) if form == "json" else Conversion(_digits, str, int)
     return {

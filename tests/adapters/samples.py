@@ -35,6 +35,7 @@ def adapter(folder: Path) -> Adapter:
     return load_adapter(folder)
 
 
+@cache
 def folder_of(path: Path) -> Path:
     """The adapter's folder of any file in it."""
     return ADAPTERS / path.relative_to(ADAPTERS).parts[0]
@@ -44,6 +45,12 @@ def mapping_of(path: Path) -> WireMapping:
     """The mapping a sample (`name--what.json`) or a mapping file belongs to."""
     name = path.name.split(".")[0].split("--")[0]
     return adapter(folder_of(path)).mappings[name]
+
+
+@cache
+def of_mapping(folder: Path, name: str) -> tuple[Path, ...]:
+    """The accepted samples of one mapping."""
+    return tuple(one for one in ACCEPTED if folder_of(one) == folder and mapping_of(one).name == name)
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,9 @@ def expected_of(path: Path) -> Expected:
     return Expected(held.get("context", {}), held["payload"])
 
 
+@cache
 def declared(mapping_file: Path) -> dict[str, Any]:
-    """The mapping file as written, with the fields it includes."""
+    """The mapping file as written, with the fields it includes; not to be changed."""
     spec = tomllib.loads(mapping_file.read_text("utf-8"))
     for name in spec.get("include", ()):
         part = tomllib.loads((mapping_file.parent / f"{name}.fragment.toml").read_text("utf-8"))

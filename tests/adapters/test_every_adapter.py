@@ -4,8 +4,9 @@ swaps, hostile bytes."""
 import copy
 import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 
 from canonical.messages import PAYLOADS
 from exchange.errors import HubError, Misconfigured, Refused
-from exchange.mapping.compile import compile_mapping
+from exchange.mapping.compile import compile_spec, parse_toml, read_mapping
 from exchange.mapping.refusal import DocumentRefused, FieldError
 from exchange.mapping.run import WireMapping
+from exchange.mapping.spec import EachSpec, MappingSpec
 from tests.adapters import samples
-from tests.adapters.samples import ACCEPTED, FOLDERS, MAPPINGS, REFUSED, shown
+from tests.adapters.samples import ACCEPTED, FOLDERS, MAPPINGS, REFUSED, Expected, shown
 from tests.adapters.strategies import payloads
 
 CONTEXT = {
@@ -247,39 +249,51 @@ def _formed(data: st.DataObject, path: Path, payload: Any) -> Any:
 
 @pytest.mark.parametrize("path", [one for one in MAPPINGS if samples.declared(one).get("message")], ids=shown)
 def test_two_fields_swapped_are_caught_by_a_sample(path: Path) -> None:
-    text = path.read_text("utf-8")
-    folder = path.parent
-    tos = list(re.finditer(r'to = "([a-z_.]+)"', text))
-    for one, other in itertools.combinations(tos, 2):
-        if one[1] == other[1]:
+    text, name = path.read_text("utf-8"), path.name.split(".")[0]
+    own = parse_toml(MappingSpec, text)
+    whole = read_mapping(text, lambda part: (path.parent / part).read_text("utf-8"))
+    shared = whole.fields[: len(whole.fields) - len(own.fields)]
+    known = [(one.read_bytes(), samples.expected_of(one)) for one in samples.of_mapping(path.parent, name)]
+    targets = list(_targets(own))
+    for one, other in itertools.combinations(range(len(targets)), 2):
+        if targets[one] == targets[other]:
             continue
-        swapped = (
-            text[: one.start(1)]
-            + other[1]
-            + text[one.end(1) : other.start(1)]
-            + one[1]
-            + text[other.end(1) :]
-        )
-        assert _caught(path, swapped, folder), f"{one[1]} and {other[1]}"
+        swapped = [*targets[:one], targets[other], *targets[one + 1 :]]
+        swapped[other] = targets[one]
+        changed = _aimed(own, iter(swapped))
+        spec = whole.model_copy(update={"fields": shared + changed.fields, "each": changed.each})
+        assert _caught(name, spec, known), f"{targets[one]} and {targets[other]}"
 
 
-def _caught(path: Path, text: str, folder: Path) -> bool:
-    name = path.name.split(".")[0]
+def _targets(scope: MappingSpec | EachSpec) -> Iterator[str]:
+    """Every `to` of a mapping file, in the order `_aimed` takes them."""
+    yield from (one.to for one in scope.fields if one.to)
+    for below in scope.each:
+        yield below.to
+        yield from _targets(below)
+
+
+Scope = TypeVar("Scope", MappingSpec, EachSpec)
+
+
+def _aimed(scope: Scope, targets: Iterator[str]) -> Scope:
+    """The same with other targets."""
+    fields = tuple(one.model_copy(update={"to": next(targets)}) if one.to else one for one in scope.fields)
+    each = [_aimed(one.model_copy(update={"to": next(targets)}), targets) for one in scope.each]
+    return scope.model_copy(update={"fields": fields, "each": tuple(each)})
+
+
+def _caught(name: str, spec: MappingSpec, known: list[tuple[bytes, Expected]]) -> bool:
     try:
-        mapping = compile_mapping(name, text, lambda part: (folder / part).read_text("utf-8"))
+        mapping = compile_spec(name, spec)
     except Misconfigured:
         return True
-    return any(
-        _differs(mapping, sample)
-        for sample in ACCEPTED
-        if samples.folder_of(sample) == folder and samples.mapping_of(sample).name == name
-    )
+    return any(_differs(mapping, body, expected) for body, expected in known)
 
 
-def _differs(mapping: WireMapping, path: Path) -> bool:
-    expected = samples.expected_of(path)
+def _differs(mapping: WireMapping, body: bytes, expected: Expected) -> bool:
     try:
-        said = heard(mapping, mapping.read(path.read_bytes()), expected.context)
+        said = heard(mapping, mapping.read(body), expected.context)
     except DocumentRefused:
         return True
     return bool(said != samples.lost(expected.content, mapping.loses))
