@@ -16,7 +16,7 @@ def by_formula(connection: Connection, case: Case) -> Mapping[str, Price]:
     code, version = case["item_code"], case["item_version"]
     content, formulas = (
         items.content_of(connection, code, version),
-        situations.formulas_of(connection, code, version),
+        situations.formulas_of(connection, code, version, case["opened_at"]),
     )
     return {
         one.code: Price(partial(cost, one.formula), one.reducible) for one in standards_of(content, formulas)

@@ -71,7 +71,7 @@ def why(connection: Connection, one: Kept) -> str:
     row = connection.execute(asked.where(hall_item_change.c.id == one.change)).one()
     if one.list == IMPLEMENTATION and row.list == DIRECTORY and one.state == "cancelled":
         return f"所属目录事项（{one.above}）已{ACTS[row.act]}{_next(one.successors)}"
-    return f"{row.title}{_next(one.successors)}"
+    return f"由清单变更“{row.title}”{ITEM_STATES[one.state]}{_next(one.successors)}"
 
 
 def _next(successors: Sequence[str]) -> str:

@@ -2,18 +2,29 @@
 
 import html
 import re
+from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import Browser
 
 from hallservice.items import layout, workbooks
 from hallservice.items.elements import blank
+from hallservice.people.sessions import Session
 from hallservice.web.registry import shipped
 from tests.hallservice import world
-from tests.hallservice.items.samples import ENTRY, Lists
+from tests.hallservice.items.samples import ENTRY, ITEM, Lists
 from tests.hallservice.items.staff import MORE
+from tests.hallservice.papers.witnesses import text_of
+from tests.hallservice.web.browsing import Guest
 from tests.hallservice.web.webrig import Visitor, mounted, served
 
 NEW = "/hall/items/begin"
+ROWS = "[...document.querySelectorAll('table.list')].find(t => t.innerText.includes('审查要点')).tBodies[0]"
+# What says nothing without what follows it: headings, captions, the header of a table.
+ALONE = re.compile(
+    r"序号\s+材料|收费项目\s+收费标准|情形\s+条件|^(申请材料|收费|办理情形|办理流程|共 \d+ 份|粤财综.*)$"
+)
+TOLD = ("conditions", "result_name", "fee_basis", "address", "opening_hours", "contact")
 TYPED = {name: said for name, said in ENTRY.items() if isinstance(said, str)} | {"levels": ["county", "town"]}
 
 
@@ -30,6 +41,30 @@ def _imported(editor: Visitor) -> str:
     fields = editor.hidden(form, form) | {"list": "directory", "org": "441402-scj"}
     files = {"file": ("目录.xlsx", body, "application/octet-stream")}
     return editor.get(_at(editor.http.post(form, data=fields, files=files))).text
+
+
+@pytest.mark.req("S0-02")
+def test_a_guide_says_every_element_and_no_heading_ends_a_printed_page(
+    lists: Lists, browser: Browser, session_as: Callable[[str], Session]
+) -> None:
+    code = lists.item(lists.entry())
+    with served(mounted(lists.hall, features=shipped())) as place:
+        guest = Guest(browser, place.base, axe=False).enter(session_as("editor").token)
+        assert guest.open(f"/hall/items/guides/{code}") == 200
+        said = guest.page.inner_text("main")
+        typed = [str(value) for name, value in ITEM.items() if name in TOLD]
+        assert [
+            one for one in (*typed, ENTRY["legal_basis"], code, "经营面积大于150") if one not in said
+        ] == []
+        assert re.search(r"平面布局图\s+必要\s+原件\s+纸质\s+2\s+申请人自备\s+较大场所", said)
+        assert "20个工作日" in said and "5个工作日" in said and "1 件 10.00 元；10 件 25.00 元" in said
+        for rows in (2, 3, 19, 1):
+            guest.page.evaluate(f"n => {{ while (n--) {ROWS}.append({ROWS}.rows[0].cloneNode(true)) }}", rows)
+            pages = text_of(guest.page.pdf(format="A4", prefer_css_page_size=True), "-layout").split("\f")
+            last = [page.rstrip().rpartition("\n")[2].strip() for page in pages[:-2]]
+            assert not [line for line in last if ALONE.search(line)], rows
+            assert not any("由何变更" in page for page in pages), "its history is not the applicant's"
+        guest.context.close()
 
 
 @pytest.mark.req("S3-03", "S3-04")
