@@ -5,6 +5,7 @@ from hallservice.approval.plan import Plan
 from hallservice.approval.refusals import refuse
 from hallservice.approval.state import Ask, State, Work
 
+URGER = "supervision.urge"  # of those who watch the time over several bodies: may urge, and nothing else
 DOERS = ("accept", "undertake")
 HANDLING = ("undertake", "review", "approve")
 
@@ -95,7 +96,9 @@ def separated(plan: Plan, state: State, key: str, person: Person) -> None:
 def may_urge(plan: Plan, state: State, key: str, actor: Actor) -> bool:
     leads = any(actor.org == org and post in actor.posts for org, post in plan.places[key].leads)
     acted = any(done.by.id == actor.id for done in state.done.values())
-    watches = supervises(plan, state, key, actor) or has_post(state, actor, plan.posts.supervisor)
+    watches = supervises(plan, state, key, actor) or any(
+        has_post(state, actor, post) for post in (plan.posts.supervisor, URGER)
+    )
     return leads or acted or watches
 
 

@@ -38,9 +38,10 @@ from hallservice.supervision import urging
 
 __all__ = ["Acted", "act", "bpmn", "deem", "of_case", "picture", "start"]
 
-HANDLE, SUPERVISE = "approval.handle", "approval.supervise"
+HANDLE, SUPERVISE, URGE = "approval.handle", "approval.supervise", "supervision.urge"
 BY_HAND = VERBS.keys() - {"started", "deemed", "closed", "migrated"}
 BY_SUPERVISORS = frozenset({"urged", "transferred", "answered", "resumed"})
+BY_FUNCTION = {**dict.fromkeys(BY_SUPERVISORS, (SUPERVISE,)), "urged": (SUPERVISE, URGE)}
 LONG: TypeAdapter[str] = TypeAdapter(Opinion)
 SHORT: TypeAdapter[str] = TypeAdapter(Reason)
 
@@ -66,7 +67,8 @@ def act(
     """
     if verb not in BY_HAND:
         raise HallRefused("unknown_verb", "没有这种操作", verb)
-    if not (clerk.may(HANDLE) or (verb in BY_SUPERVISORS and clerk.may(SUPERVISE))):
+    also = BY_FUNCTION.get(verb, ())
+    if not (clerk.may(HANDLE) or any(clerk.may(function) for function in also)):
         clerk.expect(HANDLE)
     return hall.write(lambda work: act_in(hall, work, clerk, case_no, verb, fields, expected))
 

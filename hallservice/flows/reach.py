@@ -11,7 +11,7 @@ from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from ledger.prepared import run
 
-FUNCTIONS = ("case.view", "approval.handle", "approval.supervise")
+FUNCTIONS = ("case.view", "approval.handle", "approval.supervise", "supervision.urge")
 _MINE = select(t.task.c.id).where(t.task.c.case_no == bindparam("of"), t.task.c.person == bindparam("me"))
 _PATH = select(p.org.c.path).join(case_record, case_record.c.org == p.org.c.uscc).where(
     case_record.c.case_no == bindparam("of")

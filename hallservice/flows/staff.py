@@ -9,6 +9,7 @@ from canonical.values import RegionCode
 from hallservice.approval.definition import LEVELS, Level
 from hallservice.approval.events import Actor, Person
 from hallservice.approval.plan import Plan
+from hallservice.approval.rights import URGER
 from hallservice.approval.state import State
 from hallservice.people import organisations
 from hallservice.people import tables as p
@@ -84,6 +85,7 @@ def actor(connection: Connection, clerk: Clerk, plan: Plan, state: State) -> Act
     for function, post in (
         ("approval.supervise", plan.posts.supervisor),
         ("flows.edit", plan.posts.administrator),
+        ("supervision.urge", URGER),
     ):
         reached = (
             {org for org in orgs if clerk.may(function, path_of(connection, org) or "?")}

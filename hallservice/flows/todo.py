@@ -13,7 +13,7 @@ from hallservice.people import tables as p
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import within
 
-HANDLE, SUPERVISE = "approval.handle", "approval.supervise"
+HANDLE, SUPERVISE, URGE = "approval.handle", "approval.supervise", "supervision.urge"
 KINDS: Mapping[str, str] = {"undertake": "承办", "review": "审核", "approve": "批准", "other": "其他"}
 TABS: Mapping[str, tuple[str, ...]] = {
     "undertake": ("undertake",),
@@ -107,9 +107,11 @@ def number(connection: Connection, clerk: Clerk) -> int:
 
 
 def supervised(hall: Hall, clerk: Clerk, wish: Wish | None = None) -> Page:
-    """Everything in hand in the bodies this person supervises."""
-    clerk.expect(SUPERVISE)
-    return _page(hall, within(t.task.c.org_path, clerk, SUPERVISE), wish or Wish())
+    """Everything in hand in the bodies this person supervises, or may urge."""
+    if not clerk.may(URGE):
+        clerk.expect(SUPERVISE)
+    seen = or_(*(within(t.task.c.org_path, clerk, function) for function in (SUPERVISE, URGE)))
+    return _page(hall, seen, wish or Wish())
 
 
 def mine(clerk: Clerk) -> ColumnElement[bool]:

@@ -28,8 +28,11 @@ from hallservice.web.templating import moment
 
 pages = Pages()
 HANDLE, SUPERVISE = "approval.handle", "approval.supervise"
+URGE = "supervision.urge"
 EITHER = (HANDLE, SUPERVISE)
-SEEING = ("case.view", HANDLE, SUPERVISE)
+WATCHING = (SUPERVISE, URGE)
+ACTING = (*EITHER, URGE)
+SEEING = ("case.view", *ACTING)
 CASE = {"case_no": "@case"}
 NOT_URGED = ("answer", "resume", "resupply")  # what waits for somebody else than the step's holder
 RETURN = {**CASE, "verb": "asked", "?step": "undertake", "@as": "undertaker"}
@@ -110,7 +113,7 @@ def _urging(task: todo.Task) -> Badge | None:
     return Badge("bad", f"{times}，待回复：{said}（{task.urge_by}）")
 
 
-@pages.get("/approval/supervised", function=SUPERVISE, title="内部监察", menu="审批", order=31)
+@pages.get("/approval/supervised", function=WATCHING, title="内部监察", menu="审批", order=31)
 def supervised(ctx: Context) -> Response:
     filters = (WORDS, KIND, LATE, URGED)
     listing = lists.asked(ctx.query, SUPERVISED, filters)
@@ -175,7 +178,7 @@ def drawn(ctx: Context) -> Response:
 
 @pages.get(
     "/approval/cases/{case_no}/acts/{verb}",
-    function=EITHER,
+    function=ACTING,
     title="审批操作",
     example=RETURN,
 )
@@ -206,7 +209,7 @@ def _form(
     )  # fmt: skip
 
 
-@pages.post("/approval/cases/{case_no}/acts/{verb}", function=EITHER)
+@pages.post("/approval/cases/{case_no}/acts/{verb}", function=ACTING)
 def act(ctx: Context) -> Response:
     case_no, verb = ctx.path["case_no"], ctx.path["verb"]
     step, kind, form = ctx.form.one("step"), ctx.form.one("kind"), ctx.form
@@ -218,13 +221,13 @@ def act(ctx: Context) -> Response:
             raise
         return _again(ctx, case_no, verb, step, kind, refusal)
     said = f"“{VERBS[verb]}”已完成"
-    more = todo.list(ctx.hall, ctx.clerk, todo.Wish(words=case_no)).total
-    return ctx.redirect(_next(ctx, verb, case_no, more), said)
+    return ctx.redirect(_next(ctx, verb, case_no), said)
 
 
-def _next(ctx: Context, verb: str, case_no: str, more: int) -> str:
+def _next(ctx: Context, verb: str, case_no: str) -> str:
     """Where an act leads: to the case while it waits for this person or was only urged, else to the list."""
-    return f"/approval/cases/{case_no}" if more or verb == "urged" else "/approval"
+    stays = verb == "urged" or todo.list(ctx.hall, ctx.clerk, todo.Wish(words=case_no)).total
+    return f"/approval/cases/{case_no}" if stays else "/approval"
 
 
 def _again(ctx: Context, case_no: str, verb: str, step: str, kind: str, refusal: HallRefused) -> Response:

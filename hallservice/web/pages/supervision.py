@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from canonical.regions import full_name, regions
 from exchange.clocks import today
+from hallservice.flows import todo
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from hallservice.supervision import cards, explaining, thresholds
@@ -184,9 +185,11 @@ def _counted(ctx: Context, one: Count, name: str = "", value: str = "") -> list[
 def _card(ctx: Context) -> dict[str, Any]:
     with ctx.hall.hub.store.read() as connection:
         found, calls = cards.card_of(connection, ctx.clerk, ctx.path["card"])
+        in_hand = todo.of_case(connection, found.case_no)
     waiting = any(one.user == ctx.clerk.user and one.state != "acknowledged" for one in calls)
     name = clock_name(found.clock)
     return {
+        "urge": ctx.clerk.may("supervision.urge") or ctx.clerk.may("approval.supervise"), "in_hand": in_hand,
         "card": found, "calls": calls, "waiting": waiting, "clock": name, "mark": Mark(found.colour),
         "states": STATES,
     }  # fmt: skip

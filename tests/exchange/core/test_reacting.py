@@ -221,15 +221,31 @@ def test_the_revenue_systems_basis_is_held_against_the_item_library(core: Core) 
 
 
 @pytest.mark.req("S3-72")
-@pytest.mark.parametrize(("amount", "quantity", "differs"), [("5.00", 1, 0), ("10.00", 2, 0), ("6.00", 1, 1)])
-def test_a_cases_fee_is_held_against_its_item(core: Core, amount: str, quantity: int, differs: int) -> None:
-    core.catalogue(service_item(version=2, fees=[FEE]), to=2)
+@pytest.mark.parametrize(
+    ("said", "reducible", "found"),
+    [
+        ({"amount": "5.00"}, False, None),
+        ({"amount": "10.00", "quantity": 2}, False, None),
+        ({"amount": "6.00"}, False, "fee_differs_from_item"),
+        ({"amount": "12.50", "measure": "2.5"}, False, None),
+        ({"amount": "5.00", "measure": "2.5"}, False, "fee_differs_from_item"),
+        ({"amount": "3.00", "reduction": "2.00", "reduction_basis": "小微企业减免"}, True, None),
+        ({"amount": "2.00", "reduction": "2.00", "reduction_basis": "x"}, True, "fee_differs_from_item"),
+        ({"amount": "3.00", "reduction": "2.00", "reduction_basis": "x"}, False, "fee_reduced_unlawfully"),
+        ({"amount": "3.00"}, True, "fee_differs_from_item"),
+    ],
+)
+def test_a_cases_fee_is_held_against_its_item(
+    core: Core, said: dict[str, object], reducible: bool, found: str | None
+) -> None:
+    """A finding where standard, quantity and the recorded reduction do not explain the amount."""
+    core.catalogue(service_item(version=2, fees=[FEE | {"reducible": reducible}]), to=2)
     story = Story(case_number(1))
     up_to(core, story, "case.step.v1")
     asked = story.fee_requested()
-    asked["lines"][0] |= {"amount": amount, "quantity": quantity}
-    core.ok("hall", "fee.requested.v1", asked | {"total": amount})
-    assert core.findings(story.no) == [("discretion", "fee_differs_from_item")] * differs
+    asked["lines"][0] |= said
+    core.ok("hall", "fee.requested.v1", asked | {"total": said["amount"]})
+    assert core.findings(story.no) == ([("discretion", found)] if found else [])
 
 
 def test_row_errors_of_a_receipt_and_rows_of_the_nightly_audit_are_findings(core: Core, plain: Story) -> None:

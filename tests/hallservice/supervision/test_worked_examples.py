@@ -10,6 +10,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from canonical.messages import CaseAccepted
+from exchange.adapterfolder import load_adapters
+from hallservice.counter import progress
 from hallservice.hall import Hall
 from tests.exchange.core.rig import ITEM, PLAIN_ITEM, Core, Story, case_number
 from tests.hallservice.supervision.watch import moment, morning, told
@@ -229,6 +232,37 @@ def test_e36_silence_accepts_as_of_the_receipt_and_is_a_card_itself(played: Core
     act = json.loads(played.value("SELECT body FROM act WHERE entry = :seq", seq=row["entry"]))
     assert act["basis"] == row["basis"], "the ledger's line commits to the basis"
     assert ("time", "deemed_accepted") in played.findings(mine.no)
+
+
+@pytest.mark.req("R-04", "S0-66")
+def test_e36_the_deemed_acceptance_is_told_to_everybody_it_concerns(played: Core) -> None:
+    """The province gets object 2 as of the lawful day; the applicant reads it in progress and message."""
+    no = story("E36").no
+    facts = json.loads(played.value("SELECT facts FROM case_record WHERE case_no = :no", no=no))
+    assert facts["deemed_accepted"] is True
+    (said,) = [
+        json.loads(row["canonical"])
+        for row in played.rows(
+            "SELECT canonical FROM document WHERE case_no = :no AND type = 'case.accepted.v1'", no=no
+        )
+    ]
+    basis = "《中华人民共和国行政许可法》第三十二条第一款第四项"
+    assert (said["deemed_basis"], said["decided_at"][:10]) == (basis, "2026-02-11")
+    mapping = load_adapters()["provincial_reporting"].mappings["accepted"]
+    payload = CaseAccepted.model_validate(said)
+    context = {"case_no": no, "has_fee": False}
+    told_up = json.loads(mapping.write(mapping.say(payload, context)))
+    assert told_up["SLZTDM"] == "1" and told_up["SLSJ"].startswith("20260211")
+    assert (told_up["BLRGH"], told_up["BZ"]) == ("system", f"视为受理：{basis}")
+    with played.hub.store.read() as connection:
+        (mark,) = [one for one in progress.course(connection, no) if one.what == "受理"]
+    assert mark.said == "期限内未告知补正，依法视为受理（自2026-02-11起）"
+    message = played.value(
+        "SELECT canonical FROM document WHERE case_no = :no AND type = 'sms.requested.v1'"
+        " AND canonical LIKE '%视为受理%'",
+        no=no,
+    )
+    assert json.loads(message)["template"] == "deemed"
 
 
 @pytest.mark.req("S3-65")
