@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from exchange.records import UNKNOWN
-from exchange.store.tables import document, outbox
+from exchange.records import UNKNOWN, is_call_of_several
+from exchange.store.tables import catalogue_change, document, outbox
 
 RECEIPT = "exchange.receipted.v1"
+CHANGE = "catalogue.changed.v1"
 ANSWER = (
     "re-"  # how the ids of synchronous answers begin; they are part of a call, partners do not record them
 )
@@ -20,7 +21,7 @@ GOOD = frozenset({"accepted", "held", "sent"})
 PARTNER_SIDE = {"received": TO, "sent": FROM}
 _COLUMNS = tuple(
     document.c[name]
-    for name in ("message_id", "direction", "type", "case_no", "state", "code", "body", "canonical")
+    for name in ("message_id", "direction", "type", "case_no", "state", "code", "body", "bound", "canonical")
 )
 
 
@@ -123,6 +124,7 @@ RULES: Mapping[str, Rule] = {
     "evaluation": Rule(to="44{case_no}/{service_number}", prefix="rated-"),
     "performance": Rule(to="report_id"),
     "revenue": Rule(to="request_id"),
+    "publication": Rule(),
 }
 
 
@@ -148,9 +150,15 @@ def hub_lines(connection: Connection, party: str, rule: Rule) -> tuple[list[Line
     for row in connection.execute(query):
         if row.type == RECEIPT and row.direction == "in":
             receipts += 1
-        elif row.direction == "in" or row.type not in rule.asks:
+        elif row.direction == "in" or not (row.type in rule.asks or is_call_of_several(row.type)):
             lines.append(_hub_line(row, rule, codes.get(row.message_id)))
     return lines, receipts
+
+
+def published_lines(connection: Connection) -> list[Line]:
+    """The published changes of the items, each known by its hash: what every reader must have read."""
+    query = select(catalogue_change.c.number, catalogue_change.c.hash)
+    return [Line(TO, str(row.number), row.hash.hex(), True, "0", CHANGE) for row in connection.execute(query)]
 
 
 def _receipt_codes(connection: Connection, party: str) -> dict[str, str]:
@@ -163,7 +171,7 @@ def _receipt_codes(connection: Connection, party: str) -> dict[str, str]:
 
 def _hub_line(row: Any, rule: Rule, receipt: str | None) -> Line:
     way = TO if row.direction == "out" else FROM
-    digest = hashlib.sha256(row.body).hexdigest()
+    digest = (row.bound or {}).get("call") or hashlib.sha256(row.body).hexdigest()
     answered = receipt if way == TO and receipt is not None else row.code
     good = row.state in GOOD and receipt in (None, "0")
     unread = row.message_id == UNKNOWN and not good

@@ -19,6 +19,7 @@ from exchange.routing import HOUSE
 
 HOST = "127.0.0.1"
 HUB = "hub"
+READER = "publication"  # in place of an adapter: who only reads what is published, and is no party
 ACCOUNT = "tongban-meizhou"  # how the hub names itself at every partner
 MARK = "# Written by `tongban demo` because the usual port was taken; yours to change.\n"
 
@@ -62,7 +63,7 @@ def _with_everybody(line: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _partner(adapters: Mapping[str, Adapter], line: Mapping[str, Any]) -> Partner:
     name, adapter = line["name"], line["adapter"]
-    if adapter != HOUSE and adapter not in adapters:
+    if adapter not in (HOUSE, READER) and adapter not in adapters:
         raise Misconfigured("unknown_adapter", "the demonstration needs this adapter", adapter)
     about = adapters.get(adapter)
     account = {"account": ACCOUNT, **line.get("account", {})} if about else {}
@@ -70,7 +71,7 @@ def _partner(adapters: Mapping[str, Adapter], line: Mapping[str, Any]) -> Partne
         name,
         line.get("party", name),
         adapter,
-        about.system if about else "",
+        about.system if about else line.get("system", ""),
         about.title if about else line["title"],
         line["english"],
         line["protocol"],

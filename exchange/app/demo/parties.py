@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from exchange.adapterfolder import Adapter
 from exchange.app.demo.database import FrontBase
-from exchange.app.demo.layout import Layout, Partner, Shared, ensure_secrets
+from exchange.app.demo.layout import READER, Layout, Partner, Shared, ensure_secrets
 from exchange.errors import TryLater
 from exchange.parties import Party, load_certificate, read_registry
 from exchange.registry import PartyFacts, add_certificate, add_party, change_party
@@ -56,7 +56,7 @@ def register(
         names, keys = read_registry(work.connection)
         holders = {key: held.party.name for key, held in keys.items()}
         done = 0
-        for member in members:
+        for member in (one for one in members if one.adapter != READER):
             facts = facts_of(member, layout, database)
             pem = layout.certificate(member.name).read_text("ascii")
             done += _ensure(work, layout.settings.hub, facts, pem, names.get(facts.name), holders, adapters)

@@ -7,8 +7,15 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from exchange.app.demo.comparing import RULES, Outcome, compare, hub_lines, partner_lines
-from exchange.app.demo.layout import Partner
+from exchange.app.demo.comparing import (
+    RULES,
+    Outcome,
+    compare,
+    hub_lines,
+    partner_lines,
+    published_lines,
+)
+from exchange.app.demo.layout import READER, Partner
 from exchange.app.opening import coded
 from exchange.ledgervalues import value_of
 from exchange.store.engine import reading
@@ -35,7 +42,10 @@ def compare_one(engine: Engine, member: Partner, entries: Entries) -> Outcome:
     """The hub's record, read after the partner's, against the partner's."""
     rule = RULES[member.adapter]
     with reading(engine) as connection:
-        lines, receipts = hub_lines(connection, member.party, rule)
+        reader = member.adapter == READER
+        lines, receipts = (
+            (published_lines(connection), 0) if reader else hub_lines(connection, member.party, rule)
+        )
     return compare(member.party, lines, partner_lines(entries, rule), receipts, rule)
 
 
