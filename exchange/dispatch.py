@@ -15,7 +15,7 @@ from exchange.errors import HubError, Refused, TryLater
 from exchange.hub import Hub
 from exchange.outbox import GIVE_UP
 from exchange.receipts import moment14
-from exchange.records import Record, keep
+from exchange.records import Record, call_of_several, keep
 from exchange.replies import BEYOND, doubts, take_reply
 from exchange.routing import HOUSE
 from exchange.store.work import Work
@@ -155,7 +155,10 @@ def _post(outcome: Outcome) -> Post | None:
 
 
 def settle_all(hub: Hub, work: Work, party: str, outcomes: Sequence[Outcome]) -> None:
-    """Several ends in one commit."""
+    """Several ends in one commit, before them each call that carried several messages, once."""
+    parts = [(o.row.type, o.end.part.whole) for o in outcomes if isinstance(o.end, Sent) and o.end.part]
+    for kind, whole in {id(whole): (kind, whole) for kind, whole in parts}.values():
+        keep(hub, work, call_of_several(hub.name, party, kind, whole))
     for outcome in outcomes:
         settle(hub, work, party, outcome)
 

@@ -21,10 +21,12 @@ from ledger.log import Draft, Entry
 
 if TYPE_CHECKING:
     from exchange.cases import Moved
+    from exchange.delivery import Sent
     from exchange.hub import Hub
 
 _DOCUMENT, _FINDING, _ATTACHMENT = insert(document), insert(finding), insert(attachment)
 UNKNOWN = "?"
+CALL = ".call"  # how the types of calls with several messages end
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,33 @@ class Record:
             change=moved.change,
             findings=(*self.findings, *moved.findings),
         )
+
+
+def call_of_several(hub: str, party: str, kind: str, whole: "Sent") -> Record:
+    """A call that carried messages about several people, as it went and was answered: the record of each of
+    them holds its own share alone, and this one's digest (`bound`)."""
+    name = "call-" + hashlib.sha256(whole.body).hexdigest()
+    return Record(
+        "exchange.called",
+        name[:64],
+        hub,
+        party,
+        party,
+        "out",
+        whole.protocol,
+        kind.removesuffix(".v1") + CALL,
+        whole.body,
+        state="sent",
+        seal=whole.seal,
+        bound=whole.bound,
+        media_type=whole.media_type,
+        answer=whole.answer,
+    )
+
+
+def is_call_of_several(kind: str) -> bool:
+    """Whether a document of this type is about several people: reading it is an act of its own."""
+    return kind.endswith(CALL)
 
 
 def keep(hub: "Hub", work: Work, record: Record) -> Entry:

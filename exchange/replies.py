@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from canonical.form import canonical_bytes
 from canonical.messages import Message
 from exchange import pipeline
 from exchange.cases import Held
@@ -97,6 +98,13 @@ def _asked(hub: Hub, party: str, sent: Sent, ident: str, kind: str) -> Record:
     )
 
 
+def _answered(sent: Sent, message: Message) -> bytes:
+    """The answer as it came; of a call with several messages, what it says of this one."""
+    if sent.part is None:
+        return sent.answer or b""
+    return canonical_bytes(message.payload.model_dump(mode="json", exclude_none=True))
+
+
 def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: str | None) -> None:
     understood = heard(message)
     record = Record(
@@ -108,7 +116,7 @@ def _take_answer(hub: Hub, work: Work, message: Message, sent: Sent, case_no: st
         "in",
         sent.protocol,
         message.type,
-        sent.answer or b"",
+        _answered(sent, message),
         case_no=message.case_no or case_no,
         code="ok" if sent.doubt is None else BEYOND,
         media_type=sent.media_type,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from exchange.app.exchanged import Found
 from exchange.errors import HubError
 from exchange.parties import fingerprint_id, load_certificate
+from exchange.records import CALL
 from exchange.seals import dsig, wssec
 from exchange.seals.keys import key_id
 from exchange.seals.safexml import Element, parse
@@ -68,7 +69,8 @@ def _name(sample: Sample, taken: set[str]) -> str:
 def _spread(connection: Connection, own: Sequence[Certificate]) -> Iterator[Sample]:
     """One of each kind in turn, the newest of each first."""
     signers = _Signers(connection, own)
-    kinds = select(*_KIND, document.c.seal.is_(None)).where(document.c.direction != "own").distinct()
+    one = (document.c.direction != "own") & document.c.type.not_like(f"%{CALL}")
+    kinds = select(*_KIND, document.c.seal.is_(None)).where(one).distinct()
     groups = [_signed(connection, signers, kind) for kind in connection.execute(kinds.order_by(*_KIND)).all()]
     while groups:
         for group in list(groups):
@@ -81,7 +83,8 @@ def _spread(connection: Connection, own: Sequence[Certificate]) -> Iterator[Samp
 
 def _signed(connection: Connection, signers: "_Signers", kind: Found) -> Iterator[Sample]:
     values, unsealed = kind[:-1], kind[-1]
-    query = select(document.c.entry).order_by(document.c.entry.desc()).limit(LOOKED_AT)
+    query = select(document.c.entry).where(document.c.type.not_like(f"%{CALL}"))
+    query = query.order_by(document.c.entry.desc()).limit(LOOKED_AT)
     for column, value in zip(_KIND, values, strict=True):
         query = query.where(column.is_(None) if value is None else column == value)
     query = query.where(document.c.seal.is_(None) if unsealed else document.c.seal.is_not(None))

@@ -38,8 +38,16 @@ class Lot:
 
 
 @dataclass(frozen=True)
+class Part:
+    """The place of one message in a call that carried several, and that call as it went and was answered."""
+
+    whole: "Sent"
+    at: int
+
+
+@dataclass(frozen=True)
 class Sent:
-    """What went out and what came back."""
+    """What went out and what came back. Of one message of several in a call, `body` is its own share."""
 
     protocol: str
     body: bytes
@@ -55,6 +63,7 @@ class Sent:
     doubt: str | None = None  # what a good answer says beyond the contract
     tree: Any = None  # the answer as read, of a pull
     post: Post | None = None  # still to be published
+    part: Part | None = None
 
 
 class TokenBook:

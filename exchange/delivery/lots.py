@@ -1,12 +1,13 @@
 """Several planned messages in one call, where the contract takes them together (`batch`)."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from canonical.messages import PAYLOADS, Payload
 from exchange.delivery.answers import with_reply
-from exchange.delivery.channel import Channel, Lot, Sent
+from exchange.delivery.channel import Channel, Lot, Part, Sent
 from exchange.delivery.making import deliver, made, said_by
 from exchange.errors import HubError, Misconfigured, Refused, TryLater
 from exchange.manifest import Batch, Call
@@ -35,9 +36,12 @@ def deliver_lot(channel: Channel, call: Call, batch: Batch, planned: Sequence[Pl
     if sent.verdict != "ok":
         return [_alone(channel, call, one) for one in planned]
     try:
-        return _apart(batch, with_reply(channel, call, tree, sent, context), models)
+        ends = _apart(batch, with_reply(channel, call, tree, sent, context), models)
     except Refused as fault:  # it was done there: the same again brings the answer anew
         raise TryLater("answer_unreadable", str(fault), channel.party.name) from fault
+    mapping = channel.adapter.mapping(document)
+    shares = [mapping.share(model, batch.wire, context) for model in models]
+    return [_part(end, sent, share, at) for at, (end, share) in enumerate(zip(ends, shares, strict=True))]
 
 
 def _alone(channel: Channel, call: Call, planned: Planned) -> Ended:
@@ -47,7 +51,7 @@ def _alone(channel: Channel, call: Call, planned: Planned) -> Ended:
         return fault
 
 
-def _apart(batch: Batch, sent: Sent, models: Sequence[Payload]) -> list[Ended]:
+def _apart(batch: Batch, sent: Sent, models: Sequence[Payload]) -> list[Sent]:
     """The answer of each, of the answer to all."""
     if sent.reply is None:
         return [sent for _ in models]
@@ -58,6 +62,12 @@ def _apart(batch: Batch, sent: Sent, models: Sequence[Payload]) -> list[Ended]:
         raise Refused("bad_value", "the answer does not add up", batch.counted)
     replies = [_own(batch, whole, refused.get(name)) for name in names]
     return [replace(sent, reply=(kind, one)) for one in replies]
+
+
+def _part(end: Sent, whole: Sent, share: bytes, at: int) -> Sent:
+    """What one message keeps: nothing that is said of others, and the digest that leads to all of it."""
+    bound = {"call": hashlib.sha256(whole.body).hexdigest(), "at": at}
+    return replace(end, body=share, seal=None, bound=bound, answer=None, part=Part(whole, at))
 
 
 def _own(batch: Batch, whole: Payload, refused: object | None) -> Payload:

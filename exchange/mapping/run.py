@@ -195,6 +195,11 @@ class WireMapping:
             tree[name] = hex_digest(algorithm, parts, context or {}, tree)
         return tree
 
+    def share(self, payload: Payload, listed: str, context: Mapping[str, Any] | None = None) -> bytes:
+        """What one payload adds to the list `listed` of `together`: these very bytes stand in the written
+        whole."""
+        return b",".join(json.dumps(entry) for entry in self.say(payload, context)[listed])
+
     def write(self, tree: Any) -> bytes:
         """UTF-8 bytes of a wire tree."""
         return json.dumps(tree) if self.form == "json" else self.text(tree).encode()

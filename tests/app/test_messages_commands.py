@@ -263,6 +263,25 @@ def test_raw_canonical_and_summary(bench: Bench, capfdbinary: pytest.CaptureFixt
         assert "张**" in shown and f"{ID[:6]}**********{ID[-2:]}" in shown and "138****8000" in shown
 
 
+def test_a_call_about_several_people_is_read_for_a_reason_that_is_kept(
+    bench: Bench, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    whole = b'{"messages":[{"mobile":"13800138000"},{"mobile":"13900139000"}]}'
+    bench.keep("call-1", type="sms.requested.call", direction="out", state="sent", body=whole)
+    share = {"body": b'{"mobile":"13800138000"}', "bound": {"call": "1", "at": 0}}
+    bench.keep("sms-1", type="sms.requested.v1", direction="out", state="sent", **share)
+    assert cli.main(["message", "sms-1", "--json"]) == 0
+    assert json.loads(capfdbinary.readouterr().out)["part_of"] == "call-1"
+    assert cli.main(["message", "call-1", "--raw"]) != 0
+    refused = capfdbinary.readouterr()
+    assert b"reason_missing" in refused.err and b"1390013" not in refused.out
+    assert cli.main(["message", "call-1", "--raw", "--reason", "投诉核查"]) == 0
+    assert capfdbinary.readouterr().out == whole
+    with bench.store.read() as connection:
+        acts = connection.exec_driver_sql("SELECT body FROM act ORDER BY entry").scalars().all()
+    assert json.loads(acts[-1])["reason"] == "投诉核查"
+
+
 def plan(bench: Bench, entry: int, **values: Any) -> None:
     row = {
         "party": "bureau-b", "message_id": "out-0000001", "document": "house", "type": "case.step.v1",

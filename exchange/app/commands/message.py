@@ -9,16 +9,19 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from canonical.masking import masked, text_masked
-from exchange import registrations
+from exchange import acts, registrations
 from exchange.app import exchanged, opening, table
 from exchange.app.settings import load_settings
 from exchange.errors import Refused
+from exchange.records import is_call_of_several
 from exchange.store.engine import reading
 
 HELP = "show one message: summary, exact bytes, canonical content or timeline"
 
 DETAILS = """\
 Without an option: a summary in which personal data is masked. --raw and --canonical are not masked.
+A message that went in one call with others is kept as its own share of it; `part_of` names the call, which is
+about several people: its --raw wants a --reason, and the reading is recorded in the ledger.
 The timeline holds every ledger line and delivery of the message and of what it caused.
 """
 
@@ -46,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--canonical", action="store_true", help="the canonical content as JSON")
     how.add_argument("--timeline", action="store_true", help="what became of it")
     parser.add_argument("--json", action="store_true", help="summary or timeline as JSON")
+    parser.add_argument("--reason", metavar="TEXT", help="why a call with several messages is read")
     parser.add_argument("--party", metavar="NAME", help="where several parties used the same id")
     parser.add_argument("--entry", metavar="N", type=int, help="the one with this ledger entry")
 
@@ -74,10 +78,27 @@ def _one(rows: Sequence[Row[Any]]) -> Row[Any]:
 
 
 def _raw(args: argparse.Namespace, connection: Connection, rows: Sequence[Row[Any]]) -> int:
+    row = _one(rows)
+    if is_call_of_several(row.type):
+        _note_reading(row, args.reason or "")
     sys.stdout.flush()
-    sys.stdout.buffer.write(_one(rows).body)
+    sys.stdout.buffer.write(row.body)
     sys.stdout.buffer.flush()
     return 0
+
+
+def _note_reading(row: Row[Any], reason: str) -> None:
+    """Who reads what was sent to several people says why."""
+    if not reason.strip():
+        raise Refused(
+            "reason_missing", "this call carries messages to several people: say --reason", "reason"
+        )
+    settings, value = load_settings(), {"entry": row.entry, "reason": reason.strip()[:500]}
+    opening.open_store(settings).write(
+        lambda work: acts.record_value(
+            work, settings.hub, "message.read_whole", row.message_id, "message", value
+        )
+    )
 
 
 def _canonical(args: argparse.Namespace, connection: Connection, rows: Sequence[Row[Any]]) -> int:
@@ -102,6 +123,8 @@ def _timeline(args: argparse.Namespace, connection: Connection, rows: Sequence[R
 def _summary(args: argparse.Namespace, connection: Connection, rows: Sequence[Row[Any]]) -> int:
     row = _one(rows)
     shown = summary(row) | {"entries": [one.entry for one in rows]}
+    if call := (row.bound or {}).get("call"):
+        shown["part_of"] = f"call-{call}"[:64]
     if row.case_no and (given := registrations.kept(connection, row.case_no)):
         shown["registered"] = {f"{one.party} {one.name}": one.value for one in given}
     if args.json:

@@ -85,6 +85,28 @@ def test_what_is_due_goes_in_one_call_but_never_twice_to_one_person(core: Core, 
     core.verified()
 
 
+def test_each_record_holds_its_own_share_and_the_call_is_kept_once(core: Core, gateway: Stub) -> None:
+    gateway.answer = told(rejected=("sms-1",))
+    round_of(core)
+    asked = "SELECT * FROM document WHERE party = 'gate' AND type = :kind ORDER BY entry"
+    wholes = {row["message_id"]: row for row in core.rows(asked, kind="sms.requested.call")}
+    assert [row["body"] for row in wholes.values()] == [call.body for call in gateway.calls]
+    assert all(
+        row["seal"] and row["answer"] and row["canonical"] in (None, "null") for row in wholes.values()
+    )
+    shares = core.rows(asked, kind="sms.requested.v1")
+    for row, mobile, number in zip(shares, MOBILES, range(4), strict=True):
+        said = {"mobile": mobile, "content": f"{SIGN}第{number}条", "clientMsgId": f"sms-{number}"}
+        assert json.loads(row["body"]) == said and (row["seal"], row["answer"]) == (None, None)
+        bound = json.loads(row["bound"])
+        whole = wholes[f"call-{bound['call']}"[:64]]["body"]
+        assert hashlib.sha256(whole).hexdigest() == bound["call"] and row["body"] in whole
+        assert json.loads(whole)["messages"][bound["at"]] == said
+    answers = core.rows(asked, kind="sms.submitted.v1")
+    assert [b"sms-1" in row["body"] for row in answers] == [False, True, False, False]
+    core.verified()
+
+
 def test_a_call_refused_as_a_whole_is_made_again_for_each_alone(core: Core, gateway: Stub) -> None:
     def answer(call: Call) -> Any:
         return told(code=1)(call) if "sms-1" in named(call) else told()(call)
