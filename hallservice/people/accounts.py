@@ -160,9 +160,15 @@ def _taken(connection: Connection, row: UserRow, own: str | None) -> list[FieldF
     return faults
 
 
-def _know_duty(work: Work, name: str) -> None:
-    if name and not work.connection.execute(select(t.duty.c.name).where(t.duty.c.name == name)).first():
+def _know_duty(work: Work, name: str, before: str | None = None) -> None:
+    """A duty that was not known is known from now on; one that is closed is given to nobody any more."""
+    if not name or name == before:
+        return
+    active = work.connection.execute(select(t.duty.c.active).where(t.duty.c.name == name)).scalar()
+    if active is None:
         work.connection.execute(insert(t.duty), {"name": name, "rank": 0, "active": True})
+    elif not active:
+        raise FormRefused([FieldFault("duty", "closed", "这个职务已停用")])
 
 
 def _expect_org(connection: Connection, clerk: Clerk, org: str) -> None:
@@ -214,7 +220,7 @@ def amend(hall: Hall, work: Work, by: Clerk, old: Row[Any], row: UserRow) -> lis
     faults = _taken(work.connection, row, old.id)
     if faults:
         raise FormRefused(faults)
-    _know_duty(work, row.duty)
+    _know_duty(work, row.duty, old.duty)
     place = organisations.get(work.connection, row.org)
     values = _columns(row, place.region, work.now)
     if not row.source:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, delete, func, insert, literal, select, update
+from sqlalchemy import Column, Connection, Table, func, insert, literal, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
@@ -19,7 +19,6 @@ from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
 MOST_PATH = 255
 IN_USE = "还有在用的下级机构或在职人员，不能停用"
-RELATIONS = {"subordinate": "业务上级", "parallel": "并列"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,44 +277,6 @@ def paths(tables: Iterable[Table]) -> list[tuple[Table, Column[Any]]]:
     """The columns of the hall that hold an organisation's path: `path`, `org_path`, `site_path`."""
     ours = [table for table in tables if table.name.startswith("hall_")]
     return [(table, c) for table in ours for c in table.c if c.name == "path" or c.name.endswith("_path")]
-
-
-def relate(hall: Hall, clerk: Clerk, org: str, other: str, kind: str) -> None:
-    """Beside the tree: `org` is guided by `other` (subordinate), or both stand side by side (parallel)."""
-    if kind not in RELATIONS or org == other:
-        raise FormRefused([FieldFault("kind", "invalid", "请选择两个不同的机构和一种关系")])
-
-    def act(work: Work) -> None:
-        _expect_both(work.connection, clerk, org, other, kind)
-        values = {"org": org, "other": other, "kind": kind}
-        if not work.connection.execute(select(t.org_relation).filter_by(**values)).first():
-            work.connection.execute(insert(t.org_relation), values)
-            hall.record(work, clerk, "hall.organisations_related", org, values)
-
-    hall.write(act)
-
-
-def _expect_both(connection: Connection, clerk: Clerk, org: str, other: str, kind: str) -> None:
-    """Who is guided says by whom; two that stand side by side are both within reach."""
-    clerk.expect(MANAGE, get(connection, org).path)
-    path = get(connection, other).path
-    if kind == "parallel":
-        clerk.expect(MANAGE, path)
-
-
-def unrelate(hall: Hall, clerk: Clerk, org: str, other: str, kind: str) -> None:
-    """The relation is over; of two side by side either may be named first. Nothing happens without one."""
-
-    def act(work: Work) -> None:
-        _expect_both(work.connection, clerk, org, other, kind)
-        r = t.org_relation.c
-        mine = (r.kind == kind) & (r.org == org) & (r.other == other)
-        if kind == "parallel":
-            mine = mine | ((r.kind == kind) & (r.org == other) & (r.other == org))
-        if work.connection.execute(delete(t.org_relation).where(mine)).rowcount:
-            hall.record(work, clerk, "hall.organisations_unrelated", org, {"other": other, "kind": kind})
-
-    hall.write(act)
 
 
 def related(connection: Connection, org: str, kind: str) -> list[Org]:

@@ -6,7 +6,7 @@ Who is put into a post or a group gets what was granted to it: that takes the sa
 from math import inf
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, insert, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
@@ -15,6 +15,7 @@ from hallservice.people import accounts, administrators, organisations, rights, 
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.fields import line
+from hallservice.people.filtering import within
 from hallservice.people.functions import MANAGE
 from hallservice.people.options import mark
 from hallservice.people.orgforms import CODE
@@ -199,6 +200,56 @@ def take_out(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
             hall.record(work, clerk, f"hall.{kind}_taken", user, {kind: id_})
 
     hall.write(act)
+
+
+def entry(connection: Connection, clerk: Clerk, kind: str, id_: str) -> Row[Any]:
+    """One post, group or window in use, with the name of its organisation; HallRefused unknown_entry."""
+    table = {**OF, "window": t.window}.get(kind)
+    if table is None:
+        raise HallRefused("unknown_entry", "没有这一项")
+    clerk.expect(MANAGE, _path(connection, table, id_))
+    place = table.c.site if kind == "window" else table.c.org
+    ask = select(table, t.org.c.name.label("org_name"), t.org.c.code.label("org_code"), t.org.c.path)
+    found = ask.join(t.org, t.org.c.code == place).where(table.c.id == id_, table.c.active)
+    row: Row[Any] | None = connection.execute(found).one_or_none()
+    if row is None:
+        raise HallRefused("unknown_entry", "这一项已停用")
+    return row
+
+
+def members(connection: Connection, kind: str, id_: str) -> list[Row[Any]]:
+    """Who has the post or is in the group, by organisation and name."""
+    listed = LISTS[kind]
+    ask = select(t.user.c.id, t.user.c.name, t.user.c.staff_no, t.org.c.name.label("org_name"), t.org.c.path)
+    ask = ask.join(listed, listed.c.user == t.user.c.id).join(t.org, t.org.c.code == t.user.c.org)
+    order = (t.org.c.path, t.user.c.name, t.user.c.id)
+    return list(connection.execute(ask.where(listed.c[kind] == id_).order_by(*order)))
+
+
+def person(connection: Connection, clerk: Clerk, text: str) -> str:
+    """The account of a login or staff number within reach; FormRefused person."""
+    u, said = t.user.c, text.strip()
+    seen = within(t.org.c.path, clerk, MANAGE)
+    ask = select(u.id).join(t.org, t.org.c.code == u.org)
+    named = (u.login == said.lower()) | (u.staff_no == said)
+    found = connection.execute(ask.where(seen, named, u.status != "left").limit(2)).scalars().all()
+    if len(found) != 1:
+        wrong = "您的管理范围内没有这个登录名或工号" if said else "请填写登录名或工号"
+        raise FormRefused([FieldFault("person", "unknown", wrong)])
+    return str(found[0])
+
+
+def duties(connection: Connection, clerk: Clerk) -> list[Row[Any]]:
+    """Every duty by rank, with how many staff within reach have it."""
+    d, seen = t.duty.c, within(t.org.c.path, clerk, MANAGE)
+    many = (
+        select(func.count())
+        .select_from(t.user.join(t.org, t.org.c.code == t.user.c.org))
+        .where(t.user.c.duty == d.name, t.user.c.status != "left", seen)
+        .scalar_subquery()
+    )
+    ask = select(d.name, d.rank, d.active, many.label("many"))
+    return list(connection.execute(ask.order_by(d.active.desc(), d.rank, d.name)))
 
 
 def of_org(connection: Connection, kind: str, org: str) -> list[Row[Any]]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, func, select
 from starlette.responses import Response
 
-from hallservice.people import lists, organisations, staffing
+from hallservice.people import lists, organisations, relations, staffing
 from hallservice.people import tables as t
 from hallservice.people.filtering import under
 from hallservice.people.functions import MANAGE
@@ -136,6 +136,28 @@ def close_entry(ctx: Context) -> Response:
     return ctx.redirect(f"/people/orgs/{quote(ctx.path['code'])}", "已停用，并记入账本")
 
 
+@pages.post("/people/orgs/{code}/relations", function=MANAGE, title="机构")
+def relate(ctx: Context) -> Response:
+    """Guided by another, or side by side with it; or no longer."""
+    org, kind = ctx.path["code"], ctx.form.one("relation")
+    try:
+        if ctx.form.one("do") == "end":
+            relations.unrelate(ctx.hall, ctx.clerk, org, ctx.form.one("other"), kind)
+        else:
+            relations.relate(ctx.hall, ctx.clerk, org, _other(ctx), kind)
+    except HallRefused as refusal:
+        return ctx.fault(refusal, "people/org.html", **_org(ctx))
+    return ctx.redirect(f"/people/orgs/{quote(org)}", "已保存，并记入账本")
+
+
+def _other(ctx: Context) -> str:
+    """By its code, wherever it is (the one that guides stands outside), or by a name within reach."""
+    text = ctx.form.one("other")
+    with ctx.hall.hub.store.read() as connection:
+        known = connection.execute(select(t.org.c.code).where(t.org.c.code == text, t.org.c.active)).scalar()
+        return known or lists.resolve(connection, ctx.clerk, MANAGE, text, "other")
+
+
 # -- what the pages show
 
 
@@ -175,15 +197,19 @@ def _org(ctx: Context) -> dict[str, Any]:
             each for each in organisations.above(connection, one.path) if ctx.clerk.may(MANAGE, each.path)
         ]
         found = {kind: staffing.of_org(connection, kind, one.code) for kind in ("post", "group", "window")}
-        related = {
-            said: organisations.related(connection, one.code, kind)
-            for kind, said in organisations.RELATIONS.items()
-        }
+        related = [
+            (kind, said, other)
+            for kind, said in relations.RELATIONS.items()
+            for other in organisations.related(connection, one.code, kind)
+        ]
+        choices = lists.choices(connection, ctx.clerk, MANAGE)
     return {
         "one": one,
         "line": line,
         "entries": found,
         "related": related,
+        "relations": list(relations.RELATIONS.items()),
+        "choices": choices,
         "kind": kinds().get(one.kind, one.kind),
     }
 

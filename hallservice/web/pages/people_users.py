@@ -151,7 +151,9 @@ def _form(ctx: Context, user: str | None) -> dict[str, Any]:
     with ctx.hall.hub.store.read() as connection:
         one = _get(ctx, connection, user) if user else None
         choices = lists.choices(connection, ctx.clerk, MANAGE)
-    return {"one": one, "org": one.org if one else ctx.one("org"), "choices": choices}
+        duties = [row.name for row in staffing.duties(connection, ctx.clerk) if row.active]
+    org = one.org if one else ctx.one("org")
+    return {"one": one, "org": org, "choices": choices, "duties": duties}
 
 
 def _get(ctx: Context, connection: Connection, user: str) -> Any:

@@ -15,6 +15,7 @@ from hallservice.people import (
     directory,
     grants,
     organisations,
+    relations,
     roles,
     sessions,
     signin,
@@ -277,13 +278,13 @@ def test_a_credit_code_registered_elsewhere_is_not_claimed(hall: Hall, hub: Core
 
 def test_relations_and_duties_of_others_are_theirs(hall: Hall, hub: Core, clerk_as: As) -> None:
     county, root = clerk_as("administrator"), clerk_as("root")
-    away = refusal(lambda: organisations.relate(hall, county, "441402-scj", "441403-dt", "parallel"))
+    away = refusal(lambda: relations.relate(hall, county, "441402-scj", "441403-dt", "parallel"))
     assert away.code == "not_allowed"
-    organisations.relate(hall, county, "441402-scj", "441400-dsj", "subordinate")  # guided from above
-    organisations.relate(hall, root, "441402-scj", "441403-dt", "parallel")
-    gone = refusal(lambda: organisations.unrelate(hall, county, "441402-scj", "441403-dt", "parallel"))
+    relations.relate(hall, county, "441402-scj", "441400-dsj", "subordinate")  # guided from above
+    relations.relate(hall, root, "441402-scj", "441403-dt", "parallel")
+    gone = refusal(lambda: relations.unrelate(hall, county, "441402-scj", "441403-dt", "parallel"))
     assert gone.code == "not_allowed"
-    organisations.unrelate(hall, root, "441403-dt", "441402-scj", "parallel")
+    relations.unrelate(hall, root, "441403-dt", "441402-scj", "parallel")
     assert hall.read(lambda c: organisations.related(c, "441402-scj", "parallel")) == []
     staffing.save_duty(hall, county, "副局长", 20)
     assert refusal(lambda: staffing.save_duty(hall, county, "副局长", 1, active=False)).code == "not_allowed"

@@ -16,6 +16,7 @@ from hallservice.people import (
     credentials,
     grants,
     organisations,
+    relations,
     rights,
     roles,
     separation,
@@ -582,7 +583,7 @@ def test_every_act_on_people_and_rights_is_a_line_in_the_ledger(hall: Hall, hub:
         ("hall.organisations", lambda: organisations.save(hall, county, body, new=True)),
         (
             "hall.organisations_related",
-            lambda: organisations.relate(hall, county, "441402-n", "441402-dt", "parallel"),
+            lambda: relations.relate(hall, county, "441402-n", "441402-dt", "parallel"),
         ),
         ("hall.user_changed", lambda: accounts.change(hall, county, user, person | {"name": "改名"})),
         ("hall.password_reset", lambda: credentials.reset_password(hall, county, user)),

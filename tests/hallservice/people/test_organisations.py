@@ -11,7 +11,7 @@ from canonical.regions import regions
 from exchange.app.postgres import PostgresNode
 from exchange.store.tables import directory_entry
 from hallservice.hall import Hall
-from hallservice.people import directory, organisations, sessions
+from hallservice.people import directory, organisations, relations, sessions
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.directory import Adopted
@@ -105,8 +105,8 @@ def test_forms_are_refused_field_by_field(hall: Hall, clerk_as: As) -> None:
 @pytest.mark.req("S0-22")
 def test_relations_beside_the_tree(hall: Hall, clerk_as: As) -> None:
     root = clerk_as("root")
-    organisations.relate(hall, root, "441402-scj", "441400-dsj", "subordinate")
-    organisations.relate(hall, root, "441402-scj", "441402-wjj", "parallel")
+    relations.relate(hall, root, "441402-scj", "441400-dsj", "subordinate")
+    relations.relate(hall, root, "441402-scj", "441402-wjj", "parallel")
 
     def names(org: str, kind: str) -> list[str]:
         return hall.read(lambda connection: [o.code for o in organisations.related(connection, org, kind)])

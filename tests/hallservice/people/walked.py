@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import select
 
 from hallservice.hall import Hall
+from hallservice.people import staffing
 from hallservice.people import tables as t
-from tests.hallservice.world import LOGINS
+from tests.hallservice.world import LOGINS, clerk_of_role
 
 
 def user(hall: Hall) -> str:
@@ -27,4 +28,11 @@ def grant(hall: Hall) -> str:
     return str(hall.read(lambda connection: connection.execute(ask).scalar_one()))
 
 
-MAKERS: Mapping[str, Callable[[Hall], str]] = {"user": user, "role": role, "grant": grant}
+def group(hall: Hall) -> str:
+    """A work group with somebody in it."""
+    made = staffing.save_group(hall, clerk_of_role(hall, "administrator"), "441402", "专班")
+    staffing.put_in(hall, clerk_of_role(hall, "administrator"), "group", made, user(hall))
+    return made
+
+
+MAKERS: Mapping[str, Callable[[Hall], str]] = {"user": user, "role": role, "grant": grant, "group": group}
