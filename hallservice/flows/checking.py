@@ -2,16 +2,22 @@
 
 from sqlalchemy import Connection, select
 
+from hallservice.approval import reachable
 from hallservice.approval.definition import Block, Choice, Definition, HandDown, HandUp, Parallel, Serial, Sub
 from hallservice.approval.plan import Find, Plan
 from hallservice.approval.validation import MESSAGES, DefinitionRefused, Problem, parsed
-from hallservice.flows import plans, shipped
+from hallservice.flows import plans, shipped, staff
 from hallservice.flows import tables as t
 from hallservice.people import organisations
 from hallservice.people import tables as p
 from hallservice.people.organisations import Org
+from hallservice.supervision import roster
 
-WORDS = {**MESSAGES, "unknown_org": "没有这个机构，请重新选择"}
+WORDS = {
+    **MESSAGES,
+    "unknown_org": "没有这个机构，请重新选择",
+    "never_taken": "永远轮不到这个情形：它的条件自相矛盾，或者已被前面的情形包含",
+}
 
 
 MISSING = {
@@ -32,11 +38,51 @@ def checked(connection: Connection, owner: Org, text: str) -> tuple[Plan | None,
     """The linked plan, or everything that is wrong; bodies that take part have to exist."""
     try:
         definition = parsed(text)
-        plan = plans.link(plans.with_references(definition, finder(connection, owner)))
     except DefinitionRefused as refused:
         return None, refused.problems
-    problems = tuple(unknown_orgs(connection, definition.body))
+    try:
+        plan = plans.link(plans.with_references(definition, finder(connection, owner)))
+    except DefinitionRefused as refused:
+        return None, tuple(_at_reference(definition.body, one) for one in refused.problems)
+    problems = (*unknown_orgs(connection, definition.body), *never_taken(definition))
     return (None, problems) if problems else (plan, ())
+
+
+def _at_reference(body: Block, problem: Problem) -> Problem:
+    """What is wrong with a process that is referred to, at the department that refers to it."""
+    for path, sub in reversed(_subs(body, "body")):
+        if problem.path == sub.key or problem.path.startswith(f"{sub.key}."):
+            return Problem(f"{path}.ref", problem.code)
+    return problem
+
+
+def never_taken(definition: Definition) -> list[Problem]:
+    """Cases that nothing leads to; not in what the engine refuses, for a version published once runs on."""
+    return [
+        Problem(f"{path}.branches[{at}].when", "never_taken")
+        for path, choice in _choices(definition.body, "body")
+        for at in reachable.never_taken(choice, definition.types)
+    ]
+
+
+def _choices(block: Block, path: str) -> list[tuple[str, Choice]]:
+    own = [(path, block)] if isinstance(block, Choice) else []
+    return own + [found for where, child in _paths(block, path) for found in _choices(child, where)]
+
+
+def unheld(connection: Connection, owner: Org, plan: Plan) -> list[str]:
+    """Steps, of the owner's own level or a named department, whose post nobody holds there now: in words. It
+    hinders no publication: people come, and other bodies may use the process."""
+    own = staff.level_of(owner.region)
+    found = []
+    for place in plan.places.values():
+        org = place.org or (owner.code if place.step.level == own else None)
+        if org is not None and not roster.at_post(connection, org, place.step.post):
+            name = connection.execute(select(p.org.c.name).where(p.org.c.code == org)).scalar() or org
+            found.append(
+                f"“{place.step.name}”：{name}现在没有人持有岗位“{place.step.post}”，办件到此无人办理"
+            )
+    return list(dict.fromkeys(found))
 
 
 def unknown_orgs(connection: Connection, body: Block) -> list[Problem]:

@@ -13,7 +13,7 @@ from exchange.store.work import Work
 from hallservice.approval.definition import dumped
 from hallservice.approval.plan import Plan
 from hallservice.approval.validation import MESSAGES, MOST_BYTES, DefinitionRefused, Problem, parsed
-from hallservice.flows import plans, shipped, staff
+from hallservice.flows import checking, plans, shipped, staff
 from hallservice.flows import tables as t
 from hallservice.flows.assigning import EDIT, chosen, for_item
 from hallservice.flows.checking import checked, finder
@@ -59,6 +59,7 @@ class Draft:
     body: dict[str, Any]
     problems: tuple[Problem, ...]
     plan: Plan | None
+    unheld: tuple[str, ...] = ()  # what is no fault, but leaves a case with nobody
 
 
 _SHOWN = [t.flow.c[name] for name in Version.__slots__ if name != "owner_name"]
@@ -141,7 +142,8 @@ def _read(connection: Connection, clerk: Clerk, owner: str, key: str, version: i
         **{name: getattr(row, name) for name in Version.__slots__ if name != "owner_name"},
         owner_name=org.name,
     )
-    return Draft(shown, json.loads(row.body), problems, plan)
+    waiting = checking.unheld(connection, org, plan) if plan is not None and row.state == "draft" else ()
+    return Draft(shown, json.loads(row.body), problems, plan, tuple(waiting))
 
 
 def _row(connection: Connection, owner: str, key: str, version: int) -> Row[Any] | None:

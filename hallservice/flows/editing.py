@@ -54,6 +54,35 @@ def at_path(draft: Json, path: str) -> Any:
     return here
 
 
+def identity(draft: Json, path: str) -> str:
+    """What a block is known by wherever it stands: its key; a case by its choice's key and its own name."""
+    block = at_path(draft, path)
+    if not isinstance(block, dict):
+        return ""
+    if "key" in block:
+        return str(block["key"])
+    above = at_path(draft, path.rpartition(".branches[")[0]) if ".branches[" in path else {}
+    return f"{above['key']}/{block['name']}" if above.get("block") == "choice" and "name" in block else ""
+
+
+def path_of(draft: Json, known: str) -> str | None:
+    """Where the block of that identity stands now."""
+    return next(
+        (path for path in _paths(draft["body"], "body") if known and identity(draft, path) == known), None
+    )
+
+
+def _paths(value: Any, path: str) -> Iterator[str]:
+    """Every object below, itself first."""
+    if isinstance(value, dict):
+        yield path
+        for name, one in value.items():
+            yield from _paths(one, f"{path}.{name}") if name != "when" else ()
+    elif isinstance(value, list):
+        for at, one in enumerate(value):
+            yield from _paths(one, f"{path}[{at}]")
+
+
 def parent_of(path: str) -> tuple[str, int]:
     """`body.parts[3]` -> (`body.parts`, 3); HallRefused not_found where it is in no list."""
     found = _PLACE.fullmatch(path)

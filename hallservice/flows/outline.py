@@ -48,6 +48,14 @@ def unplaced(draft: Json, problems: Sequence[Problem]) -> list[str]:
     return list(dict.fromkeys(said(one) for one in problems if _line_of(paths, one.path) is None))
 
 
+def named(draft: Json, problems: Sequence[Problem]) -> list[str]:
+    """Each problem in words, behind the line it stands at; those of the process as a whole alone."""
+    titles = {line.path: line.title for line in lines(draft)}
+    places = [(_line_of([*titles], one.path), said(one)) for one in problems]
+    words = [f"“{titles[path]}”：{text}" if path is not None else text for path, text in places]
+    return list(dict.fromkeys(words))
+
+
 def _by_line(paths: Sequence[str], problems: Sequence[Problem]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for problem in problems:

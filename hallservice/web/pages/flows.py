@@ -153,35 +153,53 @@ def _here(ctx: Context, more: str = "") -> str:
     return f"/flows/{ctx.path['owner']}/{ctx.path['key']}/draft{more}"
 
 
+def _seen(ctx: Context) -> Draft:
+    """The draft that the form was made of; HallRefused changed where somebody was faster."""
+    found = _draft(ctx)
+    if ctx.form.one("revision") != str(found.version.revision):
+        said = f"草稿已由{found.version.author_name}修改，您的这次修改没有保存，请核对最新内容后再改"
+        raise HallRefused("changed", said)
+    return found
+
+
 @pages.get("/flows/{owner}/{key}/draft", function=EDIT, title="编辑流程", example=FLOW)
 def editor(ctx: Context) -> Response:
+    return _editor(ctx, ctx.render)
+
+
+def _editor(ctx: Context, render: Any) -> Response:
     found = _draft(ctx)
     body = editing.tidied(found.body)
-    return ctx.render(
+    made: Response = render(
         "flows/draft.html", draft=found, version=found.version, here=ctx.url(_here(ctx)),
         lines=outline.lines(body, found.problems), general=outline.unplaced(body, found.problems),
         picture=drawn(found.plan), head=body, title=f"编辑流程：{found.version.name}",
     )  # fmt: skip
+    return made
 
 
-def _save(ctx: Context, body: Json) -> Draft:
-    """The draft with another body, if nobody else changed it since the form was made."""
-    revision = whole(ctx.form.one("revision")) or 0
-    return definitions.save_draft(ctx.hall, ctx.clerk, ctx.path["owner"], ctx.path["key"], body, revision)
+def _save(ctx: Context, seen: Draft, body: Json) -> Draft:
+    """The draft with another body, if nobody else changed it meanwhile."""
+    owner, key = ctx.path["owner"], ctx.path["key"]
+    return definitions.save_draft(ctx.hall, ctx.clerk, owner, key, body, seen.version.revision)
 
 
-@pages.post("/flows/{owner}/{key}/draft/list", function=EDIT)
+@pages.post("/flows/{owner}/{key}/draft/list", function=EDIT, title="编辑流程")
 def rearrange(ctx: Context) -> Response:
     """Up, down or away with a line: the button's value is `up body.parts[1]`."""
     word, _, path = ctx.form.one("do").partition(" ")
-    body = editing.tidied(_draft(ctx).body)
-    if word in ("up", "down"):
-        body, told = editing.moved(body, path, -1 if word == "up" else 1), "已移动"
-    elif word == "remove":
-        body, told = editing.removed(body, path), "已删除"
-    else:
-        raise HallRefused("bad_request", "没有这种操作")
-    _save(ctx, body)
+    try:
+        seen = _seen(ctx)
+        body = editing.tidied(seen.body)
+        if word in ("up", "down"):
+            body, told = editing.moved(body, path, -1 if word == "up" else 1), "已移动"
+        elif word == "remove":
+            body, told = editing.removed(body, path), "已删除"
+        else:
+            raise HallRefused("bad_request", "没有这种操作")
+        _save(ctx, seen, body)
+    except HallRefused as refusal:
+        return _editor(ctx, _faulty(ctx, refusal))
     return ctx.redirect(_here(ctx), told)
 
 
@@ -206,9 +224,12 @@ def _adding(ctx: Context, render: Any, at: str, inside: bool) -> Response:
 def add(ctx: Context) -> Response:
     at, inside, kind = ctx.form.one("at"), ctx.form.one("inside") == "1", ctx.form.one("kind")
     try:
-        body, path = editing.added(editing.tidied(_draft(ctx).body), at, inside, kind)
-        _save(ctx, body)
+        seen = _seen(ctx)
+        body, path = editing.added(editing.tidied(seen.body), at, inside, kind)
+        _save(ctx, seen, body)
     except HallRefused as refusal:
+        if refusal.code == "changed":
+            return _editor(ctx, _faulty(ctx, refusal))
         return _adding(ctx, _faulty(ctx, refusal), at, inside)
     plain = kind in ("parallel",) or (path.endswith("]") and outline.is_lane(body, path))
     return ctx.redirect(_here(ctx) if plain else _here(ctx, f"/block?at={path}"), "已添加，请填写")
@@ -226,6 +247,7 @@ def _block(ctx: Context, render: Any, at: str) -> Response:
     body = editing.tidied(found.body)
     made: Response = render(
         "flows/block.html", version=found.version, here=ctx.url(_here(ctx)), at=at,
+        known=editing.identity(body, at),
         **forms.of_block(ctx, body, at, found.version.owner),
     )  # fmt: skip
     return made
@@ -235,14 +257,23 @@ def _block(ctx: Context, render: Any, at: str) -> Response:
 def change(ctx: Context) -> Response:
     at = ctx.form.one("at")
     try:
-        body = editing.tidied(_draft(ctx).body)
+        seen = _seen(ctx)
+        body = editing.tidied(seen.body)
         values = forms.values_of(ctx, editing.at_path(body, at), editing.facts_of(body))
-        _save(ctx, editing.changed(body, at, values))
+        _save(ctx, seen, editing.changed(body, at, values))
     except HallRefused as refusal:
         if refusal.code == "not_found":
             raise
+        if refusal.code == "changed":
+            return _overtaken(ctx, refusal)
         return _block(ctx, _faulty(ctx, refusal), at)
     return ctx.redirect(_here(ctx), "已保存草稿")
+
+
+def _overtaken(ctx: Context, refusal: HallRefused) -> Response:
+    """The form again with what was typed, at the place where its block stands now; the list if it is gone."""
+    at = editing.path_of(editing.tidied(_draft(ctx).body), ctx.form.one("known"))
+    return _editor(ctx, _faulty(ctx, refusal)) if at is None else _block(ctx, _faulty(ctx, refusal), at)
 
 
 @pages.get("/flows/{owner}/{key}/draft/head", function=EDIT, title="流程基本信息", example=FLOW)
@@ -262,8 +293,8 @@ def _head(ctx: Context, render: Any) -> Response:
 @pages.post("/flows/{owner}/{key}/draft/head", function=EDIT, title="流程基本信息")
 def change_head(ctx: Context) -> Response:
     try:
-        body = editing.tidied(_draft(ctx).body)
-        _save(ctx, editing.tidied({**body, **forms.head_of(ctx)}))
+        seen = _seen(ctx)
+        _save(ctx, seen, editing.tidied({**editing.tidied(seen.body), **forms.head_of(ctx)}))
     except HallRefused as refusal:
         return _head(ctx, _faulty(ctx, refusal))
     return ctx.redirect(_here(ctx), "已保存草稿")
@@ -288,7 +319,7 @@ def _publishing(ctx: Context, render: Any) -> Response:
         "flows/publish.html", version=found.version, here=ctx.url(_here(ctx)),
         before=drawn(before.plan) if before else None, before_version=earlier[0] if earlier else None,
         after=drawn(found.plan), digest=found.plan.digest if found.plan else "",
-        problems=[said(one) for one in found.problems],
+        problems=outline.named(editing.tidied(found.body), found.problems), unheld=found.unheld,
     )  # fmt: skip
     return made
 
@@ -301,15 +332,19 @@ def publish(ctx: Context) -> Response:
     try:
         definitions.publish(ctx.hall, ctx.clerk, owner, key, seen)
     except DefinitionRefused as refused:
-        faults = [FieldFault("", one.code, said(one)) for one in refused.problems]
+        words = outline.named(editing.tidied(found.body), refused.problems)
+        faults = [FieldFault("", "refused", one) for one in words]
         return _publishing(ctx, _faulty(ctx, FormRefused(faults)))
     except HallRefused as refusal:
         return _publishing(ctx, _faulty(ctx, refusal))
     return ctx.redirect(f"/flows/{owner}/{key}/versions/{found.version.version}", "已发布")
 
 
-@pages.post("/flows/{owner}/{key}/draft/discard", function=EDIT)
+@pages.post("/flows/{owner}/{key}/draft/discard", function=EDIT, title="编辑流程")
 def discard(ctx: Context) -> Response:
-    found = _draft(ctx).version
-    definitions.discard(ctx.hall, ctx.clerk, found.owner, found.key, found.revision)
+    try:
+        found = _seen(ctx).version
+        definitions.discard(ctx.hall, ctx.clerk, found.owner, found.key, found.revision)
+    except HallRefused as refusal:
+        return _editor(ctx, _faulty(ctx, refusal))
     return ctx.redirect("/flows", "草稿已放弃")
