@@ -31,6 +31,12 @@ QUEUE_DEFAULTS = {"vhost": "/", "durable": True, "auto_delete": False, "argument
 EXCHANGE_DEFAULTS = {**QUEUE_DEFAULTS, "type": "direct", "internal": False}
 BINDING_DEFAULTS = {"vhost": "/", "destination_type": "queue", "routing_key": "", "arguments": {}}
 
+ERLANG = (
+    "-kernel inet_dist_use_interface {127,0,0,1}",  # else the distribution port listens on every address
+    "+S 2:2",
+    "+sbwt none +sbwtdcpu none +sbwtdio none",  # schedulers without work leave the processor to others
+)
+
 # The shell owns the port mapper and the broker and ends both, by their own ids, when a line or the end of
 # file comes on its standard input: nothing is left behind even where the hub itself is killed.
 LIFELINE = """
@@ -174,8 +180,7 @@ class RabbitNode:
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{state}/enabled_plugins",
             "RABBITMQ_PID_FILE": f"{state}/node.pid",
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
-            # Without the first the distribution port listens on every address of the machine.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": " ".join(ERLANG),
         }
 
     def _wait_until_open(self) -> None:
