@@ -62,8 +62,10 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    if connection.get_execution_options().get("writing", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:  # takes no lock, so that it cannot fail; SQLAlchemy's own way costs more than what is then read
+        connection.connection.cursor().execute("BEGIN")
 
 
 def _begin_postgres(connection: Connection) -> None:

@@ -1,9 +1,10 @@
 """To-do, done and search: one query each over `hall_case`, filtered by row, paged by key (S0-56, S0-57)."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import date, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -33,6 +34,9 @@ from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import within
 from hallservice.refusals import HallRefused
+from hallservice.supervision.colouring import CURRENT, RANKS, SAME, gravity
+from hallservice.supervision.tables import card, clock
+from hallservice.supervision.words import COLOURS
 from ledger.prepared import run
 
 COUNTER = ("prereview", "receive", "accept", "supplement", "fee", "certificate", "deliver")
@@ -40,6 +44,8 @@ MOST = 100  # rows a page
 SOON = 2  # calendar days before the due date from which a case is shown as nearly due (R-05)
 ENDED = ("deliver", "done")
 PAUSED = ("suspended", "supplementing", "pre_supplement")
+GRAVEST_FIRST = tuple(RANKS)
+EAST = 8 * 3600  # seconds by which clocks here are ahead of UTC
 C = hall_case.c
 
 
@@ -56,17 +62,20 @@ class Row(NamedTuple):
     document: str
     channel: str
     opened_at: float
-    received_at: float | None
     state: str
     stage: str
     promised_due: str
-    statutory_due: str
-    updated_at: float
-    window: str
-    clerk: str
-    region: str
-    handled_at: float | None
-    claimed_by: str
+    rank: int | None = None  # of its gravest card that counts
+    claimed_by: str = ""
+    handled_at: float | None = None
+    received_at: float | None = None
+    window: str = ""
+    clerk: str = ""
+
+    @property
+    def card(self) -> str:
+        """The colour of that card, '' without one."""
+        return "" if self.rank is None else GRAVEST_FIRST[self.rank]
 
     @property
     def key(self) -> str:
@@ -79,31 +88,49 @@ class Row(NamedTuple):
         return wording.state(self.state)
 
     def supervised(self, day: date) -> str:
-        """监察状态 by the due date: 正常, 临期, 今日到期, 超期, 暂停计时, 已结束."""
+        """监察状态: the card where there is one (红牌, 黄牌, 到期提示, 预警), else by the due date: 正常,
+        临期, 今日到期, 超期, 暂停计时, 已结束."""
         return supervised(self, day)
 
 
-# The columns of a Row, in its order, before what its list adds.
+# The columns of a Row, in its order; what a list does not show is not asked for.
 SHOWN = (
-    C.case_no, C.item_name, C.applicant_masked, C.document_masked, C.channel, C.opened_at, C.received_at,
-    C.state, C.stage, _text(C.promised_due).label("promised"), _text(C.statutory_due).label("statutory"),
-    C.updated_at, _text(C.window).label("at_window"), _text(C.clerk).label("by_clerk"), C.region,
+    C.case_no, C.item_name, C.applicant_masked, C.document_masked, C.channel, C.opened_at, C.state, C.stage,
+    _text(C.promised_due).label("promised"),
 )  # fmt: skip
+TAKEN = (C.received_at, _text(C.window).label("at_window"), _text(C.clerk).label("by_clerk"))
 NOT_HANDLED = cast(null(), Float).label("handled_at")
 NOT_CLAIMED = literal("").label("claimed_by")
+NO_CARD = cast(null(), Integer).label("rank")
+CARD = (
+    select(func.min(gravity(card.c.colour)))
+    .join(clock, SAME)
+    .where(card.c.case_no == C.case_no, CURRENT)
+    .correlate(hall_case)
+    .scalar_subquery()
+    .label("rank")
+)
 
 
 def supervised(row: Row, day: date) -> str:
+    if row.card:
+        return COLOURS[row.card]
     if row.stage in ENDED:
         return "已结束"
     if row.state in PAUSED:
         return "暂停计时"
     if not row.promised_due:
         return "未计时"
-    left = (date.fromisoformat(row.promised_due) - day).days
-    if left < 0:
+    now, soon = _bounds(day)
+    if row.promised_due < now:
         return "超期"
-    return "今日到期" if left == 0 else "临期" if left <= SOON else "正常"
+    return "今日到期" if row.promised_due == now else "临期" if row.promised_due <= soon else "正常"
+
+
+@lru_cache(maxsize=8)
+def _bounds(day: date) -> tuple[str, str]:
+    """The day, and the last on which a case is nearly due."""
+    return day.isoformat(), (day + timedelta(days=SOON)).isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +202,7 @@ def _waiting(tops: int, later: bool) -> Select[Any]:
 
 def _todo() -> Select[Any]:
     return (
-        select(*SHOWN, NOT_HANDLED, _text(hall_claim.c.clerk).label("claimed_by"))
+        select(*SHOWN, CARD, _text(hall_claim.c.clerk).label("claimed_by"))
         .join(hall_claim, hall_claim.c.case_no == C.case_no, isouter=True)
         .where(C.stage == bindparam("at"))
         .order_by(C.opened_at, C.case_no)
@@ -213,7 +240,7 @@ def done(
     """What this clerk has handled, the latest first (S0-57)."""
     at = hall_handled.c.at
     query = (
-        select(*SHOWN, at.label("handled_at"), NOT_CLAIMED)
+        select(*SHOWN, CARD, NOT_CLAIMED, at.label("handled_at"), *TAKEN)
         .join(hall_handled, hall_handled.c.case_no == C.case_no)
         .where(hall_handled.c.staff_no == clerk.staff_no, visible(clerk, "case.view"), *_filters(wanted))
         .order_by(at.desc(), C.case_no.desc())
@@ -226,7 +253,7 @@ def done(
 def search(connection: Connection, clerk: Clerk, wanted: Wanted, after: str = "", size: int = 20) -> Page:
     """Every case the clerk may see, the newest first."""
     query = (
-        select(*SHOWN, NOT_HANDLED, NOT_CLAIMED)
+        select(*SHOWN, CARD)
         .where(visible(clerk, "case.view"), *_filters(wanted))
         .order_by(C.opened_at.desc(), C.case_no.desc())
     )
@@ -238,7 +265,7 @@ def search(connection: Connection, clerk: Clerk, wanted: Wanted, after: str = ""
 def register(connection: Connection, clerk: Clerk, wanted: Wanted, after: str = "", size: int = 20) -> Page:
     """服务台账 (S0-05): what was taken in at the clerk's own sites, the newest first."""
     query = (
-        select(*SHOWN, NOT_HANDLED, NOT_CLAIMED)
+        select(*SHOWN, NO_CARD, NOT_CLAIMED, NOT_HANDLED, *TAKEN)
         .where(C.received_at.is_not(None), within(C.site_path, clerk, "case.view"), *_filters(wanted))
         .order_by(C.opened_at.desc(), C.case_no.desc())
     )
@@ -301,7 +328,7 @@ def _page(connection: Connection, query: Select[Any], size: int) -> Page:
 
 
 def _paged(found_rows: Iterable[Any], most: int) -> Page:
-    found = [Row._make(row) for row in found_rows]
+    found = [Row(*row) for row in found_rows]
     rows = tuple(found[:most])
     return Page(rows, rows[-1].key if len(found) > most else "")
 
@@ -331,7 +358,7 @@ def _due(tops: int) -> Select[Any]:
 def pressing(hall: Hall, connection: Connection, clerk: Clerk) -> Pressing:
     """Open cases the clerk sees, by their promised due date."""
     day, where = today(hall.hub.store.clock()), scope(clerk)
-    now, last = day.isoformat(), (day + timedelta(days=SOON)).isoformat()
+    now, last = _bounds(day)
     rows = run(connection, _due(len(where) // 2), {"last": last, **where})
     found = [(row.promised_due, int(row.n)) for row in rows]
     return Pressing(
@@ -343,6 +370,9 @@ def pressing(hall: Hall, connection: Connection, clerk: Clerk) -> Pressing:
 
 def local(at: float | None) -> str:
     """A Unix time as lists show it."""
-    if at is None:
-        return ""
-    return datetime.fromtimestamp(at, UTC).astimezone(BEIJING).strftime("%Y-%m-%d %H:%M")
+    return "" if at is None else _minute(int(at // 60))
+
+
+@lru_cache(maxsize=10_000)
+def _minute(minutes: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(minutes * 60 + EAST))

@@ -56,4 +56,4 @@ def _asset(path: Path) -> Asset:
     body = path.read_bytes()
     digest = hashlib.sha256(body).hexdigest()[:10]
     hashed = f"{path.stem}.{digest}{path.suffix}"
-    return Asset(path.name, hashed, TYPES[path.suffix], body, deflate(body))
+    return Asset(path.name, hashed, TYPES[path.suffix], body, deflate(body, 9))

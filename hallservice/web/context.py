@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from hallservice.hall import Hall
@@ -20,9 +21,10 @@ from hallservice.web import drafts, responses
 from hallservice.web.assets import Assets
 from hallservice.web.forms import Form, Upload
 from hallservice.web.guard import Vault, new_token
-from hallservice.web.lists import Cell, Column
-from hallservice.web.live import Board
-from hallservice.web.registry import Entry, Menu, Page
+from hallservice.web.lists import Cell, Column, Filter, Listing
+from hallservice.web.live import Board, Numbers
+from hallservice.web.parts import bar, tree
+from hallservice.web.registry import Groups, Menu, Page
 from hallservice.web.sheets import workbook
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -113,13 +115,26 @@ class Context:
         path = quote(self.asked.path)
         return f"{path}?{self.asked.query_string}" if self.asked.query_string else path
 
-    def menu(self) -> list[tuple[str, list[Entry]]]:
+    def menu(self) -> Groups:
         """The function tree of whoever is signed in."""
-        return self.kit.menu.of(self.signed.clerk) if self.signed else []
+        return self.kit.menu.of(self.signed.clerk) if self.signed else ()
+
+    def tree(self) -> Markup:
+        """The same as the frame shows it."""
+        return tree(self.menu(), self.numbers, self.kit.prefix, self.page.path)
+
+    def bar(self, filters: Sequence[Filter], listing: Listing, action: str = "") -> Markup:
+        """The query bar above a list of this page."""
+        return bar(filters, listing, self.url(self.asked.path), action)
 
     def count(self, name: str) -> int | None:
         """The number behind a menu entry, None when it is not known yet."""
-        return self.kit.board.count(self.signed.clerk, name) if self.signed and name else None
+        return self.numbers.get(name)
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """All that stand behind menu entries, not older than a second."""
+        return self.kit.board.numbers(self.signed.clerk) if self.signed else {}
 
     def guard(self) -> Markup:
         """The hidden fields every form that posts must carry: `{{ ctx.guard() }}`."""
@@ -128,8 +143,8 @@ class Context:
             hidden["owner"] = drafts.claim(self.kit.vault, self.signed.clerk.user)
         if draft := self.one("draft"):
             hidden["draft"] = draft
-        line = Markup('<input type="hidden" name="{}" value="{}">')
-        return Markup("").join(line.format(name, value) for name, value in hidden.items())
+        lines = [f'<input type="hidden" name="{name}" value="{escape(hidden[name])}">' for name in hidden]
+        return Markup("".join(lines))  # noqa: S704 - the values were escaped
 
     @property
     def csrf(self) -> str:

@@ -191,7 +191,6 @@ def _upload(sent: UploadFile) -> Upload:
     return Upload(name, (sent.content_type or "")[:80], sent.size or 0, sent.file)
 
 
-def deflate(body: bytes) -> bytes:
-    """As gzip for a browser, quickly."""
-    packer = zlib.compressobj(4, zlib.DEFLATED, 31)
-    return packer.compress(body) + packer.flush()
+def deflate(body: bytes, level: int = 1) -> bytes:
+    """As gzip for a browser: quickly, or with level 9 well."""
+    return zlib.compress(body, level, 31)

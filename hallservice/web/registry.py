@@ -22,6 +22,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 FORM_BYTES = 256 * 1024
 TOLD_BYTES = 16 * 1024
 FORM_FIELDS = 1000
+MENUS = 1000  # different ones that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +173,30 @@ class Entry:
     count: str
 
 
+Groups = tuple[tuple[str, tuple[Entry, ...]], ...]
+
+
 class Menu:
     """The function tree: for each person the groups and entries he may use."""
 
     def __init__(self, pages: Iterable[Page]) -> None:
         listed = [page for page in pages if page.menu and page.method == "GET"]
         self._pages = sorted(listed, key=lambda page: (page.order, page.path))
+        self._known: dict[frozenset[str], Groups] = {}  # follows from the functions held and nothing else
 
-    def of(self, clerk: Clerk) -> list[tuple[str, list[Entry]]]:
+    def of(self, clerk: Clerk) -> Groups:
         """Groups in the order of their first entry."""
+        held = frozenset(function for function, paths in clerk.scopes.items() if paths)
+        found = self._known.get(held)
+        if found is None:
+            if len(self._known) >= MENUS:
+                self._known.clear()
+            found = self._known[held] = self._made(clerk)
+        return found
+
+    def _made(self, clerk: Clerk) -> Groups:
         groups: dict[str, list[Entry]] = {}
         for page in self._pages:
             if page.open_to(clerk):
                 groups.setdefault(page.menu, []).append(Entry(page.title, page.path, page.count))
-        return list(groups.items())
+        return tuple((group, tuple(entries)) for group, entries in groups.items())

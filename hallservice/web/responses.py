@@ -79,18 +79,23 @@ def attachment(body: bytes, name: str, media_type: str, *, inline: bool = False)
 
 def finish(response: Response, accepts: str, *, secure: bool) -> Response:
     """Security headers, no caching of what may be personal, gzip where it pays."""
-    headers = response.headers
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
-    html = headers.get("content-type", "").startswith("text/html")
-    headers.setdefault(
-        "content-security-policy", CSP if html else "default-src 'none'; frame-ancestors 'none'"
-    )
-    headers.setdefault("cache-control", "no-store")
-    if secure:
-        headers.setdefault("strict-transport-security", "max-age=31536000")
+    raw = response.raw_headers
+    said = {name for name, _ in raw}
+    html = any(header[0] == b"content-type" and header[1].startswith(b"text/html") for header in raw)
+    raw += [header for header in _USUAL[html, secure] if header[0] not in said]
     if html and "gzip" in accepts and len(response.body) > SMALL:
         response.body = deflate(bytes(response.body))
-        headers["content-encoding"], headers["vary"] = "gzip", "Accept-Encoding"
-        headers["content-length"] = str(len(response.body))
+        raw += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+        response.headers["content-length"] = str(len(response.body))
     return response
+
+
+def _usual(html: bool, secure: bool) -> list[tuple[bytes, bytes]]:
+    """The headers of a page or of something else, as they are sent."""
+    said = {**HEADERS, "content-security-policy": CSP if html else NO_PAGE, "cache-control": "no-store"}
+    if secure:
+        said["strict-transport-security"] = "max-age=31536000"
+    return [(name.encode(), value.encode()) for name, value in said.items()]
+
+
+_USUAL = {(html, secure): _usual(html, secure) for html in (False, True) for secure in (False, True)}

@@ -1,23 +1,28 @@
 """Work lists of the counter with their counts, the done list, the search; each as a spreadsheet too."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
+from markupsafe import Markup
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from exchange.clocks import today
 from hallservice import wording
-from hallservice.counter import lists
+from hallservice.counter import awaiting, lists
 from hallservice.counter.lists import Page, Row, Wanted, local
 from hallservice.counter.materials import label
 from hallservice.counter.projection import hashed
 from hallservice.people.clerk import Clerk
+from hallservice.supervision import words
+from hallservice.supervision.words import Mark
 from hallservice.web.context import Context
 from hallservice.web.lists import Badge, Cell, Column, Filter, Link, asked
 from hallservice.web.pages.counter_parts import COLOURS, case_url, options
+from hallservice.web.parts import heads, tabs
 from hallservice.web.registry import Handler, Pages
 
 pages = Pages()
@@ -28,6 +33,7 @@ COLUMNS = (
     Column("申请时间", kind="date"), Column("监察", kind="act"), Column("承诺到期", kind="date"),
     Column("签收人"),
 )  # fmt: skip
+ASKED_COLUMNS = (*COLUMNS[:4], Column("进展", kind="act"), *COLUMNS[5:])
 DONE_COLUMNS = (
     Column("业务编号"), Column("事项"), Column("申请人"), Column("监察状态", kind="act"),
     Column("窗口状态", kind="act"), Column("窗口"), Column("办理时间", kind="date"),
@@ -41,7 +47,14 @@ REGISTER_COLUMNS = (
     Column("接件时间", kind="date"), Column("办件编号"), Column("事项"), Column("申请人"), Column("方式"),
     Column("窗口"), Column("接件人"), Column("状态", kind="act"), Column("承诺到期", kind="date"),
 )  # fmt: skip
-BADGES = {"超期": "bad", "今日到期": "warn", "临期": "warn", "正常": "ok"}
+BADGES = {
+    "超期": "bad", "今日到期": "warn", "临期": "warn", "正常": "ok", "未计时": "plain", "暂停计时": "plain",
+    "已结束": "plain",
+}  # fmt: skip
+MARKS: Mapping[str, Badge | Mark] = {
+    **{said: Badge(kind, said) for said, kind in BADGES.items()},
+    **{said: Mark(colour) for colour, said in words.COLOURS.items()},
+}
 CASE_NO, ITEM = Filter("case_no", "办件编号"), Filter("item", "事项")
 STATES = [(code, text) for code, text in wording.STATES.items() if code != "draft"]
 STATE = Filter("state", "状态", STATES)
@@ -57,42 +70,79 @@ class Shape:
 
     columns: Sequence[Column]
     filters: Sequence[Filter]
-    cells: Callable[[Context, Row, date], tuple[Cell, ...]]
+    cells: Callable[[Context, Sequence[Row], date], list[tuple[Cell, ...]]]
     name: str
 
+    @cached_property
+    def heads(self) -> Markup:
+        """The titles."""
+        return heads(self.columns)
 
-def _link(ctx: Context, row: Row, path: str = "") -> Link:
-    return Link(ctx.url(case_url(row.case_no) + path), row.case_no)
+
+def _link(ctx: Context, row: Row) -> Link:
+    return Link(ctx.url(case_url(row.case_no)), row.case_no)
 
 
-def _supervised(row: Row, day: date) -> Badge:
-    said = row.supervised(day)
-    return Badge(BADGES.get(said, "plain"), said)
+def _supervised(row: Row, day: date) -> Badge | Mark:
+    return MARKS[row.supervised(day)]
 
 
 def _state(row: Row) -> Badge:
     return Badge(COLOURS.get(row.state, "info"), row.told())
 
 
-def _waiting(ctx: Context, row: Row, day: date) -> tuple[Cell, ...]:
-    who = (row.item_name, row.applicant, row.document, label("apply_channel", row.channel))
-    when = (local(row.opened_at), _supervised(row, day), row.promised_due, row.claimed_by)
-    return (_link(ctx, row, SCREENS[row.stage]), *who, *when)
+def _waiting(ctx: Context, rows: Sequence[Row], day: date) -> list[tuple[Cell, ...]]:
+    """What most pages show: nothing is asked for in the loop that all rows share."""
+    start, way = (
+        ctx.url(case_url("")),
+        {one: label("apply_channel", one) for one in {r.channel for r in rows}},
+    )
+    return [
+        (
+            Link(f"{start}{row.case_no}{SCREENS[row.stage]}", row.case_no), row.item_name, row.applicant,
+            row.document, way[row.channel], local(row.opened_at), _supervised(row, day), row.promised_due,
+            row.claimed_by,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
-def _done(ctx: Context, row: Row, day: date) -> tuple[Cell, ...]:
-    states = (_supervised(row, day), _state(row))
-    return (_link(ctx, row), row.item_name, row.applicant, *states, row.window, local(row.handled_at))
+def _asked(ctx: Context, rows: Sequence[Row], day: date) -> list[tuple[Cell, ...]]:
+    """Of a stage that asks partners: in place of the channel, who has to do something now."""
+    stage, numbers = rows[0].stage if rows else "", [row.case_no for row in rows]
+    told = ctx.hall.read(lambda connection: awaiting.told(connection, stage, numbers))
+    shown = zip(numbers, _waiting(ctx, rows, day), strict=True)
+    return [(*cells[:4], Badge(*told[number]), *cells[5:]) for number, cells in shown]
 
 
-def _found(ctx: Context, row: Row, day: date) -> tuple[Cell, ...]:
-    who = (row.item_name, row.applicant, row.document, _state(row), wording.stage(row.stage))
-    return (_link(ctx, row), *who, _supervised(row, day), row.promised_due, local(row.opened_at))
+def _done(ctx: Context, rows: Sequence[Row], day: date) -> list[tuple[Cell, ...]]:
+    return [
+        (
+            _link(ctx, row), row.item_name, row.applicant, _supervised(row, day), _state(row), row.window,
+            local(row.handled_at),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
-def _registered(ctx: Context, row: Row, _day: date) -> tuple[Cell, ...]:
-    who = (row.item_name, row.applicant, label("apply_channel", row.channel), row.window, row.clerk)
-    return (local(row.received_at), _link(ctx, row), *who, _state(row), row.promised_due)
+def _found(ctx: Context, rows: Sequence[Row], day: date) -> list[tuple[Cell, ...]]:
+    return [
+        (
+            _link(ctx, row), row.item_name, row.applicant, row.document, _state(row),
+            wording.stage(row.stage), _supervised(row, day), row.promised_due, local(row.opened_at),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _registered(ctx: Context, rows: Sequence[Row], _day: date) -> list[tuple[Cell, ...]]:
+    return [
+        (
+            local(row.received_at), _link(ctx, row), row.item_name, row.applicant,
+            label("apply_channel", row.channel), row.window, row.clerk, _state(row), row.promised_due,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 # Where a row of a stage leads: straight to its form.
@@ -101,6 +151,7 @@ SCREENS = {
     "fee": "/fee", "certificate": "/certificate", "deliver": "/deliver",
 }  # fmt: skip
 TODO = Shape(COLUMNS, (CASE_NO, ITEM, CHANNEL), _waiting, "待办")
+ASKED = Shape(ASKED_COLUMNS, TODO.filters, _asked, "待办")
 DONE = Shape(DONE_COLUMNS, (CASE_NO, ITEM, STATE), _done, "已办")
 SEARCH = Shape(FOUND_COLUMNS, (CASE_NO, ITEM, STATE, CHANNEL, SINCE, UNTIL), _found, "办件查询")
 REGISTER = Shape(REGISTER_COLUMNS, (CASE_NO, ITEM, STATE, CHANNEL, SINCE, UNTIL), _registered, "服务台账")
@@ -125,7 +176,8 @@ def _listed(ctx: Context, shape: Shape, ask: Ask, **more: Any) -> Response:
     values: dict[str, Any] = {
         "caption": ctx.page.title,
         "columns": shape.columns,
-        "rows": [shape.cells(ctx, row, day) for row in page.rows],
+        "heads": shape.heads,
+        "rows": shape.cells(ctx, page.rows, day),
         "filters": shape.filters,
         "listing": listing,
         "next": page.next,
@@ -134,8 +186,7 @@ def _listed(ctx: Context, shape: Shape, ask: Ask, **more: Any) -> Response:
         "empty": "没有符合条件的办件",
         "pressing": due if any(due) else None,
         "by_person": shape is SEARCH,
-        "stages": (),
-        "stage": "",
+        "stages": "",
     }
     return ctx.render("counter/list.html", **values | more)
 
@@ -153,8 +204,7 @@ def _exported(ctx: Context, shape: Shape, ask: Callable[[Connection, str], Page]
         return rows
 
     rows = ctx.hall.read(read)
-    cells = [shape.cells(ctx, row, day) for row in rows]
-    return ctx.sheet(f"{shape.name}{day.isoformat()}", shape.columns, cells)
+    return ctx.sheet(f"{shape.name}{day.isoformat()}", shape.columns, shape.cells(ctx, rows, day))
 
 
 def _stage_page(stage: str) -> Handler:
@@ -162,10 +212,22 @@ def _stage_page(stage: str) -> Handler:
         def ask(connection: Connection, wanted: Wanted, after: str, size: int) -> Page:
             return lists.todo(connection, ctx.clerk, stage, wanted, after, size)
 
-        counted = [(one, wording.stage(one), ctx.count(f"counter.{one}") or 0) for one in lists.COUNTER]
-        return _listed(ctx, TODO, ask, stages=counted, stage=stage)
+        shape = ASKED if stage in awaiting.ASKED else TODO
+        return _listed(ctx, shape, ask, stages=tabs("环节", _stages(ctx, stage)))
 
     return show
+
+
+def _stages(ctx: Context, here: str) -> list[tuple[str, str, bool]]:
+    """The stages with how many wait at each."""
+    return [
+        (
+            ctx.url(f"/counter/{one}"),
+            f"{wording.stage(one)}（{ctx.count(f'counter.{one}') or 0}）",
+            one == here,
+        )
+        for one in lists.COUNTER
+    ]
 
 
 def _count(stage: str) -> Callable[[Connection, Clerk], int]:
