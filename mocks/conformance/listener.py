@@ -133,6 +133,7 @@ class Listener:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # an answer goes out in two writes: 40 ms less each
             timeout = 15
 
             def do_POST(self) -> None:

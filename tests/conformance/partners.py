@@ -34,7 +34,7 @@ OWN: dict[str, dict[str, Any]] = {
         "share_rejectd": 0, "share_ma0006": 0, "share_never": 0, "share_twice": 0, "share_without_id": 0,
         "share_before_reply": 0, "balance_segments": 100_000_000, "sensitive": ["中奖"],
     },
-    "certificates": {"pending_share": 0.5, "seal_delay_ms": 30},
+    "certificates": {"pending_share": 1, "seal_delay_ms": 30},
     "fees": {"auto_pay": True, "pay_delay_ms": 400},
     "department_a": {
         "uscc": ORG, "department_name": "示范局", "staff": ["林一", "陈二", "黄三"], "suspend_every": 0,

@@ -14,6 +14,7 @@ from tests.conformance.spread import Found, spread, verdicts
 from tests.conformance.tamper import CLEAN, Defect, Proxy
 
 Partner = tuple[Mock, Proxy]
+WAITING = 6  # at once: these runs do little but wait for repeats
 OWN = {"own_certificate_items": ["440125105000"]}
 
 
@@ -62,13 +63,13 @@ def tried(partner: Partner, defect: Defect) -> Report:
 
 @pytest.fixture(scope="module")
 def over_rest(request: pytest.FixtureRequest) -> Iterator[Found]:
-    with spread(request, gateway, tried, CLEAN, CALLBACKS) as found:
+    with spread(request, gateway, tried, CLEAN, CALLBACKS, WAITING) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def over_soap(request: pytest.FixtureRequest) -> Iterator[Found]:
-    with spread(request, department, tried, CLEAN, PUSH) as found:
+    with spread(request, department, tried, CLEAN, PUSH, WAITING) as found:
         yield found
 
 

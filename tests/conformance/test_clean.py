@@ -22,7 +22,7 @@ def _report(module: str) -> Report:
 
 @pytest.fixture(scope="module")
 def reports() -> Iterator[Reports]:
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(6) as pool:  # they wait far more than they work
         yield {module: pool.submit(_report, module) for module in PASSED}
 
 
