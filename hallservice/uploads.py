@@ -17,6 +17,7 @@ INFLATED = 200 * 1024 * 1024  # bytes of everything in an archive
 ENTRIES = 10_000
 RATIO = 200  # inflated to packed, of what is large at all
 NAME = 100  # characters
+SEGMENTS = 10_000  # looked through for the size of a picture
 
 _ODD = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]')
 
@@ -115,7 +116,9 @@ def _png(field: str, body: bytes) -> str:
 def _jpeg(field: str, body: bytes) -> str:
     """The size stands in the frame header (ITU-T T.81 B.2.2), after segments that say their length."""
     at = 2
-    while at + 9 < len(body) and body[at] == 0xFF:
+    for _ in range(SEGMENTS):
+        if at + 9 >= len(body) or body[at] != 0xFF:
+            break
         marker = body[at + 1]
         if marker == 0xFF:  # fill
             at += 1

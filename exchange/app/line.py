@@ -51,13 +51,17 @@ class Line(HttpToolsProtocol):
             self._timer = self.loop.call_later(HEAD_SECONDS, self._refuse, TOO_LATE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Fields behind a body say nothing here, and may have no end."""
+        """Fields behind a body say nothing here, and have an end."""
         if self._in_head:
             super().on_header(name, value)
+            return
+        self._head += len(name) + len(value)
+        if self._head > MOST_HEAD:
+            self.transport.abort()
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._in_head = False
+        self._in_head, self._head = False, 0
         self._settle()
         super().on_headers_complete()
 
@@ -94,4 +98,3 @@ def most_lines() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     return max((MOST_FILES if soft == resource.RLIM_INFINITY else soft) - OWN_FILES, OWN_FILES)
-
