@@ -11,9 +11,10 @@ from sqlalchemy import Connection, insert, select, update
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.items import checking, drafts, layout, published, workbooks
+from hallservice.items import checking, drafts, layout, published, sheetchecks, workbooks
 from hallservice.items.elements import GROUPS, Content, Element, Group, blank
 from hallservice.items.layout import CODE, FAULT, NUMBER
+from hallservice.items.sheetchecks import Fault
 from hallservice.items.tables import hall_item_import
 from hallservice.items.wording import EDIT, IMPLEMENTATION, LISTS
 from hallservice.items.workbooks import Grid, Sheet
@@ -23,16 +24,6 @@ from hallservice.refusals import FieldFault, HallRefused
 
 _T = hall_item_import
 MOST_FAULTS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong, and where: the sheet, its line as the program shows it, the column's title."""
-
-    sheet: str
-    row: int
-    column: str
-    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +110,8 @@ def _checked(
 
 def _rows(reading: _Reading) -> list[_Row]:
     name, elements = LISTS[reading.list_], layout.columns(reading.list_)
+    for one in sheetchecks.unread(reading.grids, {name, *(group.label for group in GROUPS[reading.list_])}):
+        reading.fault(one.sheet, one.row, one.column, one.said)
     grid = reading.grids.get(name)
     if grid is None:
         raise workbooks.fault("no_sheet", f"表格中没有名为“{name}”的工作表，请使用导入模板")
@@ -138,13 +131,15 @@ def _columns(
     reading: _Reading, grid: Grid, elements: Sequence[Element], first: Sequence[str]
 ) -> dict[str, int]:
     """Title -> column; a title nobody knows or a missing one is a fault."""
+    for one in sheetchecks.untitled(grid):
+        reading.fault(one.sheet, one.row, one.column, one.said)
     at = {title: no for no, title in reversed(list(enumerate(grid.header))) if title}
     known = {one.label for one in elements} | set(first) | {FAULT}
     for title in at.keys() - known:
         reading.fault(grid.name, 1, title, "没有这一列，请使用导入模板")
-    for one in elements:
-        if one.required and one.label not in at:
-            reading.fault(grid.name, 1, one.label, "缺少这一列")
+    for element in elements:
+        if element.required and element.label not in at:
+            reading.fault(grid.name, 1, element.label, "缺少这一列")
     return at
 
 
@@ -158,15 +153,14 @@ def _row(
 ) -> _Row:
     content = blank(reading.list_)
     content |= {one.name: layout.value(one, _cell(row, at, one.label)) for one in elements}
-    return _Row(
-        line, _cell(row, at, CODE).upper(), content, {group.name: [] for group in GROUPS[reading.list_]}
-    )
+    code = layout.narrow(_cell(row, at, CODE)).upper()
+    return _Row(line, code, content, {group.name: [] for group in GROUPS[reading.list_]})
 
 
 def _numbered(reading: _Reading, grid: Grid, at: Mapping[str, int], found: Sequence[_Row]) -> dict[str, _Row]:
     numbers: dict[str, _Row] = {}
     for one in found:
-        number = _cell(grid.rows[one.line - 2], at, NUMBER)
+        number = layout.narrow(_cell(grid.rows[one.line - 2], at, NUMBER))
         if number and number in numbers:
             reading.fault(grid.name, one.line, NUMBER, f"序号 {number} 重复")
         elif number:
@@ -182,7 +176,7 @@ def _group(reading: _Reading, group: Group, numbers: Mapping[str, _Row]) -> None
     for line, row in enumerate(grid.rows, 2):
         if not any(row):
             continue
-        item = numbers.get(_cell(row, at, NUMBER))
+        item = numbers.get(layout.narrow(_cell(row, at, NUMBER)))
         if item is None:
             reading.fault(grid.name, line, NUMBER, "序号在主表中不存在")
             continue

@@ -1,12 +1,17 @@
 """How the lists stand in a spreadsheet: one line an item, its rows on sheets of their own, joined by 序号."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from hallservice.items.elements import ELEMENTS, GROUPS, Content, Element, parts
 from hallservice.items.wording import DIRECTORY, LISTS
 from hallservice.items.workbooks import Sheet
 
-NUMBER, CODE, FAULT = "序号", "编码", "错误"
+NUMBER, CODE, FAULT, EXPLAINED = "序号", "编码", "错误", "填写说明"
+NARROW = frozenset({"whole", "number", "money", "day", "yes"})
+CODES = frozenset(
+    {"department", "above", "directory", "region", "local_code", "code"}
+)  # elements that are codes
 
 
 def columns(list_: str) -> list[Element]:
@@ -26,8 +31,15 @@ def cell(one: Element, value: object) -> str:
     return one.shown(value) if value or one.kind != "yes" else ""
 
 
+def narrow(said: str) -> str:
+    """Full-width digits, letters and signs as an input method leaves them, made narrow."""
+    return unicodedata.normalize("NFKC", said)
+
+
 def value(one: Element, said: str) -> str | list[str]:
     """What a cell means: labels become codes; what is none stays, and is found wrong by the rules."""
+    if one.kind in NARROW or one.name in CODES:
+        said = narrow(said).replace(" ", "")
     if one.kind == "choices":
         return [_code(one, part) for part in parts(said)]
     if one.kind == "yes":
@@ -69,7 +81,7 @@ def _choices(elements: Sequence[Element], first: int) -> Mapping[int, Sequence[s
 
 def template(list_: str) -> list[Sheet]:
     """Nothing but the headers, and what they mean."""
-    return [*sheets(list_, []), Sheet("填写说明", ["工作表", "列", "要求"], list(_explained(list_)))]
+    return [*sheets(list_, []), Sheet(EXPLAINED, ["工作表", "列", "要求"], list(_explained(list_)))]
 
 
 def _explained(list_: str) -> Iterator[list[str]]:

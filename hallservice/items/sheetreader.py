@@ -2,8 +2,9 @@
 imported. What the reading library does with a hostile file (a grid that takes all memory, a panic, no end)
 ends this process and no other.
 
-The archive comes on standard input; sheets go out as JSON, cells as text. Ends with 0, BROKEN or BOMB, or by
-a signal of the kernel.
+The archive comes on standard input; sheets go out as JSON: name, rows of cells as text from the first line
+on, whether it is hidden, where merged cells begin. Ends with 0, BROKEN, BOMB or CROWDED, or by a signal of
+the kernel.
 """
 
 import io
@@ -17,7 +18,7 @@ CELL = 32_000  # characters
 MEMORY = 1536 * 1024 * 1024  # bytes of address space
 SECONDS = 30  # of processor time
 SHEETS = 20
-BROKEN, BOMB = 3, 4
+BROKEN, BOMB, CROWDED = 3, 4, 5
 
 
 def text(cell: object) -> str:
@@ -35,15 +36,20 @@ def text(cell: object) -> str:
 
 
 def main(rows: int) -> int:
-    """At most so many rows of each sheet."""
+    """At most so many rows in each sheet."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    from python_calamine import CalamineError, CalamineWorkbook  # not where only `text` is wanted
+    # not where only `text` is wanted
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
-        found = [(name, _rows(book.get_sheet_by_name(name), rows)) for name in book.sheet_names[:SHEETS]]
+        if len(book.sheet_names) > SHEETS:
+            return CROWDED
+        found = [
+            _sheet(book, one, rows) for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet
+        ]
     except (CalamineError, ValueError, OSError, OverflowError):
         return BROKEN
     except MemoryError:
@@ -52,8 +58,21 @@ def main(rows: int) -> int:
     return 0
 
 
-def _rows(sheet: Any, most: int) -> list[list[str]]:
-    return [[text(cell) for cell in row] for row in sheet.to_python()[:most]]
+def _sheet(book: Any, one: Any, most: int) -> dict[str, Any]:
+    """MemoryError for one with more rows than may be read: none is left out in silence."""
+    from python_calamine import SheetVisibleEnum
+
+    sheet = book.get_sheet_by_name(one.name)
+    if sheet.total_height > most:
+        raise MemoryError
+    rows = [[text(cell) for cell in row] for row in sheet.to_python(skip_empty_area=False)]
+    merged = [(line + 1, column) for (line, column), _ in sheet.merged_cell_ranges or ()]
+    return {
+        "name": one.name,
+        "rows": rows,
+        "hidden": one.visible != SheetVisibleEnum.Visible,
+        "merged": merged,
+    }
 
 
 if __name__ == "__main__":
