@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, func, insert, literal, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, insert, literal, select, update
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
@@ -78,10 +78,14 @@ def children(connection: Connection, parent: str | None, *, closed: bool = False
     return [Org(*row) for row in connection.execute(ask.order_by(t.org.c.place, t.org.c.code))]
 
 
+def those(connection: Connection, which: ColumnElement[bool]) -> list[Org]:
+    """All of that condition, by path."""
+    return [Org(*row) for row in connection.execute(select(*_COLUMNS).where(which).order_by(t.org.c.path))]
+
+
 def subtree(connection: Connection, path: str) -> list[Org]:
     """The organisation of that path and all below it."""
-    ask = select(*_COLUMNS).where(under(t.org.c.path, path)).order_by(t.org.c.path)
-    return [Org(*row) for row in connection.execute(ask)]
+    return those(connection, under(t.org.c.path, path))
 
 
 def above(connection: Connection, path: str) -> list[Org]:
@@ -214,12 +218,18 @@ def _impossible(
     old, parent = known.get(row.code), known.get(row.parent)
     if old and parent and row.parent not in wanted and parent.path.startswith(old.path):
         yield FieldFault("parent", "loop", f"{where}机构不能归到自己或自己的下级")
-    if row.uscc:
-        taken = by_uscc(connection, row.uscc)
-        if taken is not None and taken.code != row.code:
-            yield FieldFault("uscc", "taken", f"{where}统一社会信用代码已由“{taken.name}”使用")
+    if row.uscc and (taken := _holder(connection, row, wanted)):
+        yield FieldFault("uscc", "taken", f"{where}统一社会信用代码已由“{taken}”使用")
     if old and old.active and not row.active and _alive(connection, old):
         yield FieldFault("active", "in_use", f"{where}{IN_USE}")
+
+
+def _holder(connection: Connection, row: OrgRow, wanted: Mapping[str, OrgRow]) -> str | None:
+    """The name of another body of that credit code, here or among the rows."""
+    known = by_uscc(connection, row.uscc)
+    if known is not None and known.code != row.code:
+        return known.name
+    return next((each.name for each in wanted.values() if each.uscc == row.uscc and each is not row), None)
 
 
 def _alive(connection: Connection, old: Org) -> bool:

@@ -5,9 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import insert
 
-from exchange.store.tables import directory_entry
 from exchange.transports.rest import RestClient
 from hallservice.hall import Hall
 from hallservice.people.cas import Cas
@@ -17,7 +15,6 @@ from hallservice.web.pages import (
     entrance,
     home,
     people_account,
-    people_directory,
     people_grants,
     people_orgs,
     people_roles,
@@ -35,7 +32,6 @@ FEATURES = [
         entrance,
         home,
         people_account,
-        people_directory,
         people_grants,
         people_orgs,
         people_roles,
@@ -210,18 +206,3 @@ def test_single_sign_on_through_the_pages(hall: Hall, city: Program) -> None:
         assert "统一身份认证（本次）" in text(guest.get("/hall/account").text).replace(" （", "（")
         assert guest.get("/hall/sso/none").headers["location"] == "/hall/sign-in"
     http.close()
-
-
-@pytest.mark.req("S0-20")
-def test_the_directory_is_taken_over_by_who_manages_everything(place: Place, hall: Hall, hub: Core) -> None:
-    row = {"id": "B1", "name": "梅州市统计局", "region": "441400000000", "active": True}
-    row |= {"changed_at": "2026-03-02T09:00:00+08:00"}
-    told = {"party": "identity", "kind": "organisation", "id": "B1", "active": True, "data": row}
-    hall.write(lambda work: work.connection.execute(insert(directory_entry), told))
-    page = "/hall/people/directory"
-    county = place.visitor().sign_in("administrator").post(page, page, {"party": "identity"})
-    assert county.status_code == 403 or "没有此项权限" in county.text
-    assert hub.value("SELECT count(*) FROM hall_org WHERE source = 'identity'") == 0
-    done = place.visitor().sign_in("root").post(page, page, {"party": "identity"})
-    assert done.status_code == 200 and "机构 1 个" in text(done.text)
-    assert hub.value("SELECT path FROM hall_org WHERE source = 'identity'") == "/4414/identity-B1/"
