@@ -50,10 +50,12 @@ def unplaced(draft: Json, problems: Sequence[Problem]) -> list[str]:
 
 def named(draft: Json, problems: Sequence[Problem]) -> list[str]:
     """Each problem in words, behind the line it stands at; those of the process as a whole alone."""
-    titles = {line.path: line.title for line in lines(draft)}
-    places = [(_line_of([*titles], one.path), said(one)) for one in problems]
-    words = [f"“{titles[path]}”：{text}" if path is not None else text for path, text in places]
-    return list(dict.fromkeys(words))
+    known = lines(draft)
+    found = []
+    for one in problems:
+        at = " › ".join(line.title for line in known if _holds(line.path, one.path))
+        found.append(f"“{at}”：{said(one)}" if at else said(one))
+    return list(dict.fromkeys(found))
 
 
 def _by_line(paths: Sequence[str], problems: Sequence[Problem]) -> dict[str, list[str]]:
@@ -66,8 +68,11 @@ def _by_line(paths: Sequence[str], problems: Sequence[Problem]) -> dict[str, lis
 
 
 def _line_of(paths: Sequence[str], where: str) -> str | None:
-    inside = [path for path in paths if where == path or where.startswith((f"{path}.", f"{path}["))]
-    return max(inside, key=len, default=None)
+    return max((path for path in paths if _holds(path, where)), key=len, default=None)
+
+
+def _holds(path: str, where: str) -> bool:
+    return where == path or where.startswith((f"{path}.", f"{path}["))
 
 
 def rule_of(condition: object, facts: Sequence[FactField]) -> str:

@@ -101,6 +101,15 @@ def test_who_edits_an_older_draft_is_told_who_changed_it(hall, place) -> None:
         for one in definitions.draft(hall, as_(hall, "leader"), "441402-scj", "build").body["body"]["parts"]
     ]
     assert names == ["审核", "承办", "批准"]
+    gone = visitor.send(f"{DRAFT}/discard", {"csrf": stale["csrf"], "act": stale["act"], "revision": "1"})
+    assert gone.status_code == 422 and "草稿已由局长丑修改" in gone.text
+    second = f"{DRAFT}/block?at=body.parts[1]"
+    form = visitor.hidden(second, f"{DRAFT}/block")
+    moved_to(visitor.post(DRAFT, f"{DRAFT}/list", {"do": "down body.parts[1]"}))
+    typed = {"name": "初审承办", "kind": "undertake", "post": "undertake", "limit_days": "4"}
+    late = visitor.send(f"{DRAFT}/block", {**form, **typed})
+    assert late.status_code == 422 and "初审承办" in late.text
+    assert 'name="at" value="body.parts[2]"' in late.text, "where the step stands now"
 
 
 @pytest.mark.req("S0-27", "S3-13")
