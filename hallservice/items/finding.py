@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select
 
 from canonical.codes import code_list
 from canonical.errors import ValueRefused
@@ -227,23 +227,47 @@ class Counted:
 BY = ("department", "kind", "level", "category", "source")
 
 
-def statistics(connection: Connection, by: str, wanted: Wanted) -> list[Counted]:
-    """Of the implementation list, the largest first."""
+def statistics(connection: Connection, by: str, wanted: Wanted, list_: str = IMPLEMENTATION) -> list[Counted]:
+    """Of a list, the largest first; an entry of the directory counts at each of its levels."""
+    found = dict[str, dict[str, int]]()
+    for key, state, number in (_entries if list_ == DIRECTORY else _items)(connection, by, wanted):
+        states = found.setdefault(key or "", {})
+        states[state] = states.get(state, 0) + number
+    names = _names(connection, by, list(found), list_)
+    counted = [Counted(key, names.get(key, key) or "未分类", states) for key, states in found.items()]
+    return sorted(counted, key=lambda one: (-one.total, one.key))
+
+
+def _items(connection: Connection, by: str, wanted: Wanted) -> Iterator[tuple[str, str, int]]:
+    """Key, state and how many."""
     keys: Mapping[str, Any] = {
         "department": _I.c.org, "kind": _KIND, "level": _LEVEL,
         "category": func.coalesce(_T.c.category, ""), "source": _I.c.origin,
     }  # fmt: skip
     base = _base().where(*_wanted(wanted)).with_only_columns(keys[by].label("key"), _I.c.state, func.count())
     rows = connection.execute(base.group_by("key", _I.c.state))
-    found: dict[str, dict[str, int]] = {}
-    for key, state, number in rows:
-        found.setdefault(key or "", {})[state] = number
-    names = _names(connection, by, list(found))
-    counted = [Counted(key, names.get(key, key) or "未分类", states) for key, states in found.items()]
-    return sorted(counted, key=lambda one: (-one.total, one.key))
+    yield from ((key, state, number) for key, state, number in rows)
 
 
-def _names(connection: Connection, by: str, keys: Sequence[str]) -> Mapping[str, str]:
+def _entries(connection: Connection, by: str, wanted: Wanted) -> Iterator[tuple[str, str, int]]:
+    keys: Mapping[str, Any] = {
+        "department": _T.c.org, "kind": _T.c.kind, "category": _T.c.category, "level": _T.c.content,
+        "source": literal("hall"),
+    }  # fmt: skip
+    ask = select(keys[by].label("key"), _T.c.state).join(_O, _O.c.code == _T.c.org, isouter=True)
+    mine = (_T.c.list == DIRECTORY, _T.c.current, *_wanted_entries(wanted))
+    for key, state in connection.execute(ask.where(*mine)):
+        for one in key["levels"] if by == "level" else (key,):
+            yield one, state, 1
+
+
+def _names(connection: Connection, by: str, keys: Sequence[str], list_: str) -> Mapping[str, str]:
+    if list_ == DIRECTORY and by in ("kind", "level"):
+        lists = {"kind": "item_type", "level": "service_level"}
+        return {entry.name: entry.label for entry in code_list(lists[by]).entries}
+    if list_ == DIRECTORY and by == "department":
+        rows = connection.execute(select(_O.c.code, _O.c.name).where(_O.c.code.in_(keys)))
+        return {str(row.code): str(row.name) for row in rows}
     if by == "department":
         return _departments(connection, keys)
     if by == "source":

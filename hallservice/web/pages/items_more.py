@@ -11,7 +11,7 @@ from canonical.regions import full_name, regions
 from hallservice.items import categories, finding, overlays, reporting
 from hallservice.items.finding import Wanted
 from hallservice.items.overlays import Laid
-from hallservice.items.wording import EDIT, IMPLEMENTATION, options
+from hallservice.items.wording import DIRECTORY, EDIT, IMPLEMENTATION, LISTS, options
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
@@ -32,22 +32,23 @@ LAID = (
 
 @pages.get("/items/statistics", function=SEEING, title="清单统计", menu=MENU, order=FIRST + 5)
 def statistics(ctx: Context) -> Response:
-    filters = (Filter("by", "统计口径", GROUPED), *filters_of(ctx, IMPLEMENTATION)[1:])
+    which = (Filter("list", "清单", tuple(LISTS.items())), Filter("by", "统计口径", GROUPED))
+    filters = (*which, *filters_of(ctx, IMPLEMENTATION)[1:], filters_of(ctx, DIRECTORY)[-1])
     columns = (Column("名称"), *(Column(text, kind="num") for _, text in STATES), Column("合计", kind="num"))
     listing = asked(ctx.query, (), filters)
     by = listing.wanted["by"] or "department"
-    wanted = Wanted(**{name: said for name, said in listing.wanted.items() if name != "by"})
-    counted = ctx.hall.read(lambda connection: finding.statistics(connection, by, wanted))
+    list_ = listing.wanted["list"] or IMPLEMENTATION
+    wanted = Wanted(**{name: said for name, said in listing.wanted.items() if name not in ("list", "by")})
+    counted = ctx.hall.read(lambda connection: finding.statistics(connection, by, wanted, list_))
     rows: list[Sequence[Cell]] = [_counted(one.name, one.states) for one in counted]
     sums = {state: sum(one.states.get(state, 0) for one in counted) for state, _ in STATES}
     rows.append(_counted("合计", sums))
     if ctx.one("as") == "xlsx":
-        return ctx.sheet("清单统计", columns, rows)
-    listing = replace(listing, wanted={**listing.wanted, "by": by})
+        return ctx.sheet(f"{LISTS[list_]}统计", columns, rows)
+    listing = replace(listing, wanted={**listing.wanted, "list": list_, "by": by})
     export = listing.query(**{"as": "xlsx"})
-    return ctx.render(
-        "items/statistics.html", columns=columns, rows=rows, filters=filters, listing=listing, export=export
-    )
+    values: dict[str, Any] = {"columns": columns, "rows": rows, "filters": filters, "list": LISTS[list_]}
+    return ctx.render("items/statistics.html", **values, listing=listing, export=export)
 
 
 def _counted(name: str, states: Mapping[str, int]) -> tuple[Cell, ...]:

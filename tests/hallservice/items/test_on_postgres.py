@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from exchange.app.postgres import PostgresNode
-from hallservice.items import finding, importing, reporting
+from hallservice.items import finding, importing, overlays, reporting, situations
 from hallservice.items.finding import BY, Wanted
+from hallservice.items.wording import DIRECTORY
+from tests.exchange.core.rig import ITEM as PERMIT
 from tests.exchange.core.test_store_postgres import close
 from tests.hallservice.counter.test_on_postgres import built
 from tests.hallservice.items.samples import ENTRY, Lists
@@ -46,3 +48,12 @@ def test_the_same_on_postgresql(lists: Lists) -> None:
         totals = [sum(one.total for one in finding.statistics(connection, by, Wanted())) for by in BY]
         assert totals == [2] * len(BY)
         assert reporting.listed(connection, editor) == [], "no item of a town or village"
+        entries = [
+            sum(one.total for one in finding.statistics(connection, by, Wanted(), DIRECTORY)) for by in BY
+        ]
+        assert entries == [2, 2, 4, 2, 2], "both at two levels"
+        assert (
+            situations.setup_of(connection, PERMIT, 1).questions == () and overlays.listed(connection) == []
+        )
+    lists.published(lists.begun("suspend", "directory", code[19:]))
+    assert lists.kept("implementation", code).held_by == code[19:]

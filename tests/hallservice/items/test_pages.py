@@ -1,11 +1,14 @@
 """An item goes through the pages: begun, saved unfinished, finished, reviewed, in force; a sheet goes in."""
 
 import html
+import io
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
+from python_calamine import CalamineWorkbook
 
 from hallservice.items import layout, workbooks
 from hallservice.items.elements import blank
@@ -96,3 +99,41 @@ def test_an_entry_goes_through_the_pages(lists: Lists, monkeypatch: pytest.Monke
         assert f"{code}</a>" in place.visitor().sign_in("clerk").get("/hall/items/directory").text
         told = re.sub(r"\s+", "", _imported(editor))
         assert '目录清单</td><tdclass="num">3</td><td>事项名称</td><td>请填写事项名称' in told
+
+
+@pytest.mark.req("S3-09", "S3-15", "S0-06")
+def test_both_lists_are_searched_counted_and_taken_away_as_sheets(
+    lists: Lists, session_as: Callable[[str], Session]
+) -> None:
+    entry = lists.entry()
+    code = lists.item(entry)
+    lists.entry(name="最低生活保障申请", kind="payment", category="civil_affairs", levels=["town"])
+    with served(mounted(lists.hall, features=shipped())) as place:
+        clerk = place.visitor().enter(session_as("editor").token)
+
+        def sheet(address: str) -> list[list[Any]]:
+            answer = clerk.get(f"/hall/items{address}&as=xlsx")
+            assert answer.status_code == 200 and "spreadsheetml" in answer.headers["content-type"]
+            return (
+                CalamineWorkbook.from_filelike(io.BytesIO(answer.content)).get_sheet_by_index(0).to_python()
+            )
+
+        def names(address: str) -> list[Any]:
+            return [row[1] for row in sheet(address)[1:]]
+
+        assert names("/directory?category=city_management") == ["小型餐饮场所登记"]
+        assert names("/directory?kind=payment&words=保障") == ["最低生活保障申请"]
+        assert names("/directory?state=suspended") == []
+        found = sheet("?source=hall&department=市场监督")
+        assert [row[:2] for row in found] == [["编码", "事项名称"], [code, "小型餐饮场所登记"]]
+        by_category = sheet("/statistics?list=directory&by=category")
+        assert by_category == [
+            ["名称", "在用", "暂停", "取消", "合计"], ["城市管理", 1, 0, 0, 1], ["民政事务", 1, 0, 0, 1],
+            ["合计", 2, 0, 0, 2],
+        ]  # fmt: skip
+        levels = sheet("/statistics?list=directory&by=level")
+        assert [row[:2] for row in levels[1:]] == [["镇（乡、街道）级", 2], ["县级", 1], ["合计", 3]]
+        mine = sheet("/statistics?list=implementation&by=category&source=hall")
+        assert mine[1:] == [["城市管理", 1, 0, 0, 1], ["合计", 1, 0, 0, 1]]
+        shown = clerk.get("/hall/items/statistics?list=directory&by=department").text
+        assert "目录清单统计" in shown and "梅江区市场监督管理局" in shown

@@ -1,5 +1,6 @@
 """From a draft to an item cases are opened on, and out of force again."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,9 +8,9 @@ from sqlalchemy import text
 
 from canonical.messages import CatalogueReportAnswered
 from exchange import items
-from exchange.catalogue import reports
+from exchange.catalogue import feed, reports
 from exchange.errors import Refused
-from hallservice.items import categories, reporting, review, situations
+from hallservice.items import categories, comparing, drafts, published, reporting, review, situations
 from hallservice.items.categories import adjust, eleven
 from hallservice.refusals import FormRefused, HallRefused
 from tests.exchange.core.rig import ITEM as PROVINCIAL
@@ -236,3 +237,68 @@ def test_a_cancelled_item_comes_back_as_its_next_version(lists: Lists) -> None:
     assert lists.decided(again, "lawyer") == "published"
     kept = lists.kept("implementation", code)
     assert (kept.version, kept.state) == (3, "in_use")
+
+
+@pytest.mark.req("S3-14", "R-06")
+def test_a_change_of_an_implementation_item_goes_the_way_of_its_compilation(lists: Lists) -> None:
+    code = lists.item(lists.entry())
+    change = lists.begun("change", "implementation", code)
+    content = dict(lists.kept("implementation", code).content)
+    assert lists.saved(change, content | {"promised_count": "30"}) == ["promised_count"]
+    with pytest.raises(FormRefused, match="form"):
+        lists.submitted(change)
+    assert lists.saved(change, content | {"promised_count": "3", "contact": "0753-2100001"}) == []
+    lists.submitted(change)
+    assert lists.decided(change, "staffing", passed=False, words="请附承诺依据") == "returned"
+    kept = lists.published(change)[0]
+    assert (kept.code, kept.version, kept.state) == (code, 2, "in_use")
+
+    def tracked(connection: Any) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]]]:
+        line = drafts.line_of(connection, change, 1)
+        old = published.expect(connection, line.list, code, line.base).content
+        told = comparing.compared(line.list, old, line.content)
+        steps = [(one.act, one.name) for one in drafts.steps_of(connection, change)]
+        return [(one.label, one.old, one.new) for one in told if one.changed], steps
+
+    differences, steps = lists.hall.read(tracked)
+    assert differences == [
+        ("承诺时限", "5", "3"), ("咨询电话", "0753-2100000", "0753-2100001"),
+    ]  # fmt: skip
+    assert steps == [("submit", "编制寅"), ("return", "编办未"), ("submit", "编制寅"), ("pass", "编办未"),
+                     ("pass", "司法申")]  # fmt: skip
+    stream_of = "SELECT operation, version FROM catalogue_change WHERE code = :code ORDER BY number"
+    rows = lists.core.rows(stream_of, code=code)
+    assert [(row["operation"], row["version"]) for row in rows] == [("insert", 1), ("update", 2)]
+
+
+@pytest.mark.req("S0-11")
+def test_items_of_four_levels_are_exchanged_and_shared(lists: Lists) -> None:
+    """The province's and the city's come down, the county's and the town's are kept here, all go to whoever
+    subscribes, the town's go up."""
+    core = lists.core
+    account = {"account": "tongban", "region": "441400000000"}
+    core.party("up", adapter="provincial_catalogue", address="http://127.0.0.1:1", account=account)
+    core.party("county", adapter="house", takes=("catalogue.changed.v1",), address="http://127.0.0.1:1")
+    above = {"province": f"{ORG}2440125105000", "city": f"{ORG}3440125105000"}
+    regions = {"province": "440000000000", "city": "441400000000"}
+    core.catalogue(
+        *(service_item(code, level=name, region=regions[name]) for name, code in above.items()), to=2
+    )
+    entry = lists.entry(who="district")
+    here = {
+        "county": lists.item(entry, who="district", org="441402-scj"),
+        "town": lists.item(entry, who="district", org="441402102-zx", region=TOWN),
+    }
+    while feed.feed(core.hub):
+        pass
+    given = core.outbox("party = 'county' AND type = 'catalogue.changed.v1'")
+    told = {said["code"]: said["item"]["level"] for said in (_payload(row) for row in given)}
+    assert {code: told[code] for code in (above | here).values()} == {
+        code: level for level, code in (above | here).items()
+    }
+    up = [_payload(row) for row in core.outbox("party = 'up' AND type = 'catalogue.reported.v1'")]
+    assert [[one["item"]["code"] for one in batch["items"]] for batch in up] == [[here["town"]]]
+
+
+def _payload(row: Any) -> Any:
+    return json.loads(row["payload"]) if isinstance(row["payload"], str | bytes) else row["payload"]
