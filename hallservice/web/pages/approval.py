@@ -1,6 +1,6 @@
 """The approval desk: to-do lists, a case with its opinion form and every verb, history, picture."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -96,21 +96,20 @@ def _marks(ctx: Context, task: todo.Task) -> Markup:
     marks = [
         Mark(task.colour) if task.colour else None,
         Badge("bad", "已超期") if late else None,
-        _urging(task),
+        *_urging(task),
         Badge("info", "廉政风险点") if task.risk else None,
     ]
     return Markup(" ").join(one for one in marks if one is not None)
 
 
-def _urging(task: todo.Task) -> Badge | None:
+def _urging(task: todo.Task) -> Iterator[Badge | str]:
     """How often the step was urged, and the words that wait for an answer."""
-    if not task.urged:
-        return None
-    times = f"催办 {task.urged} 次"
-    if task.urge_at is None:
-        return Badge("plain", f"{times}，已回复")
-    said = task.urge if len(task.urge) <= SHOWN else f"{task.urge[: SHOWN - 1]}…"
-    return Badge("bad", f"{times}，待回复：{said}（{task.urge_by}）")
+    if task.urged:
+        waits = task.urge_at is not None
+        yield Badge("bad" if waits else "plain", f"催办 {task.urged} 次{'' if waits else '，已回复'}")
+    if task.urge:
+        said = task.urge if len(task.urge) <= SHOWN else f"{task.urge[: SHOWN - 1]}…"
+        yield f"{task.urge_by}：{said}"
 
 
 @pages.get("/approval/supervised", function=WATCHING, title="内部监察", menu="审批", order=31)
