@@ -26,7 +26,7 @@ def pre_review(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Review)
     """Passed, to be supplemented, or refused; the last two say why."""
     check = Check()
     result = check.choice("result", asked.result, "预审结论", "pre_review_result")
-    label = "补正要求" if result == "supplement" else "不通过的理由"
+    label = "补充要求" if result == "supplement" else "不通过的理由"
     said = check.text("said", asked.said, label, 500, required=result != "passed", lines=True)
     check.done()
 

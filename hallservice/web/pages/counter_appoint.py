@@ -104,6 +104,7 @@ def booked(ctx: Context) -> Response:
 
     def act() -> Response:
         made = appoint.book(ctx.hall, person, rule, on, begins, code)
-        return ctx.redirect(HOME, f"已预约 {made.day} {made.begins}，预约码 {made.code}，短信已发送。")
+        said = f"已预约 {made.day} {made.begins}，预约码 {made.code}，短信已发送。"
+        return ctx.redirect(f"{HOME}?day={made.day}", said)
 
     return acted(ctx, BOOK_PAGE, lambda: _book(ctx, code, ""), act)

@@ -11,6 +11,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from hallservice.counter import accept
+from hallservice.counter.cards import EXTRA, IdCard
 from hallservice.hall import Hall
 from hallservice.web.pages import (
     counter_acts,
@@ -21,8 +22,8 @@ from hallservice.web.pages import (
     counter_money,
     counter_public,
 )
-from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME
-from tests.hallservice.counter.counter import PLAIN, WHOLE, Desk
+from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, took
+from tests.hallservice.counter.counter import PLAIN, WHOLE, Desk, Reader
 from tests.hallservice.web.webrig import FRAME, Place, Visitor, hidden, mounted, served
 
 PAGES = (
@@ -214,6 +215,57 @@ def test_fees_are_computed_before_they_are_asked_for(desk: Desk, clerk: Visitor)
     assert done.status_code == 303
     row: dict[str, Any] = desk.core.rows("SELECT total, state FROM hall_fee")[0]
     assert row == {"total": "28.75", "state": "noticed"}
+
+
+@pytest.fixture
+def with_reader(hall: Hall) -> Iterator[Visitor]:
+    """The clerk at window A01, whose reader has this test's card on it."""
+    card = IdCard(NAME, ID_NUMBER, "江南路 1 号", None)
+    extras = {EXTRA: Reader(card)}
+    with served(mounted(hall, [*FRAME, *(one.pages for one in PAGES)], extras=extras)) as found:
+        yield found.visitor().sign_in("clerk")
+
+
+def test_a_card_fills_the_form_where_the_window_has_a_reader(desk: Desk, with_reader: Visitor) -> None:
+    form = f"/hall/counter/apply?item={ITEM}"
+    assert "读身份证" not in with_reader.get(form).text and "本窗口没有读卡器" in with_reader.get(form).text
+    window = desk.core.value("SELECT id FROM hall_window WHERE number = 'A01'")
+    with_reader.post("/hall/window", "/hall/window", {"window": window})
+    fields = {**with_reader.hidden(form, "/hall/counter/apply"), "mobile": MOBILE, "channel": "window"}
+    filled = with_reader.send("/hall/counter/apply", {**fields, "do": "card"}).text
+    for name, value in {
+        "name": NAME,
+        "document_no": ID_NUMBER,
+        "address": "江南路 1 号",
+        "mobile": MOBILE,
+    }.items():
+        assert re.search(rf'name="{name}"[^>]*value="{value}"', filled), name
+    assert '<option value="card" selected>' in filled and desk.core.rows("SELECT * FROM hall_receipt") == []
+    typed = {**hidden(filled, "/hall/counter/apply"), **TYPED, "address": "江南路 1 号", "identified": "card"}
+    assert with_reader.send("/hall/counter/apply", typed).status_code == 303
+    rows = desk.core.rows("SELECT identified, address FROM hall_receipt")
+    assert rows == [{"identified": "card", "address": "江南路 1 号"}]
+
+
+def test_the_work_list_says_what_a_partner_turned_down_and_the_case_leads_there(
+    desk: Desk, clerk: Visitor
+) -> None:
+    desk.partner("till", "fees")
+    no, fresh = desk.decided(), desk.decided()
+    desk.requested(no, {"103044": "2"})
+    desk.core.delivered("till", lambda row: took(row, "104", "refused", detail="执收单位已停用"))
+    waiting = clerk.get("/hall/counter/fee").text
+    assert "收费系统未受理" in waiting and "待核价" in waiting and fresh in waiting
+    case = clerk.get(f"/hall/cases/{no}").text
+    assert "执收单位已停用" in case and f'<a href="/hall/cases/{no}/fee">现在去办</a>' in case
+    assert "没有受理" not in clerk.get(f"/hall/cases/{fresh}").text
+    again = clerk.get(f"/hall/cases/{no}/fee").text
+    assert "执收单位已停用" in again and re.search(r'name="quantity-103044"[^>]*value="2"', again)
+
+
+def test_a_step_that_was_taken_before_says_so(desk: Desk, clerk: Visitor) -> None:
+    no = desk.accepted()
+    assert "办件现在是“已受理”，这一步已经办过" in clerk.get(f"/hall/cases/{no}/accept").text
 
 
 def test_nobody_but_the_hall_may_open_its_forms(place: Place) -> None:
