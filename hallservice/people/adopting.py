@@ -91,7 +91,9 @@ class _Look:
     ) -> None:
         self.connection, self.party, self.told, self.known, self.now = connection, party, told, known, now
         self.by_id = {one.id: one for one in told.organisations}
-        self.divisions = _paths(connection, {own_code(one.region) for one in told.organisations})
+        divisions = organisations.those(connection, t.org.c.kind == "division")
+        self.divisions = {each.code: each.path for each in divisions}
+        self.names = {each.code: each.name for each in divisions}
         self.codes = {id_: directory.code_of(party, id_, known) for id_ in self.by_id}
 
     def organisations(self) -> Iterator[Waiting]:
@@ -132,7 +134,7 @@ class _Look:
 
     def _named(self, one: DirectoryOrganisation) -> str:
         above = self.by_id.get(one.parent) if one.parent else None
-        return above.name if above else one.region
+        return above.name if above else self.names.get(own_code(one.region), one.region)
 
     def staff(self) -> Iterator[Waiting]:
         linked, free = _accounts(self.connection, self.party)
@@ -173,11 +175,6 @@ class _Look:
             return self.known[org.id].path
         above = self._above(org, frozenset())
         return f"{above}{self.codes[org.id]}/" if above else None
-
-
-def _paths(connection: Connection, codes: Collection[str]) -> dict[str, str]:
-    rows = connection.execute(select(t.org.c.code, t.org.c.path).where(t.org.c.kind == "division")).all()
-    return {row.code: row.path for row in rows if row.code in codes}
 
 
 def _accounts(connection: Connection, party: str) -> tuple[dict[str, Row[Any]], dict[str, Row[Any]]]:

@@ -8,9 +8,9 @@ from sqlalchemy import insert, select
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import credentials, grants, passwords, rights
+from hallservice.people import credentials, grants, passwords, rights, sessions
 from hallservice.people import tables as t
-from hallservice.people.accounts import UserRow, add
+from hallservice.people.accounts import NAMES, UserRow, add
 from hallservice.people.divisions import CITY, own_code, seed_divisions
 from hallservice.people.functions import GRANT, MANAGE, functions
 from hallservice.people.grants import Wish
@@ -22,19 +22,33 @@ LOGIN = "admin"
 
 def bootstrap(hall: Hall, work: Work, one_time_password: str, login: str = LOGIN) -> str:
     """The first administrator's account id. Again, while nobody has ever chosen a password: a fresh one-time
-    password for the same account; afterwards HallRefused set_up_already."""
+    password for the same account, of which no earlier one is good any more; for another login, or afterwards,
+    HallRefused set_up_already."""
     kept = passwords.hashed(hall.settings.accounts, one_time_password)
     if work.connection.execute(select(t.password_old.c.id).limit(1)).first():
         raise HallRefused("set_up_already", "系统已启用，请由管理员重置密码")
-    found = work.connection.execute(select(t.user.c.id).where(t.user.c.login == login)).scalar()
-    if found is not None:
-        credentials.give_one_time(hall, work, found, kept)
-        hall.record(work, SYSTEM, "hall.set_up", found, {"again": True})
-        return str(found)
-    return _first(hall, work, login, kept)
+    first = work.connection.execute(_FIRST).first()
+    if first is None:
+        return _first(hall, work, login, kept)
+    if first.login != login:
+        raise HallRefused("set_up_already", f"最高管理员的账号已建立，登录名是 {first.login}")
+    credentials.give_one_time(hall, work, first.id, kept)
+    sessions.close_all(hall, work, SYSTEM, first.id, "set up again")
+    hall.record(work, SYSTEM, "hall.set_up", first.id, {"again": True})
+    return str(first.id)
+
+
+# Whom the set-up made an administrator.
+_FIRST = (
+    select(t.user.c.id, t.user.c.login)
+    .join(t.grant, t.grant.c.user == t.user.c.id)
+    .where(t.grant.c.granted_by.is_(None), t.grant.c.revoked_at.is_(None))
+)
 
 
 def _first(hall: Hall, work: Work, login: str, kept: str) -> str:
+    if not NAMES.fullmatch(login):
+        raise HallRefused("bad_login", "登录名用 3 到 64 个小写字母、数字、点、短横或下划线", login)
     top = own_code(CITY)
     if not work.connection.execute(select(t.org.c.code).where(t.org.c.code == top)).first():
         seed_divisions(hall, work, SYSTEM, ())

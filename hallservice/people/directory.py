@@ -167,8 +167,8 @@ def linked(connection: Connection, party: str, told: Iterable[DirectoryOrganisat
     o = t.org.c
     known = organisations.those(connection, (o.source == party) | o.uscc.is_not(None))
     by_id = {one.source_id: one for one in known if one.source == party}
-    by_credit = {one.uscc: one for one in known if one.uscc}
-    found = {one.id: by_id.get(one.id) or by_credit.get(one.credit_code) for one in told}
+    by_credit = {one.uscc or "": one for one in known if one.uscc}
+    found = {one.id: by_id.get(one.id) or by_credit.get(one.credit_code or "") for one in told}
     return {id_: one for id_, one in found.items() if one is not None}
 
 

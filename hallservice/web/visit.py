@@ -102,6 +102,8 @@ class Desk:
             return self._ended(ctx)
         if not same(ctx.csrf, ctx.form.one("csrf")):
             return self._stale(ctx)
+        if _must_change(ctx):
+            return ctx.redirect(PASSWORD, "请先修改密码。")
         _expect(ctx)
         act = ctx.form.one("act")
         if not well_formed(act):

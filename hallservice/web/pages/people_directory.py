@@ -49,7 +49,7 @@ class Tick:
     title="待接收机构人员",
     menu="系统",
     order=904,
-    example={"@as": "root"},
+    example={"@as": "root", "?words": "@waiting"},
 )
 def shown(ctx: Context) -> Response:
     return ctx.render("people/directory.html", **_waiting(ctx), done=None)

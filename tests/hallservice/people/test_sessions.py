@@ -232,6 +232,8 @@ def test_one_window_a_person_and_one_person_a_window(
 def test_set_up_gives_one_administrator_and_ends_once_a_password_was_chosen(hall: Hall, hub: Core) -> None:
     hall.write(lambda work: work.connection.execute(update(t.user).values(login=t.user.c.login + ".old")))
     hall.write(lambda work: work.connection.execute(update(t.role).values(name=t.role.c.name + "旧")))
+    ended = update(t.grant).values(revoked_at=1.0).where(t.grant.c.granted_by.is_(None))
+    hall.write(lambda work: work.connection.execute(ended))  # as on a site where nothing was set up
     for word in ("First-Word-1", "Second-Word-2"):
         hall.write(lambda work, word=word: bootstrap.bootstrap(hall, work, word, "chief"))
     assert guess(hall, "chief", "First-Word-1").code == "sign_in_failed"

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from exchange.store.tables import directory_entry
 from hallservice.hall import Hall
 from hallservice.people import staffing
 from hallservice.people import tables as t
@@ -35,4 +36,31 @@ def group(hall: Hall) -> str:
     return made
 
 
-MAKERS: Mapping[str, Callable[[Hall], str]] = {"user": user, "role": role, "grant": grant, "group": group}
+def waiting(hall: Hall) -> str:
+    """Bodies and people of the city's directory nobody has taken over yet."""
+    at = {"active": True, "changed_at": "2026-03-02T09:00:00+08:00"}
+    body = {"id": "B1", "name": "梅江区统计局", "region": "441402000000", **at}
+    person = {
+        "id": "U1",
+        "name": "测试甲",
+        "login": "sso.u1",
+        "organisation": "B1",
+        "level": "verified",
+        **at,
+    }
+    lost = {"id": "B7", "name": "无主局", "region": "441402000000", "parent": "B404", **at}
+    rows = [
+        {"party": "identity", "kind": kind, "id": data["id"], "active": True, "data": data}
+        for kind, data in (("organisation", body), ("organisation", lost), ("staff", person))
+    ]
+    hall.write(lambda work: work.connection.execute(insert(directory_entry), rows))
+    return ""
+
+
+MAKERS: Mapping[str, Callable[[Hall], str]] = {
+    "user": user,
+    "role": role,
+    "grant": grant,
+    "group": group,
+    "waiting": waiting,
+}
