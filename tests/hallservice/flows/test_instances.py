@@ -22,7 +22,7 @@ from hallservice.flows import (
     todo,
 )
 from hallservice.flows import tables as t
-from hallservice.people.organisations import relate
+from hallservice.people.relations import relate
 from hallservice.refusals import FormRefused, HallRefused
 from ledger.tables import entry as ledger_entry
 from tests.exchange.core.rig import ORG, PLAIN_ITEM, Core, day, together
