@@ -10,8 +10,11 @@ import pytest
 from playwright.sync_api import Browser
 from python_calamine import CalamineWorkbook
 
-from hallservice.items import layout, workbooks
+from exchange.app import publication
+from exchange.app.gate import problem
+from hallservice.items import finding, layout, workbooks
 from hallservice.items.elements import blank
+from hallservice.items.finding import Wanted
 from hallservice.people.sessions import Session
 from hallservice.web.registry import shipped
 from tests.hallservice import world
@@ -137,3 +140,30 @@ def test_both_lists_are_searched_counted_and_taken_away_as_sheets(
         assert mine[1:] == [["城市管理", 1, 0, 0, 1], ["合计", 1, 0, 0, 1]]
         shown = clerk.get("/hall/items/statistics?list=directory&by=department").text
         assert "目录清单统计" in shown and "梅江区市场监督管理局" in shown
+
+
+@pytest.mark.req("S3-02")
+def test_one_library_from_the_directory_to_what_anybody_reads(lists: Lists) -> None:
+    entry = lists.entry()
+    code = lists.item(entry)
+    app = mounted(lists.hall, features=shipped())
+    publication.mount(app, lists.core.hub, problem)
+    with served(app) as place:
+        reader = place.visitor()
+
+        def published() -> dict[str, str]:
+            said = reader.get(publication.ROOT).json()["items"]
+            return {one["code"]: one["state"] for one in said if one["catalog_code"] == entry}
+
+        def counted(list_: str) -> dict[str, int]:
+            found = lists.hall.read(lambda c: finding.statistics(c, "source", Wanted(source="hall"), list_))
+            return dict(found[0].states)
+
+        assert published() == {code: "in_use"}
+        assert counted("directory") == counted("implementation") == {"in_use": 1}
+        lists.published(lists.begun("suspend", "directory", entry))
+        assert published() == {code: "suspended"}
+        assert counted("directory") == counted("implementation") == {"suspended": 1}
+        lists.published(lists.begun("cancel", "directory", entry))
+        assert published() == {code: "cancelled"}
+        assert reader.get(f"{publication.ROOT}/{code}?version=1").json()["state"] == "in_use"
