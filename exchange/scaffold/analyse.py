@@ -41,6 +41,12 @@ def analyse(folder: Path) -> Walk:
     return ordered(folder.name, points or _loading(folder))
 
 
+KNOWN = (
+    "a type of `tongban schemas`, for example case.accepted.v1; a call that carries none has no such line "
+    "(nor `type` in adapter.toml): `asks` there names its values"
+)
+
+
 def mapping_points(folder: Path, opened: Opened, roles: frozenset[str]) -> list[Point]:
     """Everything open in one mapping and its samples; `roles` are those of roles_of."""
     if opened.spec is None:
@@ -50,7 +56,7 @@ def mapping_points(folder: Path, opened: Opened, roles: frozenset[str]) -> list[
     points += root_points(folder, opened)
     points += declared_points(opened, leaves_of(samples))
     if opened.spec.message is not None and opened.model is None:
-        line, known = opened.line_of("message"), "a type of `tongban schemas`, for example case.accepted.v1"
+        line, known = opened.line_of("message"), KNOWN
         return [*points, Point("todo", opened.file, line, "message", "the message is not known", known)]
     built, faults = lenient(opened.spec, opened.model)
     points += fault_points(opened, faults)

@@ -53,7 +53,7 @@ def mapping_text(body: Body, message: str | None, what: str, guessed: bool) -> s
         lines.append(f"namespace = {writing.value(body.namespace)}")
     if body.inner:
         lines.append(f"inner = {writing.value([one.model_dump(exclude_none=True) for one in body.inner])}")
-    if message is not None and guessed and likely(body.scope, body.form)[0][1] < CERTAIN:
+    if message in PAYLOADS and guessed and likely(body.scope, body.form)[0][1] < CERTAIN:
         lines.append(f"todo = {writing.value(f'confirm the message: {message} is a guess')}")
     if not body.known:
         lines.append(f"todo = {writing.value(UNSEEN.format(name=body.name, form=body.form))}")

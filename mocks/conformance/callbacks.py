@@ -19,6 +19,9 @@ from mocks.conformance.model import Verdict, failed, not_offered, passed
 
 SETTLE = 1.0  # seconds after an accepted answer in which no repeat may come
 LEAST = 3.0  # seconds a call is waited for at least
+NO_TRIGGER = (
+    "conformance.toml 未说明何时回调 / conformance.toml does not say what causes this call: [callback.…]"
+)
 AGAIN = 2  # gaps of one door that are looked at twice
 
 
@@ -151,7 +154,7 @@ def _plain(bench: Bench, entry: Inbound, rule: Callback) -> Seen | None:
 
 def _nothing(bench: Bench, rule: Callback) -> Verdict:
     if rule not in bench.facts.callback.values():
-        return not_offered("契约资料未说明何时回调 / the facts do not say what causes this call")
+        return not_offered(NO_TRIGGER)
     why = "没有监听地址 / no listener" if bench.listener is None else "没有回调到来 / no call came"
     said = not_offered if bench.listener is None or rule.may else failed
     return said(f"{why} ({', '.join(rule.trigger)} × {rule.tries})")

@@ -20,6 +20,10 @@ from mocks.conformance.model import Verdict, not_offered
 from mocks.conformance.specimen import Specimen
 from mocks.conformance.wording import DATES, Word, declared, required, words
 
+FIRST = (
+    "；须先有别的调用的，写进 conformance.toml / "
+    "where another call must come first, conformance.toml says so: [take.…], [after]"
+)
 LONG = 4000  # characters of a value no contract allows
 
 
@@ -88,7 +92,9 @@ def _call(bench: Bench, name: str) -> Any:
 
 
 def _accepted(bench: Bench, name: str) -> Verdict:
-    return judged_acceptance(bench.baseline(name))
+    verdict = judged_acceptance(bench.baseline(name))
+    alone = name not in bench.facts.take and name not in bench.facts.after and name != bench.main
+    return replace(verdict, why=f"{verdict.why}{FIRST}") if verdict.result == "failed" and alone else verdict
 
 
 def _schema(bench: Bench, name: str) -> Verdict:

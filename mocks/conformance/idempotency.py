@@ -90,10 +90,13 @@ def _other(bench: Bench, name: str, rule: Idempotency) -> tuple[Shot, Shot] | No
     return Shot(specimen), Shot(specimen, tree=tree, note=f"{rule.other} changed")
 
 
+NO_FIELD = "conformance.toml 未给出可改的字段 / conformance.toml names no field to change:"
+
+
 def _conflict(bench: Bench, name: str, rule: Idempotency) -> Verdict:
     shots = _other(bench, name, rule)
     if shots is None:
-        return not_offered("契约资料未给出可改的字段 / the facts name no field to change")
+        return not_offered(f"{NO_FIELD} [idempotency.{name}]")
     first, second = bench.send(shots[0]), bench.send(shots[1])
     if not first.accepted:
         return first.verdict(False, "首次发送未被接受 / the first was not accepted")
@@ -106,7 +109,7 @@ def _conflict(bench: Bench, name: str, rule: Idempotency) -> Verdict:
 def _kept(bench: Bench, name: str, rule: Idempotency) -> Verdict:
     shots = _other(bench, name, rule)
     if shots is None:
-        return not_offered("契约资料未给出可改的字段 / the facts name no field to change")
+        return not_offered(f"{NO_FIELD} [idempotency.{name}]")
     first = bench.send(shots[0])
     bench.send(shots[1])
     return _all_alike([first, bench.send(replace(shots[0], note="original again"))], rule)

@@ -152,12 +152,27 @@ def _said(sample: Sample) -> Verdict:
     mapping = sample.mapping
     if mapping.direction == "hear":
         return not_offered("只读不写 / only heard")
-    written = mapping.write(mapping.say(sample.payload(), sample.context))
+    try:
+        written = mapping.write(mapping.say(sample.payload(), sample.context))
+    except DocumentRefused as refused:
+        return failed(f"{refused}{_lacking(sample, refused)}")
     spoken = {document.mapping for call in sample.adapter.outbound for document in call.documents}
     if mapping.name in spoken:
         same = mapping.read(written) == sample.tree
         return passed(written.decode()) if same else failed("与样例不同 / not the sample", written.decode())
     return _again(sample, written)
+
+
+def _lacking(sample: Sample, refused: DocumentRefused) -> str:
+    """Which values of the call context the sample should name and does not."""
+    missing = {error.path for error in refused.errors if error.code == "missing_field"}
+    fields = declared(sample.adapter.folder, sample.mapping.name).fields
+    names = [
+        one.fill for one in fields if one.wire in missing and one.fill and one.fill not in sample.context
+    ]
+    beside = f"{sample.path.stem}.canonical.json"
+    said = f"；{beside} 的 context 缺少 / context of {beside} lacks {', '.join(map(str, names))}"
+    return said if names else ""
 
 
 def _again(sample: Sample, written: bytes) -> Verdict:

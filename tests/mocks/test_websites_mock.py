@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,8 @@ from fastapi import FastAPI
 from exchange.app import publication
 from exchange.app.gate import problem
 from tests.exchange.core.conftest import core, hub_keys, pattern  # noqa: F401 - fixtures
-from tests.exchange.core.rig import Core, service_item
-from tests.mocks.jsonparty import Identity, Program, until
+from tests.exchange.core.rig import ORG, Core, service_item
+from tests.mocks.jsonparty import ROOT, Identity, Program, until
 
 PROVINCE, CITY, COUNTY, TOWN = "440000000000", "441400000000", "441402000000", "441402004000"
 LEVELS = {PROVINCE: "province", CITY: "city", COUNTY: "county", TOWN: "town"}
@@ -80,6 +83,21 @@ def test_portals_of_four_levels_show_one_list(core: Core, face: str, tmp_path: P
         assert portals.client.get(f"{portals.url}/{OTHER_COUNTY}/items").status_code == 404
     finally:
         portals.close()
+
+
+def test_the_documents_of_an_invented_case_are_taken(core: Core, face: str, tmp_path: Path) -> None:  # noqa: F811
+    """docs/clients/case_documents.py, with which whoever attaches a department gives it work."""
+    core.catalogue(service_item(CODES[0]), to=2)
+    core.clock.to(datetime.now(UTC))
+    command = [sys.executable, str(ROOT / "docs/clients/case_documents.py"), face, "hall", ORG]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("applied", "accepted"):
+        said = json.loads((tmp_path / f"{name}.json").read_text("utf-8"))
+        assert said["payload"]["case_no"] == done.stdout.split()[0]
+        core.ok("hall", said["type"], said["payload"])
+    nobody = subprocess.run([*command[:-1], "0" * 18], cwd=tmp_path, capture_output=True, check=False)
+    assert nobody.returncode == 1
 
 
 class Hub:
