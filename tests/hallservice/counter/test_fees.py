@@ -119,7 +119,7 @@ def test_a_tiered_fee_and_a_lawful_reduction_are_no_finding_and_another_amount_i
     assert desk.core.findings(no) == [("discretion", "fee_differs_from_item")]
 
 
-@pytest.mark.req("S3-24")
+@pytest.mark.req("S3-24", "S3-21")
 def test_appointments_keep_to_working_days_capacity_and_their_states(desk: Desk) -> None:
     clerk = desk.clerk()
     rule = slots.configure(

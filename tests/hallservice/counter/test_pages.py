@@ -1,5 +1,6 @@
 """The counter's pages as a browser without scripts sees them."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from python_calamine import CalamineWorkbook
 from hallservice.counter import accept
 from hallservice.counter.cards import EXTRA, IdCard
 from hallservice.hall import Hall
+from hallservice.papers.kinds import Paper
+from hallservice.papers.service import Papers, Rendered
 from hallservice.web.pages import (
     counter_acts,
     counter_apply,
@@ -49,10 +52,21 @@ TYPED = {
 POINTS = {"material-1-point": ["1", "2", "3"], "material-2-point": ["1"]}
 
 
+class Quick(Papers):
+    """A printer without a typesetter: what a paper looks like is tested with the papers."""
+
+    def __init__(self) -> None:
+        pass
+
+    def render(self, paper: Paper, *, copy: int = 1, seconds: float | None = None) -> Rendered:
+        body = f"%PDF- {paper.doc_no} {copy}".encode()
+        return Rendered(body, hashlib.sha256(body).hexdigest(), ())
+
+
 @pytest.fixture
 def place(hall: Hall) -> Iterator[Place]:
     features = [*FRAME, *(one.pages for one in PAGES)]
-    with served(mounted(hall, features)) as found:
+    with served(mounted(hall, features, extras={"papers": Quick()})) as found:
         yield found
 
 
@@ -174,7 +188,7 @@ def test_unmasking_is_posted_and_recorded(desk: Desk, clerk: Visitor) -> None:
     assert b"hall.unmasked" in kinds[0]["leaf"]
 
 
-@pytest.mark.req("S3-49", "S3-50")
+@pytest.mark.req("S3-46", "S3-49", "S3-50")
 def test_anybody_with_number_and_password_sees_progress_and_rates_once(desk: Desk, place: Place) -> None:
     opened = desk.opened(PLAIN)
     accept.accept(desk.hall, desk.clerk(), opened.case_no, desk.seen(opened.case_no), WHOLE[:0])
@@ -191,6 +205,13 @@ def test_anybody_with_number_and_password_sees_progress_and_rates_once(desk: Des
     )
     shown = guest.post("/hall/progress", "/hall/progress", asked)
     assert "已办结" in shown.text and NAME not in shown.text and "窗口甲" not in shown.text
+    assert all(title in shown.text for title in ("收件回执", "受理通知书", "决定书", "办结通知书"))
+    own = {**hidden(shown.text, "/hall/progress/paper"), **asked}
+    printed = guest.send("/hall/progress/paper", own)
+    assert printed.headers["content-type"] == "application/pdf"
+    assert printed.content.decode() == f"%PDF- {own['no']} 1"  # the original, not counted as a copy
+    for change in ({"password": "000000"}, {"no": "（441402）受字〔2026〕000009号"}):
+        assert b"%PDF-" not in guest.send("/hall/progress/paper", {**own, **change}).content
     act = "/hall/progress/evaluate"
     empty = guest.send(act, hidden(shown.text, act))
     assert summary(empty.text) == ["请选择满意程度"]

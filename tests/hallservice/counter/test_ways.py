@@ -17,13 +17,16 @@ from hallservice.counter import (
     lists,
     notices,
     paying,
+    prereview,
+    progress,
     standing,
     supplement,
 )
 from hallservice.counter.materials import Seen, of
+from hallservice.counter.prereview import Review
 from hallservice.flows import instances
 from hallservice.refusals import FormRefused, HallRefused
-from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, took
+from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, PLAIN_ITEM, Story, case_number, took
 from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk
 
 NOTICE = "44140226000000000017"
@@ -65,6 +68,44 @@ def test_the_straight_way_of_a_case_without_a_fee(desk: Desk) -> None:
     assert kinds(desk, no) == ["acceptance", "conclusion", "decision", "delivery_receipt", "receiving"]
     assert told(desk) == ["applied", "accepted", "concluded", "evaluate"]
     desk.core.verified()
+
+
+@pytest.mark.req("S3-59")
+def test_a_whole_case_online_without_anybody_at_the_window(desk: Desk) -> None:
+    desk.core.party("front", sends=("case.applied.v1",))
+    story = Story(case_number(1), PLAIN_ITEM)
+    came = [{"name": "设计图", "count": 1, "received_as": "attachment"}]
+    desk.core.ok("front", "case.applied.v1", story.applied(channel="online", materials=came))
+    no, clerk = story.no, desk.clerk()
+    prereview.pre_review(desk.hall, clerk, no, desk.seen(no), Review("passed"))
+    accept.accept(desk.hall, clerk, no, desk.seen(no), [Seen(1, "received", "attachment")], "online")
+    for step in ("undertake", "review", "approve"):
+        desk.step(no, step)
+    certify.conclude(desk.hall, clerk, no, desk.seen(no), certify.End(delivery="online"))
+    desk.collected(no, mode="online")
+    assert desk.stage(no) == ("delivered", "done") and everything(desk, "hall_receipt") == []
+    said = json.loads(desk.core.value("SELECT canonical FROM document WHERE type = 'case.delivered.v1'"))
+    assert said["mode"] == "online"
+    assert told(desk) == ["applied", "pre_passed", "accepted", "concluded", "evaluate"]
+    password = desk.core.value("SELECT query_password FROM case_record WHERE case_no = :no", no=no)
+    seen = progress.of(desk.hall, no, password, "10.0.0.1")
+    assert [mark.what for mark in seen.marks][:3] == ["申请", "预审", "受理"]
+
+
+@pytest.mark.req("S0-15")
+@pytest.mark.parametrize(("role", "site"), [("village", "441402102001"), ("town", "441402102000")])
+def test_the_town_and_the_village_register_check_and_enter_for_who_comes(
+    desk: Desk, role: str, site: str
+) -> None:
+    no = desk.opened(role=role, seen=WHOLE[:1]).case_no
+    assert json.loads(desk.core.value("SELECT application FROM case_record"))["site"] == site
+    clerk = desk.clerk(role)
+    with pytest.raises(FormRefused) as refused:
+        accept.accept(desk.hall, clerk, no, desk.seen(no), WHOLE[:1])
+    assert [one.field for one in refused.value.faults] == ["material-2", "material-3"]
+    accept.accept(desk.hall, clerk, no, desk.seen(no), WHOLE)
+    with desk.core.hub.store.read() as connection:
+        assert [row.case_no for row in lists.register(connection, clerk, lists.Wanted()).rows] == [no]
 
 
 @pytest.mark.req("S0-63")

@@ -96,7 +96,7 @@ def passes(staff: Staff, case_no: str, logins: tuple[str, ...], states: list[tup
 
 
 @pytest.mark.req("S0-14", "S0-55", "S0-56", "S0-58", "S0-59", "S0-60", "S0-63", "S3-42", "S3-47")
-@pytest.mark.req("S0-57", "S3-50")
+@pytest.mark.req("S0-57", "S3-50", "S3-21")
 def test_from_the_window_to_the_archive(running: Running, staff: Staff) -> None:
     clerk, person = staff.clerk(), Applicant("陈小明", "101")
     case_no = do.take_in(clerk, FEE_AND_CERTIFICATE, person)
