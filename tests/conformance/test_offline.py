@@ -57,6 +57,14 @@ def written(file: str, text: str) -> Callable[[Path], None]:
     return change
 
 
+def test_what_the_context_of_a_sample_lacks_is_named(tmp_path: Path) -> None:
+    folder = copied(tmp_path, "logistics")
+    replaced("fixtures/accepted/order.canonical.json", '"account"', '"acount"')(folder)
+    ((check, why),) = alarms(run(chosen(offline_checks(folder, 5, 7), ["SMP-order-said"]), ("", "", ""), ""))
+    assert check == "SMP-order-said"
+    assert why.endswith("context of order.canonical.json lacks account")
+
+
 BESIDE = '.{object}", headers = { x-obj = "{object}"'
 MISSPELT = '.{object}", headers = { x-obj = "{objekt}"'
 FAULTS = [
