@@ -113,7 +113,8 @@ CARD = (
 
 
 def supervised(row: Row, day: date) -> str:
-    if row.card:
+    """As Row.supervised."""
+    if row.rank is not None:
         return COLOURS[row.card]
     if row.stage in ENDED:
         return "已结束"

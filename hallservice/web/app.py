@@ -31,6 +31,8 @@ log = structlog.get_logger()
 WORKERS = 8  # more threads than this only fight for the interpreter
 WAITING = 256  # requests in progress before a browser is told to try later
 REPORT = 16 * 1024  # bytes of one report of a browser
+NO_QUERY: Mapping[str, list[str]] = {}
+NO_FORM = Form()
 YEAR = "public, max-age=31536000, immutable"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -127,20 +129,20 @@ class Gate:
         """What answers one page."""
 
         async def answer(request: Request) -> Response:
-            asked = _asked(request)
             shown = page if is_text(request.scope["path"]) else NOWHERE
+            query, form = NO_QUERY, NO_FORM
             try:
-                asked = replace(asked, query=parse_query(asked.query_string))
+                query = parse_query(request.scope.get("query_string", b""))
                 if page.method == "POST":
-                    asked = replace(asked, form=await read_form(request, await self._bounds(request, page)))
+                    form = await read_form(request, await self._bounds(request, page))
             except HallRefused as refusal:
                 shown = _saying(page, refusal)
             except ClientDisconnect:  # nobody reads the answer
                 return Response(status_code=400)
             try:
-                made = await self.run(partial(self.desk.answer, shown, asked))
+                made = await self.run(partial(self.desk.answer, shown, _asked(request, query, form)))
             finally:
-                _close(asked.form)
+                _close(form)
             return responses.finish(
                 made, request.headers.get("accept-encoding", ""), secure=self.desk.kit.secure
             )
@@ -175,17 +177,18 @@ def _below(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-def _asked(request: Request) -> Asked:
+def _asked(request: Request, query: Mapping[str, list[str]], form: Form) -> Asked:
     scope = request.scope
     return Asked(
         path=_below(scope),
         query_string=scope.get("query_string", b"").decode("ascii", "replace"),
         params=request.path_params,
-        query={},
+        query=query,
         client=request.client.host if request.client else "",
         trace=responses.trace_id(),
         cookies=request.cookies,
         headers=request.headers,
+        form=form,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import chain, repeat
 from typing import NamedTuple, Protocol, TypeGuard
 from urllib.parse import urlencode
 
@@ -151,9 +152,10 @@ def table_rows(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Mar
     shown = [_shown(cells) for cells in zip(*rows, strict=True)]
     if not shown:
         return Markup()
-    heads = ["<td>" if column.kind == "text" else f'<td class="{column.kind}">' for column in columns]
-    line = "".join(f"{head}%s</td>" for head, _ in zip(heads, shown, strict=True))
-    return Markup("\n".join([f"<tr>{line}</tr>" % cells for cells in zip(*shown, strict=True)]))  # noqa: S704 - every cell was escaped
+    heads = [f'<td class="{column.kind}">' if column.kind != "text" else "<td>" for column in columns]
+    starts = [f"<tr>{heads[0]}", *(f"</td>{head}" for head in heads[1:])]
+    pieces = [one for start, cells in zip(starts, shown, strict=True) for one in (repeat(start), cells)]
+    return Markup("".join(chain.from_iterable(zip(*pieces, repeat("</td></tr>"), strict=False))))  # noqa: S704 - every cell was escaped
 
 
 def _shown(cells: Sequence[Cell]) -> Sequence[str]:

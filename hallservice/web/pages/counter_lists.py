@@ -84,7 +84,7 @@ def _link(ctx: Context, row: Row) -> Link:
 
 
 def _supervised(row: Row, day: date) -> Badge | Mark:
-    return MARKS[row.supervised(day)]
+    return MARKS[lists.supervised(row, day)]
 
 
 def _state(row: Row) -> Badge:

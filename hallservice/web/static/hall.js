@@ -115,5 +115,6 @@
   if (channel) { channel.onmessage = function (event) { show(event.data); }; }
   document.addEventListener("visibilitychange", function () { if (document.hidden) { stop(); } else { begin(); } });
   window.addEventListener("pagehide", stop);
-  if (!document.hidden) { begin(); }
+  // After the first paint: what is read here of the disk would hold it up, and the page's numbers are fresh.
+  window.addEventListener("load", function () { if (!document.hidden) { begin(); } });
 })();
