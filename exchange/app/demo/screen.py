@@ -244,7 +244,8 @@ def _fact_lines(result: Result) -> Iterator[tuple[str, RenderableType]]:
 
 ROLES = {
     "clerk": "窗口人员", "undertaker": "承办人", "reviewer": "审核人", "approver": "批准人",
-    "supervisor": "监察员", "administrator": "管理员", "auditor": "审计员",
+    "supervisor": "监察员", "administrator": "管理员", "auditor": "审计员", "items_editor": "事项编制员",
+    "establishment_reviewer": "编制审核员", "legal_reviewer": "法制审核员",
 }  # fmt: skip
 
 
