@@ -65,6 +65,13 @@ def _mobile(text: str) -> bool:
     return True
 
 
+def login_of(text: str) -> str:
+    """The login another system means; '' where it can be none here. Only ASCII letters have a small form that
+    is nobody else's: a Kelvin sign becomes a k."""
+    login = text.lower() if text.isascii() else ""
+    return login if NAMES.fullmatch(login) else ""
+
+
 def get(connection: Connection, user: str) -> Row[Any]:
     """The account with the path and name of its organisation; HallRefused unknown_user."""
     row = connection.execute(_PERSON.where(t.user.c.id == user)).one_or_none()

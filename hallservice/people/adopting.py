@@ -11,7 +11,7 @@ from canonical.messages import DirectoryOrganisation, DirectoryStaff
 from exchange.store.tables import directory_entry
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import bodies, directory, organisations, rights
+from hallservice.people import accounts, bodies, directory, organisations, rights
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.directory import Adopted, Chosen, Told
@@ -140,7 +140,7 @@ class _Look:
         linked, free = _accounts(self.connection, self.party)
         for one in self.told.staff:
             old = linked.get(one.id)
-            same = free.get(one.login.lower()) if old is None else None
+            same = free.get(accounts.login_of(one.login)) if old is None else None
             yield from self._person(one, old or same, taken=same is not None)
 
     def _person(self, one: DirectoryStaff, old: Row[Any] | None, *, taken: bool) -> Iterator[Waiting]:

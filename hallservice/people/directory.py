@@ -17,7 +17,7 @@ from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.people import accounts, credentials, organisations, rights
 from hallservice.people import tables as t
-from hallservice.people.accounts import NAMES, UserRow
+from hallservice.people.accounts import UserRow
 from hallservice.people.clerk import Clerk
 from hallservice.people.divisions import own_code
 from hallservice.people.organisations import Org
@@ -268,7 +268,7 @@ def _known(connection: Connection, party: str, one: DirectoryStaff, now: float) 
     holder governs: whoever names people over there could else become an administrator here."""
     ask: Select[Any] = select(t.user.c.id)
     linked = ask.where(t.user.c.source == party, t.user.c.source_id == one.id)
-    free = ask.where(t.user.c.login == one.login.lower(), t.user.c.source_id.is_(None))
+    free = ask.where(t.user.c.login == accounts.login_of(one.login), t.user.c.source_id.is_(None))
     id_ = connection.execute(linked).scalar()
     if id_ is None and (id_ := connection.execute(free).scalar()) and rights.governs(connection, id_, now):
         raise HallRefused("governs", f"登录名 {one.login} 是本系统管理员或审计人员的账号，不能自动关联")
@@ -277,8 +277,8 @@ def _known(connection: Connection, party: str, one: DirectoryStaff, now: float) 
 
 def user_of(party: str, one: DirectoryStaff, org: str, old: Row[Any] | None) -> UserRow:
     """As the directory says; HallRefused bad_entry where no account can be made of it."""
-    login = one.login.lower()
-    if not NAMES.fullmatch(login) or len(one.name) > 50:
+    login = accounts.login_of(one.login)
+    if not login or len(one.name) > 50:
         raise HallRefused("bad_entry", "登录名或姓名的格式不能用")
     number, mobile = (old.staff_no, old.mobile or "") if old else (one.id[:40], "")
     return UserRow(number, one.name, org, login, one.duty or "", mobile, party, one.id, one.level)

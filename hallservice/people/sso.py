@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import rights, sessions, signin
+from hallservice.people import accounts, rights, sessions, signin
 from hallservice.people import tables as t
 from hallservice.people.once import first
 from hallservice.people.port import (
@@ -137,11 +137,8 @@ def _known(connection: Connection, provider: IdentityProvider, identity: Identit
         numbered = ask.where(u.source == provider.directory, u.source_id == identity.subject)
         if (row := connection.execute(numbered).one_or_none()) is not None:
             return row
-    row = (
-        connection.execute(ask.where(u.login == identity.login.lower())).one_or_none()
-        if identity.login
-        else None
-    )
+    login = accounts.login_of(identity.login)
+    row = connection.execute(ask.where(u.login == login)).one_or_none() if login else None
     # A login that went over to somebody else in the directory does not open the account it opened before.
     other = (
         row is not None and row.source == provider.directory and row.source_id not in (None, identity.subject)

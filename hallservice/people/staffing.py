@@ -114,6 +114,8 @@ def close(hall: Hall, clerk: Clerk, kind: str, id_: str) -> None:
 
     def act(work: Work) -> None:
         clerk.expect(MANAGE, _path(work.connection, table, id_))
+        if kind in LISTS:
+            _expect_ending(work, clerk, kind, id_)
         work.connection.execute(update(table).where(table.c.id == id_).values(active=False))
         if kind == "window":
             work.connection.execute(delete(t.window_binding).where(t.window_binding.c.window == id_))
@@ -156,6 +158,13 @@ def put_in(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
     hall.write(act)
 
 
+def _expect_ending(work: Work, clerk: Clerk, kind: str, id_: str) -> None:
+    """Whoever grants nothing ends no rights of administrators or auditors either; HallRefused not_allowed."""
+    for row in _granted(work, kind, id_):
+        if row.may_pass or rights.GOVERNING.intersection(roles.get(work.connection, row.role).functions):
+            roles.expect_granting(work, clerk, row.path)
+
+
 def _expect_granting(work: Work, clerk: Clerk, row: Row[Any]) -> None:
     """What was granted to the post or group, the clerk could grant: as much and as long."""
     roles.expect_granting(work, clerk, row.path)
@@ -181,10 +190,8 @@ def _granted(work: Work, kind: str, id_: str) -> list[Row[Any]]:
     """The living grants to the post or group."""
     g = t.grant.c
     living: ColumnElement[bool] = g.revoked_at.is_(None) & (g.ends.is_(None) | (g.ends > work.now))
-    ask = (
-        select(g.role, g.ends, t.org.c.path).join(t.org, t.org.c.code == g.org).where(g[kind] == id_, living)
-    )
-    return list(work.connection.execute(ask))
+    ask = select(g.role, g.ends, g.may_pass, t.org.c.path).join(t.org, t.org.c.code == g.org)
+    return list(work.connection.execute(ask.where(g[kind] == id_, living)))
 
 
 def take_out(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
@@ -192,6 +199,7 @@ def take_out(hall: Hall, clerk: Clerk, kind: str, id_: str, user: str) -> None:
 
     def act(work: Work) -> None:
         clerk.expect(MANAGE, _path(work.connection, OF[kind], id_))
+        _expect_ending(work, clerk, kind, id_)
         gone = (LISTS[kind].c[kind] == id_) & (LISTS[kind].c.user == user)
         if work.connection.execute(delete(LISTS[kind]).where(gone)).rowcount:
             administrators.expect_one_left(work)

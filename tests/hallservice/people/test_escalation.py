@@ -245,6 +245,31 @@ def test_a_name_over_there_is_no_administrator_here(hall: Hall, hub: Core, clerk
     assert arrive(hall, Stranger("whatever", "identity", "U7"))  # by the number in the directory he may
 
 
+def test_a_login_that_only_looks_like_another_is_another(hall: Hall) -> None:
+    kelvin = LOGINS["clerk"].replace("k", "\u212a")
+    assert kelvin != LOGINS["clerk"] and kelvin.lower() == LOGINS["clerk"]
+    for login in (kelvin, f"{LOGINS['clerk']}\u200b", f" {LOGINS['clerk']}", "％", ""):
+        assert refusal(lambda n=login: arrive(hall, Stranger(n))).code == "sso_unknown_staff", ascii(login)
+
+
+def test_who_grants_nothing_ends_no_administrators_rights(hall: Hall, hub: Core, clerk_as: As) -> None:
+    root, auditor = clerk_as("root"), clerk_as("auditor")
+    places = roles.define_role(hall, root, {"name": "人事", "org": "4414", "shared": "1"}, ["people.manage"])
+    grants.grant(hall, root, Wish(places, "user", clerk_as("editor").user, "4414"))
+    group = staffing.save_group(hall, root, "4414", "审计组")
+    grants.grant(hall, root, Wish(role(hub, "审计"), "group", group, "4414"))
+    staffing.put_in(hall, root, "group", group, auditor.user)
+    keeper = clerk_as("editor")
+    for act in (
+        lambda: staffing.take_out(hall, keeper, "group", group, auditor.user),
+        lambda: staffing.close(hall, keeper, "group", group),
+        lambda: credentials.leave(hall, keeper, auditor.user),
+    ):
+        assert refusal(act).code in ("not_allowed", "beyond_reach")
+    staffing.take_out(hall, root, "group", group, auditor.user)
+    staffing.close(hall, keeper, "group", staffing.save_group(hall, keeper, "441402", "普通组"))
+
+
 def test_the_directory_takes_no_administrators_account_by_its_name(
     hall: Hall, hub: Core, clerk_as: As
 ) -> None:
