@@ -15,14 +15,46 @@ from hallservice.supervision.raising import Raised, raised
 from hallservice.supervision.thresholds import Rulebook, rulebook
 
 
+class Sight:
+    """Which rows have anything to tell. Most of a large table say what another said: each saying is counted
+    once, and ISO dates are compared as they are written."""
+
+    def __init__(self, reckoner: Reckoner, rules: Rulebook, today: date) -> None:
+        self._reckoner, self._rules, self._today = reckoner, rules, today.isoformat()
+        self._regions: dict[str, Written] = {}
+
+    def is_news(self, row: Any) -> bool:
+        """Whether the course is another than at the last look, or a day of it has come since."""
+        spans = str(row.suspensions) if row.suspensions else ""
+        key = (row.clock, row.since, row.count, row.unit, spans, row.extension, row.concluded)
+        written = self._written(row.region)
+        course = written.get(key)
+        if course is None:
+            found = self._reckoner.course(store.facts_of(row), self._rules.of(row.region))
+            days = tuple(day.isoformat() for day in found.days)
+            due_ = found.due.isoformat() if found.due else None
+            course = written[key] = (due_, found.provisional, days)
+        due, provisional, days = course
+        at = bisect_right(days, row.looked)
+        following = days[at] if at < len(days) else None
+        if (row.due, row.provisional, row.next_day) != (due, provisional, following):
+            return True
+        return following is not None and following <= self._today
+
+    def _written(self, region: str) -> Written:
+        """Courses by what their rows say, for the rules of that region."""
+        if region not in self._regions:
+            self._regions[region] = self._reckoner.written.setdefault(self._rules.of(region), {})
+        return self._regions[region]
+
+
 class Look:
     """The calendar and the rules that one look is made with."""
 
     def __init__(self, hub: Hub, work: Work, today: date, reckoner: Reckoner, rules: Rulebook) -> None:
         self.hub, self.work, self.today = hub, work, today
         self.reckoner, self.rules = reckoner, rules
-        self._today = today.isoformat()
-        self._regions: dict[str, Written] = {}
+        self._sight = Sight(reckoner, rules, today)
 
     @classmethod
     def now(cls, hub: Hub, work: Work, today: date) -> "Look":
@@ -53,7 +85,7 @@ class Look:
 
     def at_rows(self, rows: Sequence[Any]) -> list[Raised]:
         """The clocks of many cases, as they stand; what was found is written and raised."""
-        news = [row for row in rows if self._is_news(row)]
+        news = [row for row in rows if self._sight.is_news(row)]
         seen = [(row, self.reckoner.course(store.facts_of(row), self.rules.of(row.region))) for row in news]
         told = store.told_of_many(self.work.connection, {row.case_no for row, _ in seen})
         owed: dict[str, dict[str, list[Told]]] = {}
@@ -65,34 +97,6 @@ class Look:
         made = raised(self.hub, self.work, owed)
         colour_tasks(self.work, list(owed))
         return made
-
-    def _is_news(self, row: Any) -> bool:
-        """Whether the course is another than at the last look, or a day of it has come since.
-
-        Most rows of a large table say what another said, so each saying is counted once; ISO dates are
-        compared as they are written.
-        """
-        spans = str(row.suspensions) if row.suspensions else ""
-        key = (row.clock, row.since, row.count, row.unit, spans, row.extension, row.concluded)
-        written = self._written(row.region)
-        course = written.get(key)
-        if course is None:
-            found = self.reckoner.course(store.facts_of(row), self.rules.of(row.region))
-            days = tuple(day.isoformat() for day in found.days)
-            due_ = found.due.isoformat() if found.due else None
-            course = written[key] = (due_, found.provisional, days)
-        due, provisional, days = course
-        at = bisect_right(days, row.looked)
-        following = days[at] if at < len(days) else None
-        if (row.due, row.provisional, row.next_day) != (due, provisional, following):
-            return True
-        return following is not None and following <= self._today
-
-    def _written(self, region: str) -> Written:
-        """Courses by what their rows say, for the rules of that region."""
-        if region not in self._regions:
-            self._regions[region] = self.reckoner.written.setdefault(self.rules.of(region), {})
-        return self._regions[region]
 
     def _told(self, facts: Facts, looked: str, region: str, known: store.Raised) -> list[Told]:
         rules = self.rules.of(region)
