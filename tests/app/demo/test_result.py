@@ -10,6 +10,8 @@ from rich.console import Console
 
 from exchange.adapterfolder import load_adapters
 from exchange.app.demo.comparing import Difference, Outcome
+from exchange.app.demo.hall import site
+from exchange.app.demo.hall.running import Seen
 from exchange.app.demo.layout import partners
 from exchange.app.demo.result import Result
 from exchange.app.demo.screen import Screen, View, frame, plain_line
@@ -103,3 +105,11 @@ def test_the_live_view_fits_24_lines(width: int) -> None:
     line = plain_line(view)
     assert "cases 37/100" in line
     assert "restarts 1" in line
+
+
+def test_every_account_that_is_told_is_shown_with_its_role() -> None:
+    stream = io.StringIO()
+    seen = Seen(url="http://127.0.0.1:1/hall", password="once", accounts=site.accounts())
+    Screen(Console(file=stream, width=80)).accounts(seen)
+    assert [one.login for one in seen.accounts if f" {one.login} " not in stream.getvalue()] == []
+    assert max(map(cell_len, stream.getvalue().splitlines())) <= 80
