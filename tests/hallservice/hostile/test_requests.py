@@ -39,23 +39,8 @@ FIELDS = (
     "c-1-code", "valid_from", "valid_to", "right", "layout", "satisfaction", "tags", "who", "ground",
     "amount", "key", "problem-99999999999999999999999999999999999999",
 )  # fmt: skip
-GRANT = {"kind": "user", "receiver": "{user}", "role": "{role}", "org": "441402", "may_use": "1"}
-
-
-def test_no_page_fails_on_odd_addresses_and_forms(site: Site) -> None:
-    visitor, dice = site.visitor("all"), random.Random(4)
-    failed = []
-    for page in site.pages:
-        odd = {name: dice.choice(ODD) for name in dice.sample(FIELDS, 25)}
-        if page.path in ("/sign-out", "/account/sign-out-everywhere"):
-            continue
-        if page.method == "GET":
-            answer = visitor.get(site.path(page), params={name: text[:900] for name, text in odd.items()})
-        else:
-            answer = visitor.send(site.path(page), odd | site.hidden("all"))
-        if answer.status_code >= 500:
-            failed.append((page.method, page.path, odd))
-    assert not failed
+LASTING = ("/sign-out", "/sign-out-everywhere")
+GRANT = {"kind": "user", "receiver": "{user}", "role": "{role}", "org": "441402", "may_pass": "1"}
 
 
 @pytest.mark.parametrize(
@@ -164,3 +149,20 @@ def test_what_is_logged_of_a_failing_statement_names_nobody(site: Site) -> None:
     with site.hall.hub.store.read() as connection, pytest.raises(SQLAlchemyError) as fault:
         connection.exec_driver_sql("SELECT nothing FROM nowhere WHERE name = ?", ("张三丰",))
     assert "张三丰" not in str(fault.value)
+
+
+def test_no_page_fails_on_odd_addresses_and_forms(site: Site) -> None:
+    """The last one: some of it succeeds."""
+    visitor, dice = site.visitor("all"), random.Random(4)
+    failed = []
+    for page in site.pages:
+        odd = {name: dice.choice(ODD) for name in dice.sample(FIELDS, 25)}
+        if page.path.endswith(LASTING):
+            continue
+        if page.method == "GET":
+            answer = visitor.get(site.path(page), params={name: text[:900] for name, text in odd.items()})
+        else:
+            answer = visitor.send(site.path(page), odd | site.hidden("all"))
+        if answer.status_code >= 500:
+            failed.append((page.method, page.path, odd))
+    assert not failed
