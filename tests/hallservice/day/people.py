@@ -195,7 +195,7 @@ def ask_certificate(clerk: Person, case_no: str) -> None:
     """The holder and what is permitted come from the case."""
     to_case(clerk, "certificate", case_no)
     clerk.look("certificate")
-    assert clerk.alt("a") == "已向电子证照系统申请制证。"
+    assert clerk.alt("a") == "已向电子证照系统申请制证，签发后再办结。"
 
 
 def conclude(clerk: Person, case_no: str) -> None:
