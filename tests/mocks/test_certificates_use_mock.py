@@ -289,6 +289,7 @@ def test_faults_of_files(library: Program) -> None:
 # Changes and versions
 
 
+@pytest.mark.req("S3-101")
 def test_a_change_makes_a_new_version_and_the_earlier_one_is_99(library: Program) -> None:
     who = holder()
     name = issued(library, holders=[who])
@@ -317,6 +318,7 @@ def test_a_change_makes_a_new_version_and_the_earlier_one_is_99(library: Program
     assert changed(library, "change", "1.2.156.3005.2.x", fields=FIELDS)[0] == 10
 
 
+@pytest.mark.req("S3-101")
 def test_from_suspended_back_to_valid_and_from_cancelled_nowhere(library: Program) -> None:
     name, versions = issued(library), []
     for operation, more in (
@@ -381,6 +383,7 @@ def test_a_request_id_is_shared_with_issue(library: Program) -> None:
 # Certificates held elsewhere
 
 
+@pytest.mark.req("S3-100")
 def test_foreign_certificates_are_found_shown_and_never_changed(library: Program) -> None:
     who = holder()
     told = admin(library, "certificate", {"typeCode": MARRIAGE, "holders": [who]}).json()
