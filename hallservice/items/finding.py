@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from canonical.codes import code_list
 from canonical.errors import ValueRefused
@@ -250,15 +250,16 @@ def _items(connection: Connection, by: str, wanted: Wanted) -> Iterator[tuple[st
 
 
 def _entries(connection: Connection, by: str, wanted: Wanted) -> Iterator[tuple[str, str, int]]:
-    keys: Mapping[str, Any] = {
-        "department": _T.c.org, "kind": _T.c.kind, "category": _T.c.category, "level": _T.c.content,
-        "source": literal("hall"),
-    }  # fmt: skip
-    ask = select(keys[by].label("key"), _T.c.state).join(_O, _O.c.code == _T.c.org, isouter=True)
+    """All are kept here; their levels stand in their content."""
+    if wanted.source == "province":
+        return
     mine = (_T.c.list == DIRECTORY, _T.c.current, *_wanted_entries(wanted))
-    for key, state in connection.execute(ask.where(*mine)):
-        for one in key["levels"] if by == "level" else (key,):
-            yield one, state, 1
+    ask = select(_T.c.org, _T.c.kind, _T.c.category, _T.c.state, _T.c.content)
+    for row in connection.execute(ask.join(_O, _O.c.code == _T.c.org, isouter=True).where(*mine)):
+        levels = row.content["levels"]
+        keys = {"department": (row.org,), "kind": (row.kind,), "category": (row.category,), "level": levels}
+        if not wanted.level or wanted.level in levels:
+            yield from ((key, row.state, 1) for key in keys.get(by, ("hall",)))
 
 
 def _names(connection: Connection, by: str, keys: Sequence[str], list_: str) -> Mapping[str, str]:

@@ -136,6 +136,7 @@ def test_both_lists_are_searched_counted_and_taken_away_as_sheets(
         ]  # fmt: skip
         levels = sheet("/statistics?list=directory&by=level")
         assert [row[:2] for row in levels[1:]] == [["镇（乡、街道）级", 2], ["县级", 1], ["合计", 3]]
+        assert sheet("/statistics?list=directory&by=kind&level=county")[-1] == ["合计", 1, 0, 0, 1]
         mine = sheet("/statistics?list=implementation&by=category&source=hall")
         assert mine[1:] == [["城市管理", 1, 0, 0, 1], ["合计", 1, 0, 0, 1]]
         shown = clerk.get("/hall/items/statistics?list=directory&by=department").text
