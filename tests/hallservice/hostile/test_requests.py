@@ -48,8 +48,8 @@ GRANT = {"kind": "user", "receiver": "{user}", "role": "{role}", "org": "441402"
     [
         ("/approval/cases/{case}/acts/passed", {"step": "undertake", "expected": LONG}),
         ("/flows/441402-scj/walked/draft/publish", {"revision": LONG}),
-        ("/flows/441402-scj/walked/draft/list", {"do": "remove body.block[0]"}),
-        ("/flows/441402-scj/walked/draft/list", {"do": f"up body.parts[{LONG}]"}),
+        ("/flows/441402-scj/walked/draft/list", {"do": "remove body.block[0]", "revision": "1"}),
+        ("/flows/441402-scj/walked/draft/list", {"do": f"up body.parts[{LONG}]", "revision": "1"}),
         ("/people/orgs/441402-scj/close", {"kind": "villa", "id": "x"}),
         ("/people/grants/new", GRANT | {"begins": "0001-01-01"}),
         ("/people/grants/new", GRANT | {"ends": "9999-12-31"}),
