@@ -28,7 +28,7 @@ class Link(NamedTuple):
     text: str
 
     def __html__(self) -> str:
-        return f'<a href="{escape(self.url)}">{_text(self.text)}</a>'
+        return f'<a href="{escape(self.url)}">{text(self.text)}</a>'
 
     def __str__(self) -> str:
         return self.text
@@ -42,7 +42,7 @@ class Badge:
     text: str
 
     def __html__(self) -> str:
-        return f'<span class="badge {_text(self.kind)}">{_text(self.text)}</span>'
+        return f'<span class="badge {text(self.kind)}">{text(self.text)}</span>'
 
     def __str__(self) -> str:
         return self.text
@@ -183,11 +183,12 @@ def _links(cells: Sequence[Link]) -> Sequence[str]:
 
 def _texts(texts: Sequence[str]) -> Sequence[str]:
     """Escaped; what needs it is looked for in all of them at once."""
-    return texts if _is_plain("".join(texts)) else [escape(text) for text in texts]
+    return texts if _is_plain("".join(texts)) else [escape(one) for one in texts]
 
 
-def _text(text: str) -> str:
-    return text if _is_plain(text) else escape(text)
+def text(said: str) -> str:
+    """Escaped."""
+    return said if _is_plain(said) else escape(said)
 
 
 def _is_plain(text: str) -> bool:
@@ -197,7 +198,7 @@ def _is_plain(text: str) -> bool:
 
 def _html(cell: Cell) -> str:
     if isinstance(cell, str):
-        return str(cell) if isinstance(cell, Markup) else _text(cell)
+        return str(cell) if isinstance(cell, Markup) else text(cell)
     if cell is None:
         return ""
     return str(cell) if isinstance(cell, int | float) else cell.__html__()

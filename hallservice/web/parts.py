@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from hallservice.web.lists import Column, Filter, Listing
+from hallservice.web.lists import Column, Filter, Listing, text
 from hallservice.web.live import Numbers
 from hallservice.web.registry import Entry, Groups
 
@@ -15,7 +15,7 @@ def tree(groups: Groups, numbers: Numbers, prefix: str, here: str) -> Markup:
     """The functions beside every page; numbers that are known stand behind theirs."""
     lines = []
     for group, entries in groups:
-        lines.append(f"<h2>{escape(group)}</h2>\n<ul>")
+        lines.append(f"<h2>{text(group)}</h2>\n<ul>")
         lines += [_line(entry, numbers, prefix, here) for entry in entries]
         lines.append("</ul>")
     return _markup(lines)
@@ -24,7 +24,7 @@ def tree(groups: Groups, numbers: Numbers, prefix: str, here: str) -> Markup:
 def _line(entry: Entry, numbers: Numbers, prefix: str, here: str) -> str:
     number = _number(entry.count, numbers.get(entry.count)) if entry.count else ""
     current = _current(entry.path == here)
-    return f'<li><a href="{prefix}{entry.path}"{current}>{escape(entry.title)}{number}</a></li>'
+    return f'<li><a href="{prefix}{entry.path}"{current}>{text(entry.title)}{number}</a></li>'
 
 
 def _number(name: str, number: int | None) -> str:
@@ -34,8 +34,8 @@ def _number(name: str, number: int | None) -> str:
 
 def tabs(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
     """Pages side by side: address, text, and whether it is this one."""
-    shown = [f'<a href="{escape(url)}"{_current(here)}>{escape(text)}</a>' for url, text, here in links]
-    return _markup([f'<nav class="tabs" aria-label="{escape(label)}">', *shown, "</nav>"])
+    shown = [f'<a href="{text(url)}"{_current(here)}>{text(said)}</a>' for url, said, here in links]
+    return _markup([f'<nav class="tabs" aria-label="{text(label)}">', *shown, "</nav>"])
 
 
 def _current(here: bool) -> str:
@@ -44,7 +44,7 @@ def _current(here: bool) -> str:
 
 def bar(filters: Sequence[Filter], listing: Listing, address: str, action: str = "") -> Markup:
     """The query bar above a list, at `address`; `action`: where else its form goes."""
-    to, url = f' action="{escape(action)}"' if action else "", escape(action or address)
+    to, url = f' action="{text(action)}"' if action else "", text(action or address)
     return _markup([
         f'<form class="filters" method="get" role="search"{to}{HTMX % url}>',
         *[_filter(one, listing.wanted[one.name]) for one in filters],
@@ -54,21 +54,19 @@ def bar(filters: Sequence[Filter], listing: Listing, address: str, action: str =
 
 def _filter(one: Filter, value: str) -> str:
     field = _choice(one, value) if one.options else _typed(one, value)
-    return f'<span><label for="q-{one.name}">{escape(one.label)}</label>\n{field}\n</span>'
+    return f'<span><label for="q-{one.name}">{text(one.label)}</label>\n{field}\n</span>'
 
 
 def _choice(one: Filter, value: str) -> str:
-    marked = ((code, text, " selected" if code == value else "") for code, text in one.options if code)
-    options = "".join(
-        f'<option value="{escape(code)}"{on}>{escape(text)}</option>' for code, text, on in marked
-    )
+    marked = ((code, said, " selected" if code == value else "") for code, said in one.options if code)
+    options = "".join(f'<option value="{text(code)}"{on}>{text(said)}</option>' for code, said, on in marked)
     return f'<select id="q-{one.name}" name="{one.name}"><option value="">全部</option>{options}</select>'
 
 
 def _typed(one: Filter, value: str) -> str:
     most = ' max="9999-12-31"' if one.kind == "date" else ""
     name = f'id="q-{one.name}" name="{one.name}"'
-    return f'<input {name} type="{one.kind}" value="{escape(value)}" autocomplete="off"{most}>'
+    return f'<input {name} type="{one.kind}" value="{text(value)}" autocomplete="off"{most}>'
 
 
 def heads(columns: Iterable[Column]) -> Markup:
