@@ -187,12 +187,13 @@ def _acknowledge(hall: Hall, work: Work, clerk: Clerk, ident: str) -> None:
 
 
 def banner(connection: Connection, clerk: Clerk) -> list[Any]:
-    """What this person was told and has neither acknowledged nor ended, gravest first: above the worklist."""
+    """What this person was told and has neither acknowledged nor ended, gravest first: above the worklist. Of
+    a matter its gravest card alone."""
     mine = (call.c.user == clerk.user) & (call.c.state != "acknowledged") & _CONCLUDED.is_(None)
     rank = gravity(card.c.colour).label("rank")  # sorted by, so it has to be selected too
     columns = (card.c.id, card.c.case_no, card.c.clock, card.c.due, card.c.signal, card.c.colour, rank)
     query = select(*columns).distinct().join(call, call.c.card == card.c.id).join(clock, SAME)
-    current = mine & (card.c.due == clock.c.due)
+    current = mine & (card.c.due == clock.c.due) & ((card.c.colour == FINDING) | _gravest())
     found = query.where(current).order_by(rank, card.c.due, card.c.id).limit(MOST_BANNER)
     return list(connection.execute(found))
 

@@ -127,9 +127,12 @@ class _Batch:
         return Raised(ident, name, told, colour, line.seq)
 
     def _tell(self, case: Case, made: Raised, *, overtaken: bool) -> None:
-        """Red is told to the five roles, all else to the undertaker; a finding is only listed."""
-        red = made.colour == "red"
-        roles = self._roster.receivers(case) if red else {UNDERTAKER: self._roster.undertakers(case)}
+        """Red is told to the five roles, other cards to the undertaker and the section's chief; a finding is
+        only listed, for the undertaker."""
+        roles = {UNDERTAKER: self._roster.undertakers(case)}
+        if made.colour != FINDING:
+            red = made.colour == "red"
+            roles = self._roster.receivers(case) if red else self._roster.prompted(case)
         missing = [role for role, users in roles.items() if not users]
         named = [(role, user) for role, users in roles.items() for user in users]
         self._calls += [self._call(made, role, user, overtaken) for role, user in named]

@@ -16,7 +16,8 @@ from ledger.prepared import run
 
 UNDERTAKER = "承办人"
 ADMINISTRATOR = "系统管理员"
-LEADERS = ("分管局长", "办公室主任", "主管处长")
+CHIEF = "主管处长"
+LEADERS = ("分管局长", "办公室主任", CHIEF)
 ROLES = (*LEADERS, UNDERTAKER, ADMINISTRATOR)
 
 _ORG = select(people.org.c.path).where(people.org.c.uscc == bindparam("code"))
@@ -106,6 +107,14 @@ class Roster:
         found[UNDERTAKER] = [one.id for one in undertakers]
         found[ADMINISTRATOR] = self._once(_administrators, place.path)
         return {role: found[role] for role in ROLES}
+
+    def prompted(self, case: Case) -> dict[str, list[str]]:
+        """Who is reminded before a red card (R-05): the undertaker, and the chief of the section if any."""
+        undertakers = self._undertaking(case)
+        near = tuple(sorted({one.org for one in undertakers}))
+        chiefs = self._once(_holders, CHIEF, near, self.place(case))
+        found = {UNDERTAKER: [one.id for one in undertakers]}
+        return found | ({CHIEF: chiefs} if chiefs else {})
 
     def undertakers(self, case: Case) -> list[str]:
         return [one.id for one in self._undertaking(case)]

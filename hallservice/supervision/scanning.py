@@ -120,8 +120,13 @@ def _changed_days(connection: Connection, today: date) -> list[str]:
     """Days 0 of open clocks that the calendar of now counts otherwise, or that have something to tell. What
     30,000 cases say is counted once for each saying."""
     sight = Sight(Reckoner(calendars.loaded(connection)), rulebook(connection), today)
-    rows = (_Saying(*row[:5], json.loads(row[5]), *row[6:]) for row in connection.execute(_SAYINGS))
-    return sorted({row.since for row in rows if sight.is_news(row)})
+    found = (_saying(row) for row in connection.execute(_SAYINGS))
+    return sorted({one.since for one in found if sight.is_news(one)})
+
+
+def _saying(row: Any) -> _Saying:
+    region, name, since, count, unit, spans, *rest = row
+    return _Saying(region, name, since, count, unit, json.loads(spans), *rest)
 
 
 def _whole(hall: Hall, today: date, raised: Counter[str]) -> int:

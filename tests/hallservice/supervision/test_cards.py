@@ -133,8 +133,32 @@ def test_prompts_of_one_person_go_out_together(hub: Core, watch: Hall) -> None:
     for serial in (1, 2, 3, 4):
         accepted(hub, serial, "2025-03-03", 5)
     morning(hub, watch, date(2025, 3, 6))
-    assert at(hub, watch, "2025-03-06", 8) == 1
-    assert "4件办件即将到期" in sent(hub)[0]["content"]
+    assert at(hub, watch, "2025-03-06", 8) == 2, "one to the undertaker, one to the chief of the section"
+    assert all("4件办件即将到期" in one["content"] for one in sent(hub))
+
+
+@pytest.mark.req("R-05", "S0-67")
+def test_undertaker_and_leader_are_reminded_at_d_minus_2_d_d_plus_1_and_d_plus_2(
+    hub: Core, watch: Hall
+) -> None:
+    """By short message, and by a line above their worklists: of five days from Monday the 10th is D."""
+    staffed(watch)
+    story = accepted(hub, 1, "2025-03-03", 5)
+    people = {role: MOBILES[role] for role in ("承办人", "主管处长")}
+    before, day = 0, date(2025, 3, 3)
+    for due, colour in (("06", "warning"), ("10", "due"), ("11", "yellow"), ("12", "red")):
+        mornings(hub, watch, day, day := date(2025, 3, int(due)))
+        at(hub, watch, f"2025-03-{due}", 9)
+        new = [one for one in sent(hub)[before:] if one["template"] == f"card_{colour}"]
+        before = len(sent(hub))
+        assert {*people.values()} <= {one["mobile"] for one in new}
+        assert len(new) == (5 if colour == "red" else 2) and all(story.no in one["content"] for one in new)
+        for mobile in people.values():
+            user = hub.value("SELECT id FROM hall_user WHERE mobile = :m", m=mobile)
+            with hub.hub.store.read() as connection:
+                found = clerk_of(connection, user, hub.clock.now)[0]
+                shown = [row.colour for row in cards.banner(connection, found)]
+            assert [one for one in shown if one != "none"] == [colour], "and perhaps a finding on the promise"
 
 
 @pytest.mark.req("S0-41")
