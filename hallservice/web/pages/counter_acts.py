@@ -5,7 +5,6 @@ from typing import Any
 from starlette.responses import Response
 
 from canonical.casetable import Event
-from exchange.clocks import today
 from hallservice.counter import accept, cards, files, prereview, receive, supplement
 from hallservice.counter.prereview import Review
 from hallservice.counter.standing import Standing
@@ -18,10 +17,12 @@ from hallservice.web.pages.counter_parts import (
     Screen,
     card_reader,
     expected,
+    identified,
     identities,
     looked,
     material_cells,
     options,
+    read_card,
     seen_version,
     the_case,
 )
@@ -84,8 +85,8 @@ def received(ctx: Context) -> Response:
         form, seen = ctx.form, seen_version(ctx.form)
         if form.one("do") == "card" and (reader := card_reader(ctx)):
             return _by_card(ctx, reader)
-        identified = form.one("identified", "seen")
-        receive.receive(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, looked(form), identified)
+        known = identified(ctx, _applicant_no(ctx))
+        receive.receive(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, looked(form), known)
         return "已接件，请打印收件回执交申请人。"
 
     return RECEIVE.acted(ctx, act)
@@ -93,11 +94,14 @@ def received(ctx: Context) -> Response:
 
 def _by_card(ctx: Context, reader: cards.CardReader) -> Response:
     """The form again, the applicant identified by the card that lies on the reader."""
-    case = the_case(ctx, APPLY).case
-    card = cards.read(reader, ctx.clerk, today(ctx.hall.hub.store.clock()))
-    cards.confirm(card, case["application"]["applicant"]["document_no"])
-    ctx.typed = Form({**ctx.form, "identified": ["card"]})
+    card, typed = read_card(ctx, reader)
+    cards.confirm(card, _applicant_no(ctx))
+    ctx.typed = typed
     return RECEIVE.shown(ctx)
+
+
+def _applicant_no(ctx: Context) -> str:
+    return str(the_case(ctx, APPLY).case["application"]["applicant"]["document_no"])
 
 
 def _accept(ctx: Context, here: Standing) -> dict[str, Any]:

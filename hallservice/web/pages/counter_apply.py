@@ -16,7 +16,16 @@ from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
 from hallservice.web.forms import Form
 from hallservice.web.lists import Cell, Column, Link
-from hallservice.web.pages.counter_parts import acted, card_reader, case_url, identities, looked, options
+from hallservice.web.pages.counter_parts import (
+    acted,
+    card_reader,
+    case_url,
+    identified,
+    identities,
+    looked,
+    options,
+    read_card,
+)
 from hallservice.web.registry import Pages
 
 pages = Pages()
@@ -55,6 +64,8 @@ def _form(ctx: Context, code: str, given: Mapping[str, str], refusal: HallRefuse
     if any(one.name not in wanted.answers for one in questions):
         shown = {"item": content, "questions": [_question(one) for one in questions], "given": given}
         return ctx.render("counter/questions.html", status=200, **shown)
+    if refusal is not None:
+        ctx.typed = ctx.form
     values: dict[str, Any] = {
         "item": content,
         "limit": catalogue.limit_text(content["promised_limit"]),
@@ -98,6 +109,7 @@ def submit(ctx: Context) -> Response:
             return _form(ctx, code, answers)
         handed_in = HandedIn(looked(ctx.form), answers)
         asked = read(Application, ctx.form)
+        identified(ctx, asked.document_no)
         opened = apply.apply(ctx.hall, ctx.clerk, asked, handed_in, once=ctx.form.one("act"))
     except HallRefused as refusal:
         return _form(ctx, code, answers, refusal)
@@ -107,8 +119,8 @@ def submit(ctx: Context) -> Response:
 
 def _with_card(ctx: Context, reader: cards.CardReader) -> Form:
     """What was typed, the applicant's fields from the card."""
-    card = cards.read(reader, ctx.clerk, today(ctx.hall.hub.store.clock()))
-    return Form({**ctx.form, **{name: [value] for name, value in card.fields().items()}})
+    card, typed = read_card(ctx, reader)
+    return Form({**typed, **{name: [value] for name, value in card.fields().items()}})
 
 
 @pages.get("/counter/resume", function="counter.accept", title="补正续办", menu="窗口", order=12)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from canonical.casetable import MOVES, Event
 from canonical.codes import code_list
+from exchange.clocks import today
 from hallservice import wording
 from hallservice.counter import cards, materials
 from hallservice.counter.materials import Material, Seen
@@ -15,7 +16,7 @@ from hallservice.counter.standing import Standing, look
 from hallservice.papers.kinds import Paper
 from hallservice.papers.sealing import SealService
 from hallservice.papers.service import Papers
-from hallservice.refusals import HallRefused
+from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from hallservice.web.context import Context
 from hallservice.web.forms import Form
 from hallservice.web.lists import Column
@@ -31,6 +32,7 @@ MATERIAL_COLUMNS = (
     Column("要点核对", kind="num"), Column("电子证照"),
 )  # fmt: skip
 NO_PRINTING = "本站没有配置打印服务"
+CARD = "card_mark"  # the hidden field that says a card was read
 SEEN, BY_CARD, NOT_SEEN = ("seen", "已核对证件原件"), ("card", "读卡器已核验"), ("none", "未核验")
 
 
@@ -45,9 +47,30 @@ def card_reader(ctx: Context) -> cards.CardReader | None:
     return cards.at_window(ctx.kit.extras.get(cards.EXTRA), ctx.clerk)
 
 
+def read_card(ctx: Context, reader: cards.CardReader) -> tuple[cards.IdCard, Form]:
+    """The card on the reader, and what was typed with the mark that it was read."""
+    card = cards.read(reader, ctx.clerk, today(ctx.hall.hub.store.clock()))
+    mark = ctx.kit.vault.mark(CARD, _read_by(ctx, card.document_no))
+    return card, Form({**ctx.form, "identified": ["card"], CARD: [mark]})
+
+
+def _read_by(ctx: Context, document_no: str) -> str:
+    """A reading holds for its number and its day, and for who made it."""
+    return f"{ctx.clerk.user} {today(ctx.hall.hub.store.clock())} {document_no.upper()}"
+
+
+def identified(ctx: Context, document_no: str) -> str:
+    """How the person was identified; FormRefused not_read for a card that was not."""
+    said = ctx.form.one("identified", "seen")
+    if said == "card" and not ctx.kit.vault.marked(CARD, _read_by(ctx, document_no), ctx.form.one(CARD)):
+        why = "没有读到这个号码的身份证，请重新读卡，或者改选其他核验方式"
+        raise FormRefused([FieldFault("identified", "not_read", why)])
+    return said
+
+
 def identities(ctx: Context) -> tuple[tuple[str, str], ...]:
-    """How a person can have been identified at this window."""
-    return (SEEN, BY_CARD, NOT_SEEN) if card_reader(ctx) else (SEEN, NOT_SEEN)
+    """How a person can have been identified; by card where one was read."""
+    return (SEEN, BY_CARD, NOT_SEEN) if ctx.typed.one("identified") == "card" else (SEEN, NOT_SEEN)
 
 
 def the_case(ctx: Context, function: str) -> Standing:
@@ -149,6 +172,7 @@ def acted(
     try:
         return act()
     except HallRefused as refusal:
+        ctx.typed = ctx.form
         return ctx.fault(refusal, template, **values())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
+from canonical.values import complete_id_number
 from hallservice.counter import accept
 from hallservice.counter.cards import EXTRA, IdCard
 from hallservice.hall import Hall
@@ -29,6 +30,7 @@ from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, took
 from tests.hallservice.counter.counter import PLAIN, WHOLE, Desk, Reader
 from tests.hallservice.web.webrig import FRAME, Place, Visitor, hidden, mounted, served
 
+OTHER = str(complete_id_number("44149919800101001"))
 PAGES = (
     counter_acts, counter_apply, counter_appoint, counter_case, counter_lists, counter_money, counter_public,
 )  # fmt: skip
@@ -263,6 +265,8 @@ def test_a_card_fills_the_form_where_the_window_has_a_reader(desk: Desk, with_re
         assert re.search(rf'name="{name}"[^>]*value="{value}"', filled), name
     assert '<option value="card" selected>' in filled and desk.core.rows("SELECT * FROM hall_receipt") == []
     typed = {**hidden(filled, "/hall/counter/apply"), **TYPED, "address": "江南路 1 号", "identified": "card"}
+    other = with_reader.send("/hall/counter/apply", {**typed, "document_no": OTHER})  # not the card's number
+    assert summary(other.text) == ["没有读到这个号码的身份证，请重新读卡，或者改选其他核验方式"]
     assert with_reader.send("/hall/counter/apply", typed).status_code == 303
     rows = desk.core.rows("SELECT identified, address FROM hall_receipt")
     assert rows == [{"identified": "card", "address": "江南路 1 号"}]
