@@ -113,7 +113,48 @@ def _own_paths() -> Schema:
             "get": _cached("contract", "One published contract by its name in the list", "*/*")
             | {"parameters": [_path("name")]}
         },
+        **_publication_paths(),
     }
+
+
+def _publication_paths() -> Schema:
+    """The items in force, for portals and websites of every level (docs/wire.md §11)."""
+    item = {"type": "object", "description": "an item as in catalogue.changed.v1"}
+    newest = {"newest": {"type": "integer", "minimum": 0}, "hash": _STRING}
+    listed = newest | {"items": {"type": "array", "items": item}, "next": _STRING}
+    changed = newest | {"changes": {"type": "array", "items": reference("catalogue.changed.v1")}}
+    one = _published("item", "One item: the version in force, or a stored one", item, ("version",), "404")
+    return {
+        "/api/v1/publication/items": {
+            "get": _published(
+                "items", "The items in force by code", _holding(listed, "next"), ("after", "limit")
+            )
+        },
+        "/api/v1/publication/items/changes": {
+            "get": _published(
+                "changes", "What changed, numbered and linked", _holding(changed), ("since", "limit"), "404"
+            )
+        },
+        "/api/v1/publication/items/{code}": {
+            "get": one | {"parameters": [_path("code"), *one["parameters"]]}
+        },
+    }
+
+
+def _holding(members: Schema, optional: str = "") -> Schema:
+    required = [name for name in members if name != optional]
+    return {"type": "object", "properties": members, "required": required}
+
+
+def _published(name: str, summary: str, schema: Schema, query: tuple[str, ...], *problems: str) -> Schema:
+    """Read by anybody; sealed over the reader's nonce; the entity tag is the number of the newest change."""
+    asked = _get(f"published_{name}", summary, {JSON: {"schema": schema}}, "400", *problems)
+    headers = {SEAL: {"$ref": "#/components/headers/seal"}, "ETag": {"schema": _STRING}}
+    ok = asked["responses"]["200"] | {"headers": headers}
+    nonce = {"name": "X-Request-Nonce", "in": "header", "schema": _STRING}
+    wanted = [{"name": one, "in": "query", "schema": _STRING} for one in query]
+    responses = {**asked["responses"], "200": ok, "304": {"description": "Not modified"}}
+    return asked | {"responses": responses, "parameters": [*wanted, nonce]}
 
 
 _READY: Schema = {"type": "object", "properties": {"ready": {"const": True}}, "required": ["ready"]}

@@ -72,7 +72,8 @@ def test_openapi_names_every_door(documents: Documents, adapters: dict[str, Adap
     doors = {entry.rest.path for one in adapters.values() for entry in one.inbound if entry.rest}
     own = {
         "/api/v1/messages", "/api/v1/cases/{case_no}", "/health", "/ledger/checkpoint", "/packages/{token}",
-        "/contracts", "/contracts/{name}",
+        "/contracts", "/contracts/{name}", "/api/v1/publication/items", "/api/v1/publication/items/changes",
+        "/api/v1/publication/items/{code}",
     }  # fmt: skip
     assert set(documents["openapi.json"]["paths"]) == doors | own
     assert {"/sms/report", "/fee/paid", "/cert/sealed"} <= doors
