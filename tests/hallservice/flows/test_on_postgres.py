@@ -9,7 +9,9 @@ from sqlalchemy import create_engine, text
 from exchange.app.opening import ensure_keys
 from exchange.app.postgres import PostgresNode
 from exchange.app.settings import load_settings
+from exchange.clocks import today
 from hallservice.flows import definitions, history, instances, todo
+from hallservice.supervision import banner, scanning, urging
 from tests.exchange.core.rig import PLAIN_ITEM, Core, service_item
 from tests.exchange.core.test_store_postgres import close, on_postgres
 from tests.hallservice.flows.conftest import accept, as_
@@ -49,6 +51,17 @@ def test_the_same_on_postgresql(core: Core) -> None:
     )
     assert todo.count(hall, as_(hall, "health"))["review"] == 1
     assert todo.supervised(hall, as_(hall, "leader"), todo.Wish(words="食品")).total == 1
+    words = {"step": "lead.review", "opinion": "请抓紧"}
+    instances.act(hall, as_(hall, "supervisor"), no, "urged", **words)
+    assert [one.urge for one in todo.list(hall, as_(hall, "reviewer")).tasks] == ["请抓紧"]
+    assert [one.state for one in hall.read(lambda c: urging.of_case(c, no))] == ["missing"], "no number"
+    urging.round_(hall)
+    instances.act(hall, as_(hall, "reviewer"), no, "urge_answered", **words)
+    assert todo.supervised(hall, as_(hall, "supervisor"), todo.Wish(urge="answered")).total == 1
+    report = scanning.scan(hall, today(core.hub.store.clock()))
+    assert report.whole and {
+        one.mark.words for one in hall.read(lambda c: banner.lines(c, as_(hall, "reviewer")))
+    } == {"临近时限"}
     ask = {"step": "lead.review", "kind": "suspension", "ground": "检验", "opinion": "送检"}
     instances.act(hall, as_(hall, "reviewer"), no, "asked", **ask)
     instances.act(
