@@ -16,7 +16,7 @@ from typing import Any
 
 CELL = 32_000  # characters
 MEMORY = 1536 * 1024 * 1024  # bytes of address space
-SECONDS = 30  # of processor time
+SECONDS = 15  # of processor time
 SHEETS = 20
 BROKEN, BOMB, CROWDED = 3, 4, 5
 

@@ -42,7 +42,7 @@ FORMULA = (
 )  # full-width: some programs read them alike
 Places = tuple[tuple[int, int], ...]  # line from 1, column from 0
 READER = Path(__file__).with_name("sheetreader.py")
-SECONDS = 60.0  # for the process that opens it
+SECONDS = 30.0  # for the process that opens it
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that Excel and WPS write
 _PLACE = re.compile(rb"""\br\s*=\s*["']\s*([A-Z]{1,4})(\d{1,10})\s*["']""", re.I)
 # A tag as a reader of XML sees it, `>` in a quoted value being no end; without going back over what was read.

@@ -29,6 +29,8 @@ from hallservice.web.visit import SIGN_IN, Desk, Names
 log = structlog.get_logger()
 
 WORKERS = 8  # more threads than this only fight for the interpreter
+SLOW_WORKERS = 3  # of them that may wait for other systems and processes
+SLOW_WAITING = 32  # such requests in progress before a browser is told to try later
 WAITING = 256  # requests in progress before a browser is told to try later
 REPORT = 16 * 1024  # bytes of one report of a browser
 NO_QUERY: Mapping[str, list[str]] = {}
@@ -124,6 +126,8 @@ class Gate:
         self.desk = desk
         self._workers = ThreadPoolExecutor(WORKERS, "pages")
         self._inside = 0
+        self._slow_inside = 0
+        self._slow = asyncio.Semaphore(SLOW_WORKERS)
 
     def endpoint(self, page: Page) -> Endpoint:
         """What answers one page."""
@@ -140,7 +144,8 @@ class Gate:
             except ClientDisconnect:  # nobody reads the answer
                 return Response(status_code=400)
             try:
-                made = await self.run(partial(self.desk.answer, shown, _asked(request, query, form)))
+                run = self._run_slowly if shown.slow else self.run
+                made = await run(partial(self.desk.answer, shown, _asked(request, query, form)))
             finally:
                 _close(form)
             return responses.finish(
@@ -149,10 +154,21 @@ class Gate:
 
         return answer
 
+    async def _run_slowly(self, do: Callable[[], Any]) -> Any:
+        """In its turn among those that may take long; whoever waits for it holds no worker."""
+        if self._slow_inside >= SLOW_WAITING:
+            return _busy()
+        self._slow_inside += 1
+        try:
+            async with self._slow:
+                return await self.run(do)
+        finally:
+            self._slow_inside -= 1
+
     async def run(self, do: Callable[[], Any]) -> Any:
         """One of the workers does it; busy when too many wait."""
         if self._inside >= WAITING:
-            return Response("系统繁忙，请稍候再试。", 503, media_type="text/plain; charset=utf-8")
+            return _busy()
         self._inside += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._workers, do)
@@ -169,6 +185,10 @@ class Gate:
         if declared > FORM_BYTES:
             raise HallRefused("sign_in", "请先登录")
         return replace(page, largest=min(page.largest, FORM_BYTES))
+
+
+def _busy() -> Response:
+    return Response("系统繁忙，请稍候再试。", 503, media_type="text/plain; charset=utf-8")
 
 
 def _below(scope: Scope) -> str:

@@ -44,6 +44,7 @@ class Page:
     largest: int = FORM_BYTES
     once: bool = True  # a second submission gets the first answer
     draft: bool = True  # what was typed may be kept when the session has ended
+    slow: bool = False  # waits for another system or a process: few at a time, so that others are answered
     told: bool = False  # by another system, not by a browser: what it carries is its only proof
     # path parameters (and under "?" the query) a test opens it with; "@name": as prepared by the test's world
     example: Mapping[str, str] = field(default_factory=dict)
@@ -85,14 +86,16 @@ class Pages:
         menu: str = "",
         order: int = 100,
         count: str = "",
+        slow: bool = False,
         example: Mapping[str, str] = NOTHING,
     ) -> Callable[[Handler], Handler]:
         """A page that only shows."""
         return self._declare(
             lambda handler: Page(
-                "GET", path, handler, _codes(function), public, title, menu, order, count, example=example
+                "GET", path, handler, _codes(function), public, title, menu, order, count, slow=slow,
+                example=example,
             )
-        )
+        )  # fmt: skip
 
     def post(
         self,
@@ -105,6 +108,7 @@ class Pages:
         largest: int = FORM_BYTES,
         once: bool = True,
         draft: bool = True,
+        slow: bool = False,
     ) -> Callable[[Handler], Handler]:
         """An act: guarded by the form's tokens, done once however often it is submitted."""
         return self._declare(
@@ -119,6 +123,7 @@ class Pages:
                 largest=largest,
                 once=once,
                 draft=draft,
+                slow=slow,
             )
         )
 
@@ -128,7 +133,7 @@ class Pages:
         return self._declare(
             lambda handler: Page(
                 "POST", path, handler, public=True, title=title, largest=TOLD_BYTES, once=False, draft=False,
-                told=True,
+                slow=True, told=True,
             )
         )  # fmt: skip
 

@@ -326,7 +326,7 @@ def _expect_own(ctx: Context, here: Standing) -> None:
         raise HallRefused("unknown_notice", "没有这份文书", "doc_no")
 
 
-@pages.post("/cases/{case_no}/paper", function=VIEW, title="文书", once=False, draft=False)
+@pages.post("/cases/{case_no}/paper", function=VIEW, title="文书", once=False, draft=False, slow=True)
 def paper(ctx: Context) -> Response:
     """The original to look at: it names the applicant, so that looking is an act."""
     here = the_case(ctx, VIEW)
@@ -335,7 +335,7 @@ def paper(ctx: Context) -> Response:
     return ctx.file(body, f"{here.no}.pdf", PDF, inline=True)
 
 
-@pages.post("/cases/{case_no}/print", function=PRINTING, once=False)
+@pages.post("/cases/{case_no}/print", function=PRINTING, once=False, slow=True)
 def printed(ctx: Context) -> Response:
     """One copy more, as PDF for the printer; by who works at the counter of this very case."""
     here = the_case(ctx, VIEW)
@@ -347,8 +347,9 @@ def printed(ctx: Context) -> Response:
 
 
 @pages.post(
-    "/cases/{case_no}/files", function=files.FUNCTION, title="办件", files=5, largest=48 * 1024 * 1024
-)
+    "/cases/{case_no}/files", function=files.FUNCTION, title="办件", files=5, largest=48 * 1024 * 1024,
+    slow=True,
+)  # fmt: skip
 def attach(ctx: Context) -> Response:
     def act() -> Response:
         folder, material = ctx.hall.settings.files, ctx.form.one("material")

@@ -44,7 +44,7 @@ def _values(ctx: Context, here: Standing, name: str) -> dict[str, Any]:
     }
 
 
-@pages.post("/cases/{case_no}/overlay", function=FUNCTION, title="套打", once=False)
+@pages.post("/cases/{case_no}/overlay", function=FUNCTION, title="套打", once=False, slow=True)
 def printed(ctx: Context) -> Response:
     here, name = the_case(ctx, FUNCTION), ctx.form.one("layout")
 

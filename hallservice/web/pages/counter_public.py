@@ -50,7 +50,7 @@ def _values(ctx: Context, found: Progress) -> dict[str, Any]:
     }
 
 
-@pages.post("/progress/paper", function=None, public=True, title="文书", once=False, draft=False)
+@pages.post("/progress/paper", function=None, public=True, title="文书", once=False, draft=False, slow=True)
 def paper(ctx: Context) -> Response:
     """Applicants print their notices themselves (S3-46)."""
     form = ctx.form

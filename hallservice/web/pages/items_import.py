@@ -45,6 +45,7 @@ def _form(ctx: Context) -> dict[str, Any]:
     files=1,
     largest=workbooks.LARGEST + 64 * 1024,
     draft=False,
+    slow=True,
 )
 def upload(ctx: Context) -> Response:
     try:

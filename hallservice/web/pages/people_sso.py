@@ -22,7 +22,9 @@ def ways(providers: Mapping[str, IdentityProvider]) -> list[tuple[str, str]]:
     return [(one.title, f"/sso/{one.name}") for one in providers.values()]
 
 
-@pages.get("/sso/{name}", function=None, public=True, title="统一身份认证", example={"name": "none"})
+@pages.get(
+    "/sso/{name}", function=None, public=True, title="统一身份认证", slow=True, example={"name": "none"}
+)
 def leave(ctx: Context) -> Response:
     """To the provider; the guest's cookie binds the trip to this browser."""
     back = local(ctx.one("next", "/"))
@@ -37,7 +39,9 @@ def leave(ctx: Context) -> Response:
         return _failed(ctx, refusal)
 
 
-@pages.get("/sso/{name}/back", function=None, public=True, title="统一身份认证", example={"name": "none"})
+@pages.get(
+    "/sso/{name}/back", function=None, public=True, title="统一身份认证", slow=True, example={"name": "none"}
+)
 def arrive(ctx: Context) -> Response:
     """From the provider; whatever is wrong is a page."""
     if (provider := _provider(ctx)) is None:
