@@ -1,17 +1,23 @@
 """Many at once: each is bounded, and none keeps others out."""
 
 import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
+from starlette.responses import Response
 
 from hallservice.hall import Hall
 from hallservice.people import sso
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.port import Trip
-from hallservice.web import live
+from hallservice.web import app, live
+from hallservice.web.context import Context
+from hallservice.web.registry import Pages
+from tests.hallservice.web.webrig import mounted, served, until
 
 
 class Elsewhere:
@@ -47,3 +53,28 @@ def test_one_person_s_streams_leave_room_for_others(hall: Hall, clerk_as: Callab
                 board._ticker.cancel()
 
     assert asyncio.run(listen()) == [True] * live.MOST_OF_ONE + [False, True]
+
+
+def test_whoever_waits_for_another_system_keeps_nobody_else_waiting(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages, answered, waiting = Pages(), threading.Event(), []
+
+    @pages.get("/far", function=None, public=True, title="远", slow=True)
+    def far(ctx: Context) -> Response:
+        waiting.append(ctx)
+        answered.wait(30)
+        return ctx.file(b"far", "a", "text/plain")
+
+    @pages.get("/near", function=None, public=True, title="近")
+    def near(ctx: Context) -> Response:
+        return ctx.file(b"near", "a", "text/plain")
+
+    with served(mounted(hall, [pages])) as place, ThreadPoolExecutor(app.WORKERS) as many:
+        first = [many.submit(place.visitor().get, "/hall/far") for _ in range(app.WORKERS)]
+        until(lambda: len(waiting) == app.SLOW_WORKERS)
+        assert place.visitor().get("/hall/near").text == "near"
+        monkeypatch.setattr(app, "SLOW_WAITING", app.SLOW_WORKERS)
+        assert place.visitor().get("/hall/far").status_code == 503
+        answered.set()
+        assert [one.result().text for one in first] == ["far"] * app.WORKERS
