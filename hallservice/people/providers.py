@@ -2,7 +2,8 @@
 
 [[sign_on]]
 kind = "oidc"            # oidc, cas or header
-name = "city"            # in addresses: /hall/sso/city/back is what the provider has registered
+name = "city"            # in addresses: /hall/sso/city/back is what the provider has registered; an OpenID
+                         # provider tells sign-outs to /hall/sso/city/logout, a CAS server to the first
 title = "市统一身份认证"
 directory = "identity"   # the party whose staff entries carry the provider's numbers
 issuer = "https://…"     # oidc, with client_id; header, with audience, key (PEM file); cas: server

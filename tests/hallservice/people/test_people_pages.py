@@ -1,15 +1,21 @@
 """The pages of people, asked by a browser without scripts."""
 
 import html
+import json
 import re
+import socket
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
+import httpx2
 import pytest
 
 from exchange.transports.rest import RestClient
 from hallservice.hall import Hall
 from hallservice.people.cas import Cas
 from hallservice.people.clerk import Clerk
+from hallservice.people.oidc import Oidc
 from hallservice.people.port import IdentityProvider
 from hallservice.web.pages import (
     entrance,
@@ -22,8 +28,8 @@ from hallservice.web.pages import (
     people_users,
 )
 from tests.exchange.core.rig import Core
-from tests.hallservice.people.cityside import visit
-from tests.hallservice.web.webrig import Place, Visitor, hidden, mounted, served
+from tests.hallservice.people.cityside import signing_on, visit
+from tests.hallservice.web.webrig import Place, Visitor, hidden, mounted, served, until
 from tests.mocks.jsonparty import Program
 
 FEATURES = [
@@ -206,3 +212,50 @@ def test_single_sign_on_through_the_pages(hall: Hall, city: Program) -> None:
         assert "统一身份认证（本次）" in text(guest.get("/hall/account").text).replace(" （", "（")
         assert guest.get("/hall/sso/none").headers["location"] == "/hall/sign-in"
     http.close()
+
+
+@pytest.mark.req("SYS-08")
+@pytest.mark.usefixtures("staff")
+@pytest.mark.parametrize("leaving", ["/cas/logout", "/oidc/logout"])
+def test_who_signs_out_at_the_city_is_signed_out_here(
+    hall: Hall, hub: Core, city: Program, leaving: str
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/hall"
+    here = replace(hall, settings=replace(hall.settings, public_url=url))
+    http, providers = RestClient(10.0), dict[str, IdentityProvider]()
+    known = {"client_id": "out", "secret": "x", "services": [f"{url}/sso/cas/back"]}
+    known |= {"redirects": [f"{url}/sso/oidc/back"], "backchannels": [f"{url}/sso/oidc/logout"]}
+    assert city.client.post(f"{city.url}/admin/application", json=known).status_code == 200
+    providers["cas"] = Cas("cas", "市统一身份认证", city.url, "identity", http)
+    providers["oidc"] = Oidc("oidc", "市统一身份认证", city.url, "out", "x", time.time, "identity", http=http)
+    extras = {people_sso.PROVIDERS: providers}
+    with (
+        served(mounted(here, FEATURES, extras=extras), listener) as place,
+        httpx2.Client(timeout=10, trust_env=False) as browser,
+        httpx2.Client(timeout=10, trust_env=False) as another,
+    ):
+        signing = [
+            (browser, "ceshi.jia", "cas"),
+            (browser, "ceshi.jia", "oidc"),
+            (another, "ceshi.yi", "oidc"),
+        ]
+        came = []
+        for at, login, way in signing:
+            came.append(place.visitor())
+            address = came[-1].get(f"/hall/sso/{way}").headers["location"]
+            brought = signing_on(at, address, login)
+            assert came[-1].get(f"/hall/sso/{way}/back", params=brought).status_code == 303
+            assert came[-1].get("/hall/").status_code == 200
+        browser.get(f"{city.url}{leaving}")
+        until(lambda: hub.value("SELECT count(*) FROM hall_session") == 1)
+        assert [one.get("/hall/").status_code for one in came] == [303, 303, 200]
+    why = [json.loads(row["body"])["what"]["why"] for row in hub.rows(ENDED)]
+    assert sorted(why) == ["signed out at cas", "signed out at oidc"]
+    http.close()
+
+
+ENDED = (
+    "SELECT a.body FROM act a JOIN ledger_entry e ON e.seq = a.entry"
+    " WHERE json_extract(e.leaf, '$.kind') = 'hall.signed_out'"
+)
