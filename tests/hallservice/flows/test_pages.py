@@ -134,3 +134,23 @@ def test_a_department_administrator_makes_a_process_in_the_browser_and_cases_tak
     instance = instances.of_case(hall, as_(hall, "leader"), story.no)
     assert [instance.plan.places[key].step.name for key in instance.state.active] == ["专家评审"]
     assert desk.get("/hall/flows").status_code == 403
+
+
+def test_a_supervisor_urges_from_the_list_and_reads_the_answer(hall, place) -> None:
+    stories = [accept(hall, as_(hall, "clerk"), number) for number in (1, 2)]
+    supervisor, undertaker = place.visitor().sign_in("supervisor"), place.visitor().sign_in("undertaker")
+    case = f"/hall/approval/cases/{stories[1].no}"
+    form = f"{case}/acts/urged?step=undertake"
+    assert form in supervisor.get("/hall/approval/supervised").text
+    empty = supervisor.post(form, f"{case}/acts/urged", {"opinion": ""})
+    assert empty.status_code == 422 and "必须写明理由" in empty.text
+    assert moved_to(supervisor.post(form, f"{case}/acts/urged", {"opinion": "申请人在等"})) == case
+    shown = undertaker.get("/hall/approval").text
+    assert shown.index(stories[1].no) < shown.index(stories[0].no) and "监察辰：申请人在等" in shown
+    answer = f"{case}/acts/urge_answered"
+    assert moved_to(undertaker.post(f"{answer}?step=undertake", answer, {"opinion": "今天办结"})) == case
+    assert "回复催办" in supervisor.get(case).text and "今天办结" in supervisor.get(case).text
+    passing = {**supervisor.hidden(form, f"{case}/acts/urged"), "opinion": "同意"}
+    refused = supervisor.send(f"{case}/acts/passed", passing)
+    assert refused.status_code in (403, 422), "urging is all a supervisor of the time may do"
+    assert instances.of_case(hall, as_(hall, "leader"), stories[1].no).state.active == ("undertake",)
