@@ -20,10 +20,11 @@ from hallservice.people.clerk import Clerk
 from hallservice.supervision import words
 from hallservice.supervision.words import Mark
 from hallservice.web.context import Context
-from hallservice.web.lists import Badge, Cell, Column, Filter, Link, asked
+from hallservice.web.lists import Badge, Cell, Column, Filter, Link, asked, table_rows
 from hallservice.web.pages.counter_parts import COLOURS, case_url, options
 from hallservice.web.parts import heads, tabs
 from hallservice.web.registry import Handler, Pages
+from hallservice.web.written import Written
 
 pages = Pages()
 MENU = "窗口"
@@ -72,11 +73,23 @@ class Shape:
     filters: Sequence[Filter]
     cells: Callable[[Context, Sequence[Row], date], list[tuple[Cell, ...]]]
     name: str
+    own: bool = True  # a line says what its row says, and the day
 
     @cached_property
     def heads(self) -> Markup:
         """The titles."""
         return heads(self.columns)
+
+    @cached_property
+    def written(self) -> Written:
+        """Its lines."""
+        return Written(self.columns)
+
+    def lines(self, ctx: Context, rows: Sequence[Row], day: date) -> Markup:
+        """The rows as the page shows them."""
+        if not self.own:
+            return table_rows(self.columns, self.cells(ctx, rows, day))
+        return self.written.lines((day, ctx.kit.prefix), rows, lambda new: self.cells(ctx, new, day))
 
 
 def _link(ctx: Context, row: Row) -> Link:
@@ -151,7 +164,7 @@ SCREENS = {
     "fee": "/fee", "certificate": "/certificate", "deliver": "/deliver",
 }  # fmt: skip
 TODO = Shape(COLUMNS, (CASE_NO, ITEM, CHANNEL), _waiting, "待办")
-ASKED = Shape(ASKED_COLUMNS, TODO.filters, _asked, "待办")
+ASKED = Shape(ASKED_COLUMNS, TODO.filters, _asked, "待办", own=False)
 DONE = Shape(DONE_COLUMNS, (CASE_NO, ITEM, STATE), _done, "已办")
 SEARCH = Shape(FOUND_COLUMNS, (CASE_NO, ITEM, STATE, CHANNEL, SINCE, UNTIL), _found, "办件查询")
 REGISTER = Shape(REGISTER_COLUMNS, (CASE_NO, ITEM, STATE, CHANNEL, SINCE, UNTIL), _registered, "服务台账")
@@ -177,7 +190,7 @@ def _listed(ctx: Context, shape: Shape, ask: Ask, **more: Any) -> Response:
         "caption": ctx.page.title,
         "columns": shape.columns,
         "heads": shape.heads,
-        "rows": shape.cells(ctx, page.rows, day),
+        "lines": shape.lines(ctx, page.rows, day),
         "filters": shape.filters,
         "listing": listing,
         "next": page.next,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, insert
 
 from exchange.store.work import Work
-from hallservice.counter import lists
+from hallservice.counter import claim, lists
 from hallservice.counter.lists import Wanted
 from hallservice.people import grants
 from hallservice.supervision.tables import card, clock
@@ -89,6 +89,8 @@ def test_a_right_taken_away_is_gone_at_the_next_request(desk: Desk, place: Place
     clerk, other = place.visitor().sign_in("clerk"), place.visitor().sign_in("clerk2")
     page = "/hall/counter/accept"
     assert all(no in one.get(page).text for one in (clerk, other))
+    claim.take(desk.hall, desk.clerk("clerk2"), no)
+    assert "<td>窗口乙</td>" in clerk.get(page).text  # a line changes with its row
     given = desk.core.value('SELECT id FROM hall_grant WHERE "user" = :user', user=desk.clerk().user)
     grants.revoke(desk.hall, desk.clerk_as("root"), given, "试")
     shut = clerk.get(page)
