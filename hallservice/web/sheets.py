@@ -8,7 +8,18 @@ import xlsxwriter
 from hallservice.web.lists import Cell, Column, plain
 
 MOST = 50_000  # rows of one export
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+)  # full-width: some programs read them alike
 BAD = "[]:*?/\\"
 
 

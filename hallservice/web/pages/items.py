@@ -54,6 +54,7 @@ from hallservice.web.registry import Pages
 
 pages = Pages()
 MENU, FIRST = "事项", 500
+SHOWN = 200  # implementation items of an entry on its page
 SEEING = (VIEW, EDIT, REVIEW)
 NEAR = ("3", "4", "5")  # levels offered in the query bar; villages are found by their town
 COLUMNS = (
@@ -273,10 +274,11 @@ def entry(ctx: Context) -> Response:
         wanted = whole(ctx.one("version")) or versions[0].version
         here = next((one for one in versions if one.version == wanted), versions[0])
         day = today(ctx.hall.hub.store.clock()).isoformat()
+        below = published.implementing(connection, here.code, day)
         values: dict[str, Any] = {
             "kept": here, "versions": versions, "badge": badge(here.state),
             "elements": layout.columns(DIRECTORY),
-            "below": _below(connection, published.implementing(connection, here.code, day)),
+            "below": _below(connection, below[:SHOWN]), "carried": len(below), "shown": SHOWN,
             "uncompiled": following.uncompiled(connection, here, day), "old": here != versions[0],
             "why": following.why(connection, here),
             "changes": drafts.told_of(connection, {one.change for one in versions}),

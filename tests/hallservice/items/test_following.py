@@ -12,7 +12,7 @@ from hallservice.items import following, published
 from hallservice.items.published import Kept
 from hallservice.refusals import FormRefused, HallRefused
 from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, Story, case_number
-from tests.hallservice.items.samples import ENTRY, TOWN, Lists
+from tests.hallservice.items.samples import ENTRY, ITEM, TOWN, Lists
 
 
 def _opened(lists: Lists, serial: int, code: str) -> tuple[Story, str]:
@@ -56,6 +56,13 @@ def test_a_suspended_entry_stops_new_cases_and_restores_only_what_it_stopped(lis
     for mine, who in ((code, "editor"), (own, "district")):
         with pytest.raises(HallRefused, match="须先恢复该目录事项"):
             lists.begun("resume", "implementation", mine, who=who)
+    mended = lists.begun("change", "implementation", code)
+    assert (
+        lists.saved(mended, dict(lists.kept("implementation", code).content) | {"promised_count": "3"}) == []
+    )
+    lists.published(mended)
+    assert _stand(lists, code) == [("suspended", entry)], "mended, and still not in use"
+    assert lists.saved(lists.begun("add", "implementation"), ITEM | {"directory": entry}) == ["directory"]
     lists.published(lists.begun("resume", "directory", entry))
     assert _stand(lists, code, own) == [("in_use", ""), ("suspended", "")]
     assert _opened(lists, 3, code)[1] == "ok"
