@@ -1,7 +1,7 @@
 """Lines of tables as they were written before: a list that is opened again shows most rows as they stood."""
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from markupsafe import Markup
 
@@ -11,13 +11,13 @@ R = TypeVar("R", bound=Hashable)
 MOST = 4000  # lines of one kind of list
 
 
-class Written:
+class Written(Generic[R]):
     """Kept by everything a line is made of. The rows themselves, and who may see them, are asked for at every
     request: what is kept spares the writing, and says nothing that its key does not say."""
 
     def __init__(self, columns: Sequence[Column], most: int = MOST) -> None:
         self._columns, self._most = columns, most
-        self._kept: tuple[Hashable, dict[Hashable, str]] = (None, {})  # one value: threads see both or none
+        self._kept: tuple[Hashable, dict[R, str]] = (None, {})  # one value: threads see both or none
 
     def lines(
         self, about: Hashable, rows: Sequence[R], cells: Callable[[Sequence[R]], Sequence[Sequence[Cell]]]
@@ -34,7 +34,7 @@ class Written:
             found = [made[row] if line is None else line for row, line in zip(rows, found, strict=True)]
         return Markup("".join(line for line in found if line))  # noqa: S704 - written by table_lines
 
-    def _of(self, about: Hashable) -> dict[Hashable, str]:
+    def _of(self, about: Hashable) -> dict[R, str]:
         """The lines about this; those about something else are forgotten."""
         kept = self._kept
         if kept[0] != about:

@@ -81,7 +81,7 @@ class Shape:
         return heads(self.columns)
 
     @cached_property
-    def written(self) -> Written:
+    def written(self) -> Written[Row]:
         """Its lines."""
         return Written(self.columns)
 
