@@ -8,18 +8,7 @@ import xlsxwriter
 from hallservice.web.lists import Cell, Column, plain
 
 MOST = 50_000  # rows of one export
-FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "＝",
-    "＋",
-    "－",
-    "＠",
-)  # full-width: some programs read them alike
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # full-width: read alike by some
 BAD = "[]:*?/\\"
 
 

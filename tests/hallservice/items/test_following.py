@@ -31,6 +31,14 @@ def _stand(lists: Lists, *codes: str) -> list[tuple[str, str]]:
     return [(one.state, one.held_by) for one in kept]
 
 
+def _mended(lists: Lists, code: str) -> None:
+    """A new version of the item with another limit."""
+    change = lists.begun("change", "implementation", code)
+    content = dict(lists.kept("implementation", code).content)
+    assert lists.saved(change, content | {"promised_count": "3"}) == []
+    lists.published(change)
+
+
 @pytest.mark.req("S3-08", "S3-11")
 def test_a_suspended_entry_stops_new_cases_and_restores_only_what_it_stopped(lists: Lists) -> None:
     entry = lists.entry()
@@ -56,11 +64,7 @@ def test_a_suspended_entry_stops_new_cases_and_restores_only_what_it_stopped(lis
     for mine, who in ((code, "editor"), (own, "district")):
         with pytest.raises(HallRefused, match="须先恢复该目录事项"):
             lists.begun("resume", "implementation", mine, who=who)
-    mended = lists.begun("change", "implementation", code)
-    assert (
-        lists.saved(mended, dict(lists.kept("implementation", code).content) | {"promised_count": "3"}) == []
-    )
-    lists.published(mended)
+    _mended(lists, code)
     assert _stand(lists, code) == [("suspended", entry)], "mended, and still not in use"
     assert lists.saved(lists.begun("add", "implementation"), ITEM | {"directory": entry}) == ["directory"]
     lists.published(lists.begun("resume", "directory", entry))
