@@ -26,7 +26,7 @@ class Line(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base
         """The clock of the first head begins."""
         super().connection_made(transport)
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._refuse, TOO_LATE)
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
@@ -48,7 +48,7 @@ class Line(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head, self._head = True, 0
         if self._timer is None:
-            self._timer = self.loop.call_later(HEAD_SECONDS, self._refuse, TOO_LATE)
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Fields behind a body say nothing here, and have an end."""
@@ -82,6 +82,14 @@ class Line(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _give_up(self) -> None:
+        """A browser that opened a line to have one is told nothing."""
+        if self._head:
+            self._refuse(TOO_LATE)
+        else:
+            self._settle()
+            self.transport.close()
 
     def _refuse(self, said: str) -> None:
         """400 and the end of the line."""
