@@ -26,6 +26,7 @@ from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.supervision.clocks import NOTICE
 from hallservice.supervision.limits import Rules
+from hallservice.supervision.roster import SYSTEM
 from hallservice.supervision.tables import clock, default
 from hallservice.supervision.thresholds import rulebook
 
@@ -34,7 +35,6 @@ POLICY: Final = "DEEM_ACCEPTED"
 ACCEPTANCE: Final = "acceptance"
 UNANSWERED = (State.SUBMITTED, State.PRE_ACCEPTED, State.RECEIVED)
 LICENCE: Final = code_list("item_type").code("licence")
-SYSTEM: Final = "system"  # in the place of a staff number, which the province wants of every act
 
 
 def fire(hall: Hall, today: date) -> int:
