@@ -11,6 +11,7 @@ import anyio
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
+from exchange.bodies import Held
 from exchange.envelope import Envelope
 from exchange.errors import Refused
 from exchange.receipts import http_status
@@ -26,6 +27,10 @@ Refuse = Callable[[Envelope, Refused], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+class _Full(Exception):
+    """All bodies together are too large."""
+
+
 class Gate:
     """Reads bodies within bounds and lets a few workers handle them."""
 
@@ -33,6 +38,7 @@ class Gate:
         self._workers = workers
         self._limiter: anyio.CapacityLimiter | None = None
         self._inside = 0
+        self.held = Held()
 
     def door(self, handle: Handle, largest: int = LARGEST, refuse: Refuse | None = None) -> Endpoint:
         """An endpoint that turns a request into an envelope and hands it to `handle` in a worker; `refuse`
@@ -41,6 +47,8 @@ class Gate:
         async def endpoint(request: Request) -> Response:
             try:
                 body = await self.body(request, largest)
+            except _Full:
+                return busy("too many bodies at once")
             except ClientDisconnect:  # else every cut line is a traceback in the log; nobody reads the answer
                 return problem("bad_request", "the line was cut before the body's end")
             if body is None:
@@ -53,17 +61,22 @@ class Gate:
         return endpoint
 
     async def body(self, request: Request, largest: int = LARGEST) -> bytes | None:
-        """The request's body, None when it is too large or too slow."""
+        """The request's body, None when it is too large or too slow; _Full."""
         declared = request.headers.get("content-length", "0")
         if not declared.isdigit() or int(declared) > largest:
             return None
         parts, size = [], 0
-        with anyio.move_on_after(SLOWEST_BODY) as scope:
-            async for part in request.stream():
-                size += len(part)
-                if size > largest:
-                    return None
-                parts.append(part)
+        try:
+            with anyio.move_on_after(SLOWEST_BODY) as scope:
+                async for part in request.stream():
+                    size += len(part)
+                    if not self.held.take(len(part)):
+                        raise _Full
+                    if size > largest:
+                        return None
+                    parts.append(part)
+        finally:
+            self.held.give(size)
         return None if scope.cancelled_caught else b"".join(parts)
 
     async def run(self, do: Callable[[], Response]) -> Response:

@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from exchange.bodies import Held
 from hallservice.hall import Hall
 from hallservice.othertodos import Beside, OtherTodos
 from hallservice.refusals import HallRefused
@@ -73,7 +74,7 @@ def build_pages(
     )
     gate = Gate(Desk(kit, Names.of(kit)))
     app = Site(title="Tongban hall", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.pages, app.state.kit = pages, kit
+    app.state.pages, app.state.kit, app.state.gate = pages, kit, gate
     route = app.router.add_route
     route("/static/{name}", partial(_static, kit), methods=["GET"])
     route("/csp-report", partial(_report, reported or _log_report), methods=["POST"])
@@ -127,6 +128,7 @@ class Gate:
         self._workers = ThreadPoolExecutor(WORKERS, "pages")
         self._inside = 0
         self._slow_inside = 0
+        self.held = Held()
         self._slow = asyncio.Semaphore(SLOW_WORKERS)
 
     def endpoint(self, page: Page) -> Endpoint:
@@ -138,7 +140,7 @@ class Gate:
             try:
                 query = parse_query(request.scope.get("query_string", b""))
                 if page.method == "POST":
-                    form = await read_form(request, await self._bounds(request, page))
+                    form = await read_form(request, await self._bounds(request, page), self.held)
             except HallRefused as refusal:
                 shown = _saying(page, refusal)
             except ClientDisconnect:  # nobody reads the answer

@@ -14,6 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from exchange.bodies import Held
 from hallservice.refusals import HallRefused
 from hallservice.web.registry import FORM_FIELDS, Page
 
@@ -114,17 +115,17 @@ def _gathered(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
     return fields
 
 
-async def read_form(request: Request, page: Page) -> Form:
-    """The body of a POST; HallRefused bad_request, too_large, too_slow."""
+async def read_form(request: Request, page: Page, held: Held) -> Form:
+    """The body of a POST; HallRefused bad_request, too_large, too_slow, busy."""
     kind = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
     declared = request.headers.get("content-length", "0")
     if not declared.isdigit() or int(declared) > page.largest:
         raise too_large()
     with anyio.move_on_after(SLOWEST if page.files else SLOW) as scope:
         if kind == "multipart/form-data" and page.files:
-            return await _multipart(request, page)
+            return await _multipart(request, page, held)
         if kind in ("application/x-www-form-urlencoded", ""):
-            body = b"".join([part async for part in _bounded(request, page.largest)])
+            body = b"".join([part async for part in _bounded(request, page.largest, held)])
             return Form(parse_query(body, FORM_FIELDS))
         raise bad()
     if scope.cancelled_caught:
@@ -132,22 +133,27 @@ async def read_form(request: Request, page: Page) -> Form:
     raise bad()
 
 
-async def _bounded(request: Request, largest: int) -> AsyncGenerator[bytes, None]:
+async def _bounded(request: Request, largest: int, held: Held) -> AsyncGenerator[bytes, None]:
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > largest:
-            raise too_large()
-        yield part
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if not held.take(len(part)):
+                raise HallRefused("busy", "系统繁忙，请稍候再试")
+            if size > largest:
+                raise too_large()
+            yield part
+    finally:
+        held.give(size)
 
 
-async def _multipart(request: Request, page: Page) -> Form:
+async def _multipart(request: Request, page: Page, held: Held) -> Form:
     head = request.headers["content-type"]
     if parse_options_header(head)[1].get(b"charset", b"utf-8").lower() != b"utf-8":
         raise bad()  # the parser would take any coding of Python's, among them some that make no text
     parser = MultiPartParser(
         request.headers,
-        _closing(_bounded(request, page.largest)),
+        _closing(_bounded(request, page.largest, held)),
         max_files=page.files,
         max_fields=FORM_FIELDS,
         max_part_size=VALUE,
