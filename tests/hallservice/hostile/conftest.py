@@ -15,5 +15,6 @@ def site(hall_pattern: Core, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     core = copy_of(hall_pattern, tmp_path_factory.mktemp("hostile"))
     app, hall, made, tokens = built(core)
     with served(app) as place:
-        yield Site(place, hall, app.state.pages.state.pages, made, tokens)
+        pages = app.state.pages.state
+        yield Site(place, hall, pages.pages, made, tokens, pages.gate)
     core.hub.store.engine.dispose()

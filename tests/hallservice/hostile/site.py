@@ -21,6 +21,7 @@ from hallservice.people.grants import Wish
 from hallservice.people.sessions import Door, csrf_of
 from hallservice.people.sessions import open as open_session
 from hallservice.people.system import SYSTEM
+from hallservice.web.app import Gate
 from hallservice.web.guard import new_token
 from hallservice.web.registry import Page
 from tests.exchange.core.rig import Core
@@ -46,6 +47,7 @@ class Site:
     pages: list[Page]
     made: Mapping[str, str]
     tokens: Mapping[str, str]
+    gate: Gate
     came: dict[str, Visitor] = field(default_factory=dict)
 
     def visitor(self, who: str = "") -> Visitor:

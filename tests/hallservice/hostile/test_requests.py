@@ -1,13 +1,18 @@
 """Requests no page of ours makes: each ends in a page or a code with the right status."""
 
+import asyncio
 import io
+import json
 import random
 import zipfile
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import Response
 
+from exchange.app.gate import Gate
 from hallservice.web import responses
 from hallservice.web.registry import FORM_BYTES
 from tests.hallservice.hostile.site import Site
@@ -131,6 +136,39 @@ def test_files_of_nobody_are_not_read(site: Site) -> None:
     }
     answer = stranger.http.post(f"/hall/cases/{site.made['case']}/files", **large)
     assert (answer.status_code, answer.headers["location"]) == (303, "/hall/sign-in")
+
+
+def test_a_crowd_of_bodies_is_told_to_come_later(site: Site) -> None:
+    held, form = site.gate.held, site.hidden("all") | {"leave": "1"}
+    held.take(held.most)
+    try:
+        answer = site.visitor("all").send("/hall/window", form)
+        assert (answer.status_code, "系统繁忙" in answer.text) == (503, True)
+    finally:
+        held.give(held.most)
+    assert site.visitor("all").send("/hall/window", form).status_code == 303
+
+
+def test_a_crowd_of_messages_is_told_to_come_later() -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"x" * 11, "more_body": False}
+
+    gate = Gate(1)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": [],
+        "raw_path": b"/",
+    }
+    door = gate.door(lambda _: Response(b"done"))
+    assert asyncio.run(door(Request(scope, receive))).body == b"done"
+    gate.held.most = 10
+    answer = asyncio.run(door(Request(scope, receive)))
+    assert (answer.status_code, json.loads(answer.body)["code"]) == (503, "busy")
+    gate.held.most = 11  # nothing is held any more
+    assert asyncio.run(door(Request(scope, receive))).body == b"done"
 
 
 def test_a_spreadsheet_packed_in_another_way_is_broken(site: Site) -> None:
