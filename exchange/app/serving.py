@@ -2,7 +2,9 @@
 
 import contextlib
 import gc
+import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -259,6 +261,25 @@ class _Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
+    with listening(settings) as line:
+        _serve(settings, line)
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """The hub's own address, taken before anything is taken up: a second hub there does nothing at all."""
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    try:
+        line = socket.create_server((settings.http_host, settings.http_port), family=family, backlog=2048)
+    except OSError as fault:
+        why = os.strerror(fault.errno) if fault.errno else str(fault)
+        said = f"cannot listen on {settings.http_host}:{settings.http_port}: {why}"
+        raise Misconfigured("not_listening", said, "http_port") from fault
+    with line:
+        yield line
+
+
+def _serve(settings: Settings, line: socket.socket) -> None:
     serving = Serving.build(settings)
     hall = halls.open_hall(settings, serving.hub)
     app = build_app(serving.hub, partial(halls.progress, hall))
@@ -269,8 +290,6 @@ def serve(settings: Settings) -> None:
     gc.freeze()  # what is here now stays: collections need not look at it again
     config = uvicorn.Config(
         app,
-        host=settings.http_host,
-        port=settings.http_port,
         log_config=None,
         access_log=False,
         http=Line,
@@ -285,6 +304,6 @@ def serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, server.handle_exit)
     try:
-        server.run()
+        server.run([line])
     finally:
         serving.end()

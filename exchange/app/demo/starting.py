@@ -210,12 +210,18 @@ def _until(cast: Cast, reached: Callable[[], bool], lacking: Callable[[], str]) 
 def _until_catalogue(cast: Cast) -> None:
     """The last page has been read, and enough items are in force."""
     party = next(one.party for one in cast.members if one.name == "catalogue")
-    words = f"fewer than {ITEMS_WANTED} items came from the catalogue in {READY_SECONDS:.0f} s"
+    said = f"fewer than {ITEMS_WANTED} items came from the catalogue in {READY_SECONDS:.0f} s"
     engine = open_reader(cast.settings)
     try:
-        _until(cast, lambda: _catalogue_read(engine, party), lambda: words)
+        _until(cast, lambda: _catalogue_read(engine, party), lambda: said + _hub_again(cast))
     finally:
         engine.dispose()
+
+
+def _hub_again(cast: Cast) -> str:
+    """What the hub said where it did not stay up."""
+    times = cast.children.restarts.get(HUB, 0)
+    return f"; the hub ended {times} times: {last_words(cast.layout.output(HUB))}" if times else ""
 
 
 def _catalogue_read(engine: Engine, party: str) -> bool:
