@@ -15,7 +15,6 @@ from canonical.amounts import BEIJING
 from canonical.errors import ValueRefused
 from canonical.messages import CaseStep
 from canonical.messages.parts import Opinion, Reason
-from exchange import cases
 from exchange.store.work import Work
 from hallservice.approval import bpmn as bpmn_
 from hallservice.approval import events
@@ -109,8 +108,7 @@ def commit(
     tasks.renew(work, found.case_no, after.plan, state)
     if isinstance(event, Urged):
         urging.call(hall, work, found.case_no, event, entry)
-    case = cases.find(work, found.case_no) if said else None
-    types = saying.tell(hall, work, clerk, case, said) if case is not None else ()
+    types = saying.tell(hall, work, clerk, found.case_no, said) if said else ()
     return Acted(found.case_no, state.count, state.status, types)
 
 

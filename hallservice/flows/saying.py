@@ -12,6 +12,7 @@ from canonical.amounts import BEIJING
 from canonical.messages import CaseConcluded, CaseSpecialFinished, CaseSpecialStarted, CaseStep, Payload
 from exchange.cases import Case
 from exchange.errors import HubError
+from exchange.store.tables import case_record
 from exchange.store.work import Work
 from hallservice import wording
 from hallservice.approval.events import SYSTEM, Person
@@ -25,13 +26,21 @@ from ledger.prepared import run
 
 _STAFF_NO = re.compile("[A-Za-z0-9-]{1,20}")  # canonical.messages.parts.StaffNumber
 UNLAWFUL = "延期不合法：一个办件只能延长一次，一般不超过十个工作日，联合办理不超过十五个工作日"
+_CASE = select(*(case_record.c[name] for name in ("case_no", "item_code", "region", "org"))).where(
+    case_record.c.case_no == bindparam("of")
+)
 _BODY = select(p.org.c.name, p.org.c.uscc, p.org.c.path)
 _ORG = _BODY.where(p.org.c.code == bindparam("code"))
 _IN_CHARGE = _BODY.where(p.org.c.uscc == bindparam("code"))
 
 
-def tell(hall: Hall, work: Work, clerk: Clerk, case: Case, sayings: Iterable[Saying]) -> tuple[str, ...]:
-    """Every saying in its order; their types. HallRefused where the exchange does not take one."""
+def tell(hall: Hall, work: Work, clerk: Clerk, case_no: str, sayings: Iterable[Saying]) -> tuple[str, ...]:
+    """Every saying in its order; their types, none of a case that is not there. HallRefused where the
+    exchange does not take one."""
+    row = run(work.connection, _CASE, {"of": case_no}).first()
+    if row is None:
+        return ()
+    case: Case = row._asdict()
     types = []
     for saying in sayings:
         try:
