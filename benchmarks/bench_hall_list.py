@@ -3,9 +3,10 @@
 Run: python benchmarks/bench_hall_list.py [--rounds 7] [--requests 400] [--quick] [--output FILE]
 A clerk's list of 50 of 1,000 cases at the counter, as the pages serve it: session, rights, counts, query,
 page, gzip. *control* is the same bytes from a bare Starlette route of the same process, asked in turns with
-the list. The server's own CPU time is what counts, so that other work on the machine does not: requests a
-second and core are 1 / CPU. *first paint* is that of Debian's Chromium with an empty cache and the CPU
-throttled four times, beside the same of an empty page.
+the list. The server's own CPU time is what counts: requests a second and core are 1 / CPU. Other work on the
+machine still makes each millisecond do less, so that beside the median stands the least disturbed round.
+*first paint* is that of Debian's Chromium with an empty cache and the CPU throttled four times, beside the
+same of an empty page; here too the median and the least.
 """
 
 import argparse
@@ -186,11 +187,11 @@ def rates(server: rig.Program, asker: Asker, rounds: int, count: int) -> dict[st
     pairs = [
         (cost(server, asker, LIST, count), cost(server, asker, CONTROL, count * 4)) for _ in range(rounds)
     ]
-    cpu = statistics.median(shown[0] for shown, _ in pairs)
+    cpu, least = statistics.median(shown[0] for shown, _ in pairs), min(shown[0] for shown, _ in pairs)
     control = statistics.median(plain[0] for _, plain in pairs)
     return {
         "cpu_ms": round(cpu, 3), "control_cpu_ms": round(control, 3),
-        "per_second_and_core": round(1000 / cpu),
+        "per_second_and_core": round(1000 / cpu), "best_per_second_and_core": round(1000 / least),
         "control_per_second_and_core": round(1000 / max(control, 1e-3)),
         "ratio": round(statistics.median(a[0] / max(b[0], 1e-3) for a, b in pairs), 2),
         "per_second_seen": round(statistics.median(1 / shown[1] for shown, _ in pairs)),
@@ -250,6 +251,7 @@ def paints(asker: Asker, rounds: int) -> dict[str, Any]:
     control = statistics.median(b[0] for _, b in pairs)
     return {
         "paint_ms": round(shown), "control_paint_ms": round(control),
+        "least_paint_ms": round(min(a[0] for a, _ in pairs)),
         "paint_ratio": round(statistics.median(a[0] / b[0] for a, b in pairs), 2),
         "first_visit_kb": round(statistics.median(a[1] for a, _ in pairs), 1),
     }  # fmt: skip
@@ -302,7 +304,7 @@ def report(found: dict[str, Any]) -> None:
     for name, aim in (("", f" (aim {AIM_RATE})"), ("control_", "")):
         rate, cpu = found[f"{name}per_second_and_core"], found[f"{name}cpu_ms"]
         print(f"{name.strip('_') or 'list'}: {rate} requests a second and core{aim}, {cpu} ms CPU each")
-    print(f"ratio {found['ratio']}")
+    print(f"ratio {found['ratio']}; the least disturbed round {found['best_per_second_and_core']} requests")
     if found["paint_ms"] is None:
         print("first paint not measured")
         return
@@ -310,6 +312,7 @@ def report(found: dict[str, Any]) -> None:
     print(
         f"first paint {shown} ms at {THROTTLE} times throttle (aim {AIM_PAINT_MS}), an empty page {empty} ms;"
     )
+    print(f"the least {found['least_paint_ms']} ms;", end=" ")
     print(f"ratio {found['paint_ratio']}; {found['first_visit_kb']} KB came on the first visit")
 
 
