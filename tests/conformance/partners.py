@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from mocks.conformance.bench import Bench, Partner
 from mocks.conformance.identity import Keys, prepare
@@ -57,10 +56,11 @@ ADAPTER = {"catalogue": "provincial_catalogue"}
 
 
 @cache
-def kit_keys() -> Keys:
-    """The kit's side, of every test here: RSA keys take long to make."""
+def kit_keys() -> tuple[Keys, dict[str, bytes]]:
+    """The kit's side of every test here and the files it lies in: RSA keys take long to make."""
     with TemporaryDirectory() as folder:
-        return prepare(Path(folder))
+        keys = prepare(Path(folder))
+        return keys, {one.name: one.read_bytes() for one in Path(folder).iterdir()}
 
 
 @dataclass
@@ -81,9 +81,9 @@ class Mock:
     def __post_init__(self) -> None:
         if self.module in XML:
             key_file(rsa_key("partner"), self.folder / "keys" / "key.pem")
-        self.keys = kit_keys()
-        for name, one in (("hub-ec", self.keys.ec), ("hub-rsa", self.keys.rsa)):
-            (self.folder / f"{name}.pem").write_bytes(one.certificate.public_bytes(Encoding.PEM))
+        self.keys, files = kit_keys()
+        for name, content in files.items():
+            (self.folder / name).write_bytes(content)
         self.listener = Listener(self.keys.ec)
         values = {
             "name": self.module, "port": 0, "state": "state", "key": "keys/key.pem",
