@@ -103,9 +103,13 @@ def reset(ctx: Context) -> Response:
     return ctx.render("people/secret.html", **_one(ctx, ctx.path["user"]), secret=secret, title="密码已重置")
 
 
-ACTS: dict[str, tuple[Callable[[Hall, Clerk, str], None], str]] = {
+def _unlock(hall: Hall, clerk: Clerk, user: str, _reason: str) -> None:
+    credentials.unlock(hall, clerk, user)
+
+
+ACTS: dict[str, tuple[Callable[[Hall, Clerk, str, str], None], str]] = {
     "lock": (credentials.lock, "账号已锁定，其登录已全部结束"),
-    "unlock": (credentials.unlock, "账号已解锁"),
+    "unlock": (_unlock, "账号已解锁"),
     "leave": (credentials.leave, "已办理离职，其岗位、工作组和授权已收回"),
 }
 
@@ -116,7 +120,7 @@ def state(ctx: Context) -> Response:
         if ctx.form.one("do") not in ACTS:
             raise FormRefused([FieldFault("do", "required", "请选择操作")])
         act, said = ACTS[ctx.form.one("do")]
-        act(ctx.hall, ctx.clerk, ctx.path["user"])
+        act(ctx.hall, ctx.clerk, ctx.path["user"], ctx.form.one("reason")[:200])
     except HallRefused as refusal:
         return ctx.fault(refusal, "people/user.html", **_one(ctx, ctx.path["user"]))
     return ctx.redirect(f"/people/users/{ctx.path['user']}", f"{said}，并记入账本")

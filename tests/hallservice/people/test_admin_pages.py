@@ -202,3 +202,18 @@ def test_relations_beside_the_tree_from_their_form(place: Place, hub: Core) -> N
     assert hub.value("SELECT kind FROM hall_org_relation") == "subordinate"
     assert len(told(hub, "hall.organisations_related")) == 2
     assert len(told(hub, "hall.organisations_unrelated")) == 1
+
+
+def test_why_an_account_was_locked_or_left_is_in_the_ledger(place: Place, hub: Core, clerk_as: As) -> None:
+    county = place.visitor().sign_in("administrator")
+    page = f"/hall/people/users/{clerk_as('clerk2').user}"
+    keys = county.hidden(page, f"{page}/state")
+    assert county.send(f"{page}/state", keys | {"do": "lock", "reason": "账号外借"}).status_code == 303
+    back = county.hidden(page, f"{page}/state")
+    assert county.send(f"{page}/state", back | {"do": "unlock"}).status_code == 303
+    gone = county.hidden(page, f"{page}/state")
+    assert (
+        county.send(f"{page}/state", gone | {"do": "leave", "reason": "退休" + "久" * 300}).status_code == 303
+    )
+    assert told(hub, "hall.user_locked")[0]["reason"] == "账号外借"
+    assert told(hub, "hall.user_left")[0]["reason"] == "退休" + "久" * 198
