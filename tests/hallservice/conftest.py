@@ -57,8 +57,8 @@ def session_as(hall: Hall) -> Callable[[str], Session]:
     return lambda role: sign_in(hall, LOGINS[role], PASSWORD, "127.0.0.1")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, started once in a worker: the tool's loop allows no second one beside it."""
+    """Debian's Chromium. While it is there its tool's loop runs in this thread, which allows no other one."""
     with chromium() as started:
         yield started

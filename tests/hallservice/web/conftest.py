@@ -82,7 +82,7 @@ def framed(hall_pattern: Core, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def guests(browser: Browser, walked: Walked) -> Callable[[str], Guest]:
     """A browser for each role, signed in once; "" is nobody."""
     known: dict[str, Guest] = {}
