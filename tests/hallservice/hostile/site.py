@@ -1,9 +1,12 @@
 """A hub with its hall on one address, people who hold every function here and elsewhere, things to reach
 for."""
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from sqlalchemy import select
@@ -29,6 +32,7 @@ from tests.hallservice.web.prepared import MAKERS
 from tests.hallservice.web.webrig import Place, Visitor
 from tests.hallservice.world import hall_of
 
+T = TypeVar("T")
 WORK = ("窗口受理", "审批办理", "部门审批管理", "事项编制", "事项审核", "效能监察", "机构与授权管理")
 HERE, ELSEWHERE = "441402-scj", "441403-dt"
 PEOPLE = {
@@ -71,6 +75,12 @@ class Site:
 
     def _meant(self, value: str) -> str:
         return self.made.get(value[1:], "x") if value.startswith("@") else value
+
+
+def alone(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: a browser's tool may have a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def built(core: Core) -> tuple[FastAPI, Hall, dict[str, str], dict[str, str]]:

@@ -17,6 +17,7 @@ from hallservice.people.port import Trip
 from hallservice.web import app, live
 from hallservice.web.context import Context
 from hallservice.web.registry import Pages
+from tests.hallservice.hostile.site import alone
 from tests.hallservice.web.webrig import mounted, served, until
 
 
@@ -52,7 +53,7 @@ def test_one_person_s_streams_leave_room_for_others(hall: Hall, clerk_as: Callab
             if board._ticker:
                 board._ticker.cancel()
 
-    assert asyncio.run(listen()) == [True] * live.MOST_OF_ONE + [False, True]
+    assert alone(listen()) == [True] * live.MOST_OF_ONE + [False, True]
 
 
 def test_whoever_waits_for_another_system_keeps_nobody_else_waiting(

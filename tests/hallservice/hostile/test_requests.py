@@ -1,6 +1,5 @@
 """Requests no page of ours makes: each ends in a page or a code with the right status."""
 
-import asyncio
 import io
 import json
 import random
@@ -15,7 +14,7 @@ from starlette.responses import Response
 from exchange.app.gate import Gate
 from hallservice.web import responses
 from hallservice.web.registry import FORM_BYTES
-from tests.hallservice.hostile.site import Site
+from tests.hallservice.hostile.site import Site, alone
 
 LONG = "9" * 5000  # more digits than Python makes a number of
 ODD = (
@@ -163,12 +162,12 @@ def test_a_crowd_of_messages_is_told_to_come_later() -> None:
         "raw_path": b"/",
     }
     door = gate.door(lambda _: Response(b"done"))
-    assert asyncio.run(door(Request(scope, receive))).body == b"done"
+    assert alone(door(Request(scope, receive))).body == b"done"
     gate.held.most = 10
-    answer = asyncio.run(door(Request(scope, receive)))
+    answer = alone(door(Request(scope, receive)))
     assert (answer.status_code, json.loads(answer.body)["code"]) == (503, "busy")
     gate.held.most = 11  # nothing is held any more
-    assert asyncio.run(door(Request(scope, receive))).body == b"done"
+    assert alone(door(Request(scope, receive))).body == b"done"
 
 
 def test_a_spreadsheet_packed_in_another_way_is_broken(site: Site) -> None:
