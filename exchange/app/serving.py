@@ -294,6 +294,7 @@ def _serve(settings: Settings, line: socket.socket) -> None:
         access_log=False,
         http=Line,
         limit_concurrency=most_lines(),
+        forwarded_allow_ips=settings.http_proxies,
         loop="uvloop",
         lifespan="off",
         timeout_graceful_shutdown=GRACE,

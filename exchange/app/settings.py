@@ -1,5 +1,6 @@
 """Settings: one frozen value built once from `tongban.toml` and the environment, then passed down."""
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ FILE_NAME = "tongban.toml"
 
 # Values that carry a password: never in the file, which is copied into tickets and back-ups.
 SECRETS = {"database_url": "TONGBAN_DATABASE_URL", "amqp_url": "TONGBAN_AMQP_URL"}
-TEXTS = ("ledger_origin", "http_host", "public_url", "hub")
+TEXTS = ("ledger_origin", "http_host", "http_proxies", "public_url", "hub")
 PORTS = ("http_port",)
 PATHS = ("ledger_key", "queue_path", "ec_key", "ec_certificate", "rsa_key", "rsa_certificate", "adapters")
 KEYS = frozenset({"state", *SECRETS, *TEXTS, *PORTS, *PATHS})
@@ -39,6 +40,7 @@ class Settings:
     ec_certificate: Path
     rsa_key: Path
     rsa_certificate: Path
+    http_proxies: str = "127.0.0.1"  # whose X-Forwarded-For is believed: addresses and networks, by commas
     adapters: Path | None = None  # the site's own adapters, beside the shipped ones
 
 
@@ -62,6 +64,7 @@ def _build(state: Path, given: Mapping[str, Any], environ: Mapping[str, str]) ->
         ledger_origin=_text(given, "ledger_origin", "tongban.example/hub"),
         http_host=host,
         http_port=port,
+        http_proxies=_networks(given, "http_proxies", "127.0.0.1"),
         public_url=_text(given, "public_url", f"http://{host}:{port}").rstrip("/"),
         amqp_url=_address(given, environ, "amqp_url"),
         queue_path=_path(given, "queue_path", state, state / "queue.db"),
@@ -91,6 +94,16 @@ def _text(given: Mapping[str, Any], key: str, default: str) -> str:
     if not isinstance(value, str) or not value.isprintable() or (key in given and not value.strip()):
         raise Misconfigured("setting_invalid", "must be a text of one line", key)
     return value
+
+
+def _networks(given: Mapping[str, Any], key: str, default: str) -> str:
+    said = _text(given, key, default)
+    for one in said.split(","):
+        try:
+            ipaddress.ip_network(one.strip())
+        except ValueError as fault:
+            raise Misconfigured("setting_invalid", f"{one.strip()} is no address or network", key) from fault
+    return said
 
 
 def _port(given: Mapping[str, Any], key: str, default: int) -> int:

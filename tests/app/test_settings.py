@@ -61,6 +61,14 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.amqp_url == "amqp://hub:s3cret@127.0.0.1/"
 
 
+def test_who_may_say_whose_request_it_is(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, 'http_proxies = "10.1.2.3, 10.9.0.0/16"\n'), {})
+    assert settings.http_proxies == "10.1.2.3, 10.9.0.0/16"
+    for wrong in ("*", "proxy.example", "10.9.0.1/16", "10.1.2.3,"):
+        with pytest.raises(Misconfigured, match="http_proxies"):
+            load_settings(written(tmp_path, f'http_proxies = "{wrong}"\n'), {})
+
+
 def test_paths_in_the_file_start_at_the_state_directory(tmp_path: Path) -> None:
     text = f'ledger_key = "hsm/ledger.key"\nqueue_path = "{tmp_path}/elsewhere.db"\nadapters = "own"\n'
     settings = load_settings(written(tmp_path, text), {"TONGBAN_STATE": str(tmp_path)})
