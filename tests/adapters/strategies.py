@@ -117,15 +117,20 @@ def _integers(marks: list[Any]) -> st.SearchStrategy[int]:
     return st.integers(low, high)
 
 
+def _said(text: str) -> bool:
+    """The word `null` is heard as a mistake wherever it stands (trap T10)."""
+    return text != "null"
+
+
 def _formed(pattern: str) -> st.SearchStrategy[str]:
     """Texts of a pattern; so many characters of one class are drawn as such, which costs a fraction."""
     simple = re.fullmatch(r"(\[[^\]]+\])\{(\d+)(?:,(\d+))?\}", pattern)
     if simple is None:
-        return st.from_regex(pattern, fullmatch=True)
+        return st.from_regex(pattern, fullmatch=True).filter(_said)
     known = {*map(chr, range(0x80)), *simple[1]}
     allowed = sorted(one for one in known if re.fullmatch(simple[1], one))
     least, most = int(simple[2]), int(simple[3] or simple[2])
-    return st.text(st.sampled_from(allowed), min_size=least, max_size=max(least, min(most, 30)))
+    return st.text(st.sampled_from(allowed), min_size=least, max_size=max(least, min(most, 30))).filter(_said)
 
 
 def _texts(marks: list[Any]) -> st.SearchStrategy[str]:
@@ -133,5 +138,5 @@ def _texts(marks: list[Any]) -> st.SearchStrategy[str]:
     if rule.pattern is not None:
         return _formed(rule.pattern.removeprefix("^").removesuffix("$"))
     return st.text(LETTERS, min_size=rule.min_length or 0, max_size=min(rule.max_length or 30, 30)).filter(
-        lambda text: text != "null"
+        _said
     )

@@ -1,19 +1,23 @@
 """The clients of docs/clients against a running hub; the commands of docs/wire.md as they are written."""
 
+import importlib
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
+from canonical.messages import PAYLOADS
 from exchange.app.rabbit import RabbitNode
 from tests.wire.rig import ROOT, TONGBAN, Hub, Identity, application, identity
 
 CLIENTS = ROOT / "docs" / "clients"
+INVENTED = CLIENTS / "case_documents.py"  # makes documents to send; no client
 WIRE = ROOT / "docs" / "wire.md"
 
 
@@ -121,8 +125,23 @@ def test_each_client_is_short_and_none_of_ours() -> None:
     assert "exchange" in ours
     for file in CLIENTS.glob("*.py"):
         text = file.read_text()
-        assert len(text.splitlines()) <= 40, file.name
+        assert len(text.splitlines()) <= 40 or file == INVENTED, file.name
         assert not set(re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)) & ours, file.name
+
+
+def test_an_invented_case_is_one_a_department_may_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(CLIENTS))
+    makes = importlib.import_module("case_documents")
+    limit = {"count": 20, "unit": "working_day"}
+    item = {
+        "code": "11441402XX0209402D4440709231000", "region": "441402000000", "name": "居民身份证补领",
+        "organisation": "梅江区公安局", "organisation_code": "11441402XX0209402D",
+        "statutory_limit": limit, "promised_limit": limit,
+    }  # fmt: skip
+    made = makes.documents(item, datetime(2026, 3, 2, 9, tzinfo=makes.BEIJING))
+    read = {name: PAYLOADS[f"case.{name}.v1"].model_validate(payload) for name, payload in made.items()}
+    assert set(read) == {"applied", "accepted"}
+    assert len({one["case_no"] for one in made.values()}) == 1
 
 
 def test_the_page_s_commands_work_as_written(hub_folder: Hub) -> None:
