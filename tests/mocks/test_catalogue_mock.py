@@ -578,6 +578,8 @@ def test_reported_rows_are_judged_one_by_one(catalogue: Program) -> None:
     assert row_codes(root) == {name: "0" if name in ("good", "late") else "70" for name in rows}
     again = ask(catalogue, "ReportItems", batch("b-1", *rows.values()))
     assert etree.tostring(again) == etree.tostring(root)
+    (kept,) = [line for line in catalogue.admin("record") if line["id"] == "b-1"]
+    assert (kept["kind"], kept["code"], kept["repeats"]) == ("ReportItems", "0", 1)
     assert ask(catalogue, "ReportItems", batch("b-1", reported("other"))).findtext("CODE") == "70"
     audit = ask(catalogue, "QueryReportResult", "<REQ><BATCH_ID>b-1</BATCH_ID></REQ>").findall("ROWS/ROW")
     assert [(row.get("guid"), row.get("err_type"), row.get("table_name")) for row in audit] == [

@@ -59,6 +59,7 @@ class Rule:
     template over what it says, or (case) its case and kind, where `kinds` says what the partner calls a type.
     Without `bytes` the two sides write their records in different forms. `asks`: types that are questions, of
     which the partner keeps no record; with `answers` it keeps what it answered, compared by its bytes.
+    `own`: types of ours with a name of their own, and its member; `called`: what the partner calls them.
 
     `prefix`: what the hub puts before the partner's id. `beside`: kinds of the partner's record that are no
     business messages. `reads`: questions without effect, asked again when the hub ended before it had noted
@@ -74,11 +75,17 @@ class Rule:
     bytes: bool = True
     asks: frozenset[str] = frozenset()
     answers: bool = False
+    own: Mapping[str, str] = field(default_factory=dict)
+    called: frozenset[str] = frozenset()
 
 
 RULES: Mapping[str, Rule] = {
     "provincial_catalogue": Rule(
-        to="digest", beside=frozenset({"GetToken"}), reads=frozenset({"QueryIncrement"})
+        to="digest",
+        beside=frozenset({"GetToken"}),
+        reads=frozenset({"QueryIncrement", "QueryReportResult", "QueryDict", "GetItem"}),
+        own={"catalogue.reported.v1": "batch_id"},
+        called=frozenset({"ReportItems"}),
     ),
     "department_a": Rule(),
     "sms": Rule(to="request_id", from_="digest"),
@@ -187,6 +194,8 @@ def _hub_id(row: Any, rule: Rule, way: str, digest: str) -> str:
     if by == "case":
         return f"{rule.kinds.get(row.type, row.type)} {row.case_no}"
     said = row.canonical or {}
+    if way == TO and row.type in rule.own:
+        return str(said.get(rule.own[row.type]))
     if "{" in by:
         return by.format_map(said)
     found = {"digest": digest, **{name: said.get(name) for name in ("request_id", "report_id")}}.get(by)
@@ -202,7 +211,7 @@ def _partner_line(entry: Mapping[str, Any], rule: Rule) -> Line:
     way, digest = PARTNER_SIDE[entry["direction"]], str(entry["sha256"])
     by = rule.to if way == TO else rule.from_
     named = {"digest": digest, "case": f"{entry['kind']} {entry['case']}"}
-    name = named.get(by, str(entry["id"]))
+    name = str(entry["id"]) if entry["kind"] in rule.called else named.get(by, str(entry["id"]))
     code, good = str(entry["code"]), bool(entry["accepted"])
     return Line(way, name, digest, good, code, str(entry["kind"]), int(entry["repeats"]))
 

@@ -205,6 +205,22 @@ def test_a_question_asked_again_after_a_crash_is_no_difference_but_an_unknown_me
     )
 
 
+def test_a_batch_reported_again_after_a_crash_is_known_by_its_own_name(settings: Settings) -> None:
+    rule = RULES["provincial_catalogue"]
+    row = {
+        "message_id": "m-1", "direction": "out", "type": "catalogue.reported.v1", "body": b"with a new token",
+        "canonical": {"batch_id": "b-7"},
+    }  # fmt: skip
+    ours, _ = read(keep(settings, row), rule)
+    kept = {
+        "direction": "received", "id": "b-7", "kind": "ReportItems", "case": "", "sha256": "aa", "code": "0",
+        "accepted": True, "repeats": 1,
+    }  # fmt: skip
+    assert compare("province", ours, partner_lines([kept], rule), rule=rule).differences == ()
+    for other in (kept | {"id": "b-8"}, kept | {"repeats": 0}, kept | {"accepted": False}):
+        assert compare("province", ours, partner_lines([other], rule), rule=rule).differences != ()
+
+
 def test_a_partner_that_knows_no_message_ids_is_compared_by_case_and_kind() -> None:
     rule = RULES["department_d"]
     entry = {
