@@ -93,6 +93,7 @@ STANDARD = Reactions(
             services.look_at_parcel,
             tell("parcel_signed", lambda said: said.status == "signed"),
         ),
+        "complaint.registered.v1": (services.remember_complaint,),
         "sms.requested.v1": (telling.remember_short_message,),
         "sms.reported.v1": (telling.note_reports,),
         "sms.replied.v1": (telling.take_reply,),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select
 
-from canonical.messages import PAYLOADS, Message
+from canonical.messages import PAYLOADS, ComplaintResolved, Message
+from exchange import complaints
 from exchange.errors import Misconfigured
 from exchange.manifest import Call
 from exchange.parties import Party
@@ -89,7 +90,7 @@ class Routes:
 
     def _to_systems(self, hub: "Hub", work: Work, message: Message, moved: "Moved") -> Iterator[Plan]:
         for route in self._routes:
-            party = _target(hub, route, moved) if route.concerns(message) else None
+            party = _target(hub, work, route, message, moved) if route.concerns(message) else None
             if party is None or party.name == message.sender:
                 continue
             if route.accepted and (moved.case is None or moved.case["acceptance"] is None):
@@ -140,15 +141,23 @@ def _handed_in(work: Work, case: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
         yield ATTACHED, row.canonical
 
 
-def _target(hub: "Hub", route: Route, moved: "Moved") -> Party | None:
+def _target(hub: "Hub", work: Work, route: Route, message: Message, moved: "Moved") -> Party | None:
     adapters = hub.adapters_of(route.to)
-    if route.to == PORTALS and moved.case is not None:
-        found = hub.parties.named(moved.case["origin"])
+    if route.to == PORTALS and (origin := _origin(work, message, moved)) is not None:
+        found = hub.parties.named(origin)
         return found if found is not None and found.adapter in adapters else None
     org = moved.case["org"] if route.to == DEPARTMENTS and moved.case else None
     if route.to == DEPARTMENTS and org is None:
         return None
     return next((found for name in adapters if (found := hub.parties.of_adapter(name, org))), None)
+
+
+def _origin(work: Work, message: Message, moved: "Moved") -> str | None:
+    """The party the case or the complaint came from; None for what concerns neither."""
+    if moved.case is not None:
+        return str(moved.case["origin"])
+    said = message.payload
+    return complaints.registered_by(work, said.complaint_no) if isinstance(said, ComplaintResolved) else None
 
 
 def _calls(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from exchange.reacting import fees
 from exchange.reacting.occasion import Reaction
 from exchange.reactions import Reactions
+from hallservice.complaints import reactions as complaints
 from hallservice.counter import pricing, turneddown
 from hallservice.counter import reactions as counter
 from hallservice.flows import starting as flows
@@ -15,6 +16,7 @@ TABLES: tuple[Mapping[str, tuple[Reaction, ...]], ...] = (
     counter.REACTIONS,
     flows.REACTIONS,
     supervision.REACTIONS,
+    complaints.REACTIONS,
 )
 
 

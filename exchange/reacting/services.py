@@ -1,4 +1,4 @@
-"""Services rendered and how they were rated (好差评, SYS-16); parcels on their way (SYS-11)."""
+"""Services rendered and how they were rated (好差评, SYS-16); parcels on their way (SYS-11); complaints."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -9,13 +9,14 @@ from canonical.messages import (
     CaseAccepted,
     CaseConcluded,
     CaseEvaluated,
+    ComplaintRegistered,
     ParcelBooked,
     ParcelTracked,
     Payload,
     ServiceRecorded,
 )
 from canonical.timelimit import Limit, Unit, counting_of, due_date
-from exchange import calendars, items, references
+from exchange import calendars, complaints, items, references
 from exchange.errors import Refused
 from exchange.reacting.occasion import Occasion
 from exchange.receipts import moment
@@ -113,4 +114,13 @@ def look_at_parcel(occasion: Occasion) -> Iterator[Payload]:
     payload = occasion.message.payload
     if isinstance(payload, ParcelTracked) and payload.status in ("returned", "lost"):
         occasion.note("procedure", f"parcel_{payload.status}", f"{payload.waybill_no} {payload.place or ''}")
+    yield from ()
+
+
+def remember_complaint(occasion: Occasion) -> Iterator[Payload]:
+    """A number is used for one complaint; its result will go to whoever registered it."""
+    payload = occasion.message.payload
+    if isinstance(payload, ComplaintRegistered):
+        key, sender = occasion.hub.pseudonym_key, occasion.message.sender
+        complaints.remember(occasion.work, key, payload, sender)
     yield from ()

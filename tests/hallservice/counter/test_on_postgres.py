@@ -9,6 +9,9 @@ from sqlalchemy import create_engine, text
 from exchange.app.opening import ensure_keys
 from exchange.app.postgres import PostgresNode
 from exchange.app.settings import load_settings
+from hallservice.complaints import lists as complaints
+from hallservice.complaints import register, resolve
+from hallservice.complaints.register import Complaint
 from hallservice.counter import accept, lists, progress, projection, supplement
 from hallservice.counter.lists import Wanted
 from hallservice.counter.materials import Seen
@@ -67,3 +70,16 @@ def test_the_same_on_postgresql(desk: Desk) -> None:
     desk.hall.write(lambda work: projection.rebuild(work, desk.core.hub.pseudonym_key))
     assert desk.core.rows("SELECT * FROM hall_case ORDER BY case_no") == before
     assert desk.hall.write(lambda work: projection.refresh(work, desk.core.hub.pseudonym_key)) == 0
+    complained_of(desk, no)
+
+
+def complained_of(desk: Desk, case_no: str) -> None:
+    """A visit about the case, listed and answered."""
+    came = Complaint("visit", case_no, "", "排队过久", "等了四十分钟。", "陈试", "13800000001")
+    made = register.register(desk.hall, desk.clerk(), came)
+    resolve.resolve(desk.hall, desk.clerk_as("supervisor"), made.id, "unfounded", "已核实")
+    wanted = complaints.Wanted("visit", "resolved", "市场监督")
+    with desk.core.hub.store.read() as connection:
+        found, total = complaints.found(connection, desk.clerk_as("auditor"), wanted, "title")
+        assert ([row.number for row in found], total) == ([made.number], 1)
+        assert complaints.waiting(connection, desk.clerk_as("supervisor")) == 0

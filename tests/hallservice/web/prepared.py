@@ -5,6 +5,8 @@ Each function gets the hall all pages are walked in, is called once, and may cal
 
 from collections.abc import Callable, Mapping
 
+from hallservice.complaints import register
+from hallservice.complaints.register import Complaint
 from hallservice.counter import accept, apply, standing
 from hallservice.hall import Hall
 from tests.hallservice.counter.counter import PLAIN
@@ -25,8 +27,15 @@ def case(hall: Hall) -> str:
     return no
 
 
+def complaint(hall: Hall) -> str:
+    """A complaint by telephone that waits for its answer."""
+    told = Complaint("telephone", "", "", "电话无人接听", "上午多次拨打无人接听。", "陈试", "13800000001")
+    return register.register(hall, clerk_of_role(hall, "clerk"), told).id
+
+
 MAKERS: Mapping[str, Callable[[Hall], str]] = {
     "case": case,
+    "complaint": complaint,
     **walked.MAKERS,
     **people.MAKERS,
     **items.MAKERS,

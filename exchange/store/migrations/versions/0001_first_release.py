@@ -204,6 +204,36 @@ def upgrade() -> None:
     op.create_index("hall_clock_next", "hall_clock", ["next_day"], unique=False)
     op.create_index("hall_clock_open", "hall_clock", ["concluded", "clock"], unique=False)
     op.create_table(
+        "hall_complaint",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.String(length=64), nullable=False),
+        sa.Column("source", sa.String(length=10), nullable=False),
+        sa.Column("party", sa.String(length=40), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=True),
+        sa.Column("region", sa.String(length=12), nullable=False),
+        sa.Column("uscc", sa.String(length=18), nullable=True),
+        sa.Column("about", sa.String(length=40), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("complainant_masked", sa.String(length=100), nullable=False),
+        sa.Column("mobile_masked", sa.String(length=11), nullable=False),
+        sa.Column("registered_at", sa.Float(), nullable=False),
+        sa.Column("clerk", sa.String(length=100), nullable=True),
+        sa.Column("staff_no", sa.String(length=40), nullable=True),
+        sa.Column("window", sa.String(length=40), nullable=True),
+        sa.Column("once", sa.String(length=64), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("result", sa.String(length=24), nullable=True),
+        sa.Column("resolved_at", sa.Float(), nullable=True),
+        sa.Column("resolved_by", sa.String(length=100), nullable=True),
+        sa.Column("resolved_entry", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("number", name="hall_complaint_number"),
+        sa.UniqueConstraint("once", name="hall_complaint_once"),
+    )
+    op.create_index("hall_complaint_taken_by", "hall_complaint", ["staff_no"], unique=False)
+    op.create_index("hall_complaint_waiting", "hall_complaint", ["state", "registered_at"], unique=False)
+    op.create_table(
         "hall_draft",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("owner", sa.String(length=43), nullable=False),
