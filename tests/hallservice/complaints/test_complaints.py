@@ -191,8 +191,8 @@ def test_the_result_of_a_portals_complaint_is_delivered_to_it(
     hub.clock.now = time.time()  # calls carry the machine's time
     wire = {
         "requestId": "wx-00000001", "complaintNo": "TS20261125-01", "areaCode": "441402004",
-        "title": "超过承诺时限", "content": "未按时办结", "name": "陈试", "mobile": "13800000001", "source": "WEB",
-        "submitTime": int(hub.clock.now) * 1000,
+        "title": "超过承诺时限", "content": "未按时办结", "name": "陈试", "mobile": "13800000001",
+        "source": "WEB", "submitTime": int(hub.clock.now) * 1000,
     }  # fmt: skip
     with serving(Stub(hub.hub.ec_key)) as stub:
         facts = {"adapter": "portal", "address": stub.address, "account": {"account": "tongban"}}
