@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exchange.app.postgres import find_server
-from tests.app.demo.running import demo, left_over, logs
+from tests.app.demo.running import demo, left_over, logs, own_folder
 
 DEPARTMENTS = {f"department_{name}" for name in ("a", "a_pull", "b", "c", "d")}
 ASKED = {"SYS-08"}  # keeps no record of questions, only of what it answered
@@ -19,12 +19,11 @@ CASES = 15
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The figures of one run of `--scenario all`."""
     folder = tmp_path_factory.mktemp("everybody")
-    (folder / "var").mkdir()
-    file = folder / "figures.json"
+    state, file = own_folder(folder / "var"), folder / "figures.json"
     words = ("--once", "--cases", str(CASES), "--scenario", "all", "--no-rabbitmq", "--json", str(file))
-    seen = demo(folder / "var", *words, COLUMNS="250")
-    assert seen.returncode == 0, seen.stdout[-6000:] + seen.stderr[-2000:] + logs(folder / "var")
-    assert left_over(folder / "var") == []
+    seen = demo(state, *words, COLUMNS="250")
+    assert seen.returncode == 0, seen.stdout[-6000:] + seen.stderr[-2000:] + logs(state)
+    assert left_over(state) == []
     figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
     figures["said"] = seen.stdout
     return figures
