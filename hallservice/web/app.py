@@ -25,6 +25,7 @@ from hallservice.web.context import Asked, Context, Kit
 from hallservice.web.forms import SLOW, Form, is_text, parse_query, read_form, whole
 from hallservice.web.guard import Vault
 from hallservice.web.registry import FORM_BYTES, Menu, Page, Pages, shipped
+from hallservice.web.turns import Turns
 from hallservice.web.visit import SIGN_IN, Desk, Names
 
 log = structlog.get_logger()
@@ -128,6 +129,7 @@ class Gate:
         self._workers = ThreadPoolExecutor(WORKERS, "pages")
         self._inside = 0
         self._slow_inside = 0
+        self._turns = Turns()
         self.held = Held()
         self._slow = asyncio.Semaphore(SLOW_WORKERS)
 
@@ -146,8 +148,8 @@ class Gate:
             except ClientDisconnect:  # nobody reads the answer
                 return Response(status_code=400)
             try:
-                run = self._run_slowly if shown.slow else self.run
-                made = await run(partial(self.desk.answer, shown, _asked(request, query, form)))
+                do = partial(self.desk.answer, shown, _asked(request, query, form))
+                made = await self._way(shown)(do)
             finally:
                 _close(form)
             return responses.finish(
@@ -155,6 +157,19 @@ class Gate:
             )
 
         return answer
+
+    def _way(self, page: Page) -> Callable[[Callable[[], Any]], Awaitable[Any]]:
+        if page.slow:
+            return self._run_slowly
+        return self._run_in_turn if page.method == "GET" else self.run
+
+    async def _run_in_turn(self, do: Callable[[], Any]) -> Any:
+        """What only reads and writes a page."""
+        await self._turns.enter()
+        try:
+            return await self.run(do)
+        finally:
+            self._turns.leave()
 
     async def _run_slowly(self, do: Callable[[], Any]) -> Any:
         """In its turn among those that may take long; whoever waits for it holds no worker."""
