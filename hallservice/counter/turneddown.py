@@ -12,7 +12,7 @@ from hallservice.counter.tables import hall_certificate, hall_fee, hall_parcel
 if TYPE_CHECKING:
     from exchange.hub import Hub
 
-REFUSED = "refused"
+REQUESTED, REFUSED = "requested", "refused"
 LONGEST = 200  # characters of the partner's words
 # Type of the request -> its table and the column that says how far it is.
 REQUESTS: Mapping[str, tuple[Table, Column[str]]] = {
@@ -23,11 +23,18 @@ REQUESTS: Mapping[str, tuple[Table, Column[str]]] = {
 
 
 def note(hub: "Hub", work: Work, row: Row[Any], sent: Sent, entry: int) -> None:
-    """One delivery that will not be made again; of another party's request the hall has no row."""
+    """One delivery that will not be made again; of another party's request the hall has no row. What the
+    partner has answered already stays as it is."""
     if row.type not in REQUESTS:
         return
     table, state = REQUESTS[row.type]
-    words = "".join(sign for sign in sent.detail or "" if sign.isprintable())
-    said = {state.name: REFUSED, "reason": (words or sent.code)[:LONGEST]}
-    mine = table.c.request_id == row.payload["request_id"]
-    work.connection.execute(update(table).where(mine).values(said))
+    open_ = (table.c.request_id == row.payload["request_id"]) & (state == REQUESTED)
+    said = {state.name: REFUSED, "reason": _reason(sent)[:LONGEST]}
+    work.connection.execute(update(table).where(open_).values(said))
+
+
+def _reason(sent: Sent) -> str:
+    """The partner's words; where it gave none of its own, what the clerk has to find out first."""
+    if sent.verdict != REFUSED:
+        return f"多次发送没有结果（{sent.code}），请先与对方核实是否已经办理，再重新提出"
+    return "".join(sign for sign in sent.detail or "" if sign.isprintable()) or sent.code

@@ -332,9 +332,32 @@ def test_a_courier_that_does_not_come_keeps_nothing_from_the_window(desk: Desk) 
     assert desk.stage(no) == ("delivered", "done")
 
 
-def turned_down(desk: Desk, party: str, words: str) -> None:
-    """The partner refuses what it was sent, for good."""
-    desk.core.delivered(party, lambda row: took(row, "104", "refused", detail=words))
+def test_what_never_got_an_answer_is_to_be_asked_about_first(desk: Desk) -> None:
+    desk.partner("till", "fees")
+    no = desk.decided()
+    desk.requested(no)
+    turned_down(desk, "till", "no answer from http://10.9.8.7/pay", "partner_away", "poison")
+    with desk.core.hub.store.read() as connection:
+        fee = charge.latest(connection, no)
+    assert fee is not None and fee.state == "refused"
+    assert "partner_away" in fee.reason and "核实" in fee.reason and "10.9.8.7" not in fee.reason
+
+
+def test_a_refusal_that_comes_after_the_answer_changes_nothing(desk: Desk) -> None:
+    desk.partner("till", "fees")
+    no = desk.decided()
+    request = desk.requested(no)
+    desk.core.party("counter_of_the_till", sends=("fee.noticed.v1",))
+    desk.core.ok("counter_of_the_till", "fee.noticed.v1", {"request_id": request, "case_no": no, **NUMBERS})
+    turned_down(desk, "till", "重复的申请")
+    with desk.core.hub.store.read() as connection:
+        fee = charge.latest(connection, no)
+    assert fee is not None and (fee.state, fee.reason) == ("noticed", "")
+
+
+def turned_down(desk: Desk, party: str, words: str, code: str = "104", verdict: str = "refused") -> None:
+    """What the partner was sent ends for good without being done."""
+    desk.core.delivered(party, lambda row: took(row, code, verdict, detail=words))
     desk.core.clock.now += 1  # what is asked again is asked later
 
 
