@@ -264,8 +264,9 @@ def test_raw_canonical_and_summary(bench: Bench, capfdbinary: pytest.CaptureFixt
 
 
 def test_a_call_about_several_people_is_read_for_a_reason_that_is_kept(
-    bench: Bench, capfdbinary: pytest.CaptureFixture[bytes]
+    bench: Bench, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("LOGNAME", "shenji")
     whole = b'{"messages":[{"mobile":"13800138000"},{"mobile":"13900139000"}]}'
     bench.keep("call-1", type="sms.requested.call", direction="out", state="sent", body=whole)
     share = {"body": b'{"mobile":"13800138000"}', "bound": {"call": "1", "at": 0}}
@@ -279,7 +280,8 @@ def test_a_call_about_several_people_is_read_for_a_reason_that_is_kept(
     assert capfdbinary.readouterr().out == whole
     with bench.store.read() as connection:
         acts = connection.exec_driver_sql("SELECT body FROM act ORDER BY entry").scalars().all()
-    assert json.loads(acts[-1])["reason"] == "投诉核查"
+    said = json.loads(acts[-1])
+    assert (said["reason"], said["by"]) == ("投诉核查", "shenji")
 
 
 def plan(bench: Bench, entry: int, **values: Any) -> None:

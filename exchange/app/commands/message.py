@@ -1,6 +1,7 @@
 """`tongban message`: one message as it was sent, as it was understood, or what became of it."""
 
 import argparse
+import getpass
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -93,7 +94,8 @@ def _note_reading(row: Row[Any], reason: str) -> None:
         raise Refused(
             "reason_missing", "this call carries messages to several people: say --reason", "reason"
         )
-    settings, value = load_settings(), {"entry": row.entry, "reason": reason.strip()[:500]}
+    settings = load_settings()
+    value = {"entry": row.entry, "reason": reason.strip()[:500], "by": getpass.getuser()}
     opening.open_store(settings).write(
         lambda work: acts.record_value(
             work, settings.hub, "message.read_whole", row.message_id, "message", value
