@@ -106,21 +106,33 @@ def left_over(state: Path) -> list[str]:
 
 
 @contextmanager
-def demonstration(folder: Path) -> Iterator[Running]:
-    """With one case of the other systems and one of the hall behind it; up until it is told to end."""
-    state, file = own_folder(folder / "var"), folder / "figures.json"
-    words = [*PROGRAM, "demo", "--cases", "1", "--hall", "1", "--no-rabbitmq", "--json", str(file)]
-    running = subprocess.Popen(words, env=environment(state), stdout=subprocess.PIPE, text=True)
+def under_way(state: Path, mark: str, *words: str) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
+    """A run whose output has come to that mark, and the lines before; told to end when the block is over."""
+    command = [*PROGRAM, "demo", *words]
+    running = subprocess.Popen(command, env=environment(state), stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None
     try:
         heard = []
         for line in running.stdout:
             heard.append(line)
-            if "Ctrl-C" in line:
+            if mark in line:
                 break
-        assert file.is_file(), "".join(heard)
-        yield Running(state, json.loads(file.read_text("utf-8")))
+        yield running, heard
     finally:
         running.send_signal(signal.SIGTERM)
+        running.stdout.read()
         running.stdout.close()
         running.wait(60)
+
+
+@contextmanager
+def demonstration(folder: Path) -> Iterator[Running]:
+    """With one case of the other systems and one of the hall behind it; it stays up until it is told to end,
+    and then leaves nothing behind."""
+    state, file = own_folder(folder / "var"), folder / "figures.json"
+    words = ("--cases", "1", "--hall", "1", "--no-rabbitmq", "--json", str(file))
+    with under_way(state, "Ctrl-C", *words) as (running, heard):
+        assert file.is_file(), "".join(heard)
+        yield Running(state, json.loads(file.read_text("utf-8")))
+    assert (running.returncode, left_over(state)) == (0, [])
+    assert not (state / "demo" / "children.json").exists()

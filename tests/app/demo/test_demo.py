@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from exchange.app.rabbit import find_server
-from tests.app.demo.running import PROGRAM, SECONDS, demo, environment, left_over, logs, own_folder
+from tests.app.demo.running import SECONDS, demo, left_over, logs, own_folder, under_way
 
 SYSTEMS = {"SYS-01", "SYS-02", "SYS-03", "SYS-04", "SYS-05", "SYS-06", "SYS-14"}
 CASES, MORE = 6, 20
@@ -93,22 +93,11 @@ def test_rabbitmq_carries_a_run_whose_processes_are_killed_and_nothing_is_lost_o
     if find_server() is None:
         pytest.skip("RabbitMQ is not installed")
     file = tmp_path / "figures.json"
-    words = [*PROGRAM, "demo", "--once", "--cases", str(MORE), "--json", str(file)]
-    running = subprocess.Popen(words, env=environment(state), stdout=subprocess.PIPE, text=True)
-    assert running.stdout is not None
-    try:
-        heard = []
-        for line in running.stdout:
-            heard.append(line)
-            if "受理办件" in line:
-                break
+    words = ("--once", "--cases", str(MORE), "--json", str(file))
+    with under_way(state, "受理办件", *words) as (running, heard):
         killed = kills(state, running)
-        heard += running.stdout.readlines()
+        heard += running.stdout or ()
         assert running.wait(SECONDS) == 0, "".join(heard) + logs(state)
-    finally:
-        running.stdout.close()
-        running.terminate()
-        running.wait(60)
     told = json.loads(file.read_text("utf-8"))
     expect_whole(told, MORE)
     assert (told["amqp"], told["ledger"]["verdict"]) == ("rabbitmq", "whole")
