@@ -79,3 +79,24 @@ def test_whoever_waits_for_another_system_keeps_nobody_else_waiting(
         assert place.visitor().get("/hall/far").status_code == 503
         answered.set()
         assert [one.result().text for one in first] == ["far"] * app.WORKERS
+
+
+def test_a_page_that_takes_long_keeps_no_other_page_waiting(hall: Hall) -> None:
+    pages, answered, waiting = Pages(), threading.Event(), []
+
+    @pages.get("/long", function=None, public=True, title="久")
+    def long(ctx: Context) -> Response:
+        waiting.append(ctx)
+        answered.wait(30)
+        return ctx.file(b"long", "a", "text/plain")
+
+    @pages.get("/near", function=None, public=True, title="近")
+    def near(ctx: Context) -> Response:
+        return ctx.file(b"near", "a", "text/plain")
+
+    with served(mounted(hall, [pages])) as place, ThreadPoolExecutor(2) as many:
+        first = [many.submit(place.visitor().get, "/hall/long") for _ in range(2)]
+        until(lambda: len(waiting) == 2)
+        assert [place.visitor().get("/hall/near").text for _ in range(5)] == ["near"] * 5
+        answered.set()
+        assert [one.result().text for one in first] == ["long"] * 2
