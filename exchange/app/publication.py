@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from fastapi import FastAPI, Request, Response
 
 from canonical.form import canonical_bytes
+from exchange.app.gate import is_text
 from exchange.catalogue import stream
 from exchange.hub import Hub
 from exchange.seals import jws
@@ -54,7 +55,7 @@ class Face:
     def listed(self, request: Request, after: str = "", limit: str = str(MOST)) -> Response:
         """The whole list by code, in parts; the entity tag is the number of the newest change."""
         most = _whole(limit)
-        if most is None or not 1 <= most <= MOST or len(after) > 31 or not after.isprintable():
+        if most is None or not 1 <= most <= MOST or len(after) > 31 or not is_text(after):
             return self.problem("bad_request", f"limit is 1 to {MOST}, after is an item's code")
         with self.hub.store.read() as connection:
             newest, hash_ = stream.head(connection)
@@ -74,7 +75,7 @@ class Face:
             return self.problem("bad_request", "version is a number")
         with self.hub.store.read() as connection:
             newest, _ = stream.head(connection)
-            body = stream.one(connection, code, wanted) if code.isprintable() else None
+            body = stream.one(connection, code, wanted) if is_text(code) else None
         if body is None:
             return self.problem("not_found", "no item of this code")
         return self._sealed(request, body, newest)

@@ -26,7 +26,7 @@ from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.supervision.clocks import NOTICE
 from hallservice.supervision.limits import Rules
-from hallservice.supervision.roster import SYSTEM
+from hallservice.supervision.roster import SYSTEM_STAFF_NO
 from hallservice.supervision.tables import clock, default
 from hallservice.supervision.thresholds import rulebook
 
@@ -122,7 +122,7 @@ def _acceptance(connection: Connection, case: Any, found: Acceptance) -> CaseAcc
             "case_no": case.case_no,
             "item_code": case.item_code,
             "region": case.region,
-            "officer": {**body, "name": "系统（视为受理）", "staff_no": SYSTEM},
+            "officer": {**body, "name": "系统（视为受理）", "staff_no": SYSTEM_STAFF_NO},
             "result": "accepted",
             "deemed_basis": BASIS,
             "decided_at": _receipt(case, found),

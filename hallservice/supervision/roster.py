@@ -14,7 +14,7 @@ from hallservice.people.filtering import under
 from hallservice.supervision.thresholds import region_path
 from ledger.prepared import run
 
-SYSTEM = "system"  # in the place of a staff number, which the province wants of every act
+SYSTEM_STAFF_NO = "system"  # in the place of a staff number, which the province wants of every act
 UNDERTAKER = "承办人"
 ADMINISTRATOR = "系统管理员"
 CHIEF = "主管处长"
@@ -127,7 +127,7 @@ class Roster:
         if not found:
             officer = (case.acceptance or {}).get("officer", {})
             known = (officer.get("staff_no"), self._receipts.get(case.case_no))
-            last = next((number for number in known if number and number != SYSTEM), None)
+            last = next((number for number in known if number and number != SYSTEM_STAFF_NO), None)
             found = self._once(named, last) if last else []
         return list({one.id: one for one in found}.values())
 

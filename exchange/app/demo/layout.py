@@ -204,7 +204,7 @@ def lay_out(settings: Settings, names: Iterable[str]) -> Layout:
 class Shared:
     """What one partner and the hub know beside the wire; empty where the contract asks for none."""
 
-    secret: str = "-"  # noqa: S105 - none: the key may not be empty
+    secret: str = "-"  # noqa: S105 - no secret: stands where the contract asks for none, as the key must
     cipher: str = ""  # hex
     database: str = ""  # address with its password
 
