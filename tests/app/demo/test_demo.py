@@ -60,6 +60,7 @@ def test_the_database_queue_carries_a_run_and_the_next_sees_what_was_damaged_sin
     assert f"hub → fees {altered}: the bytes differ" in seen.stdout
     second = json.loads(figures.read_text("utf-8"))
     assert (second["ok"], second["differences"], second["ledger"]["verdict"]) == (False, 2, "tampered")
+    assert second["cases"]["finished"] == second["cases"]["driven"] == 1
     assert second["ledger"]["size"] > first["ledger"]["size"]
     assert second["systems"]["SYS-14"]["sent"] > first["systems"]["SYS-14"]["sent"]
 
