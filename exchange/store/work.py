@@ -126,6 +126,8 @@ class Work:
 class Store:
     """The database of one hub: `write` commits in groups (whoever comes first commits for all who wait)."""
 
+    patient = True  # who asks may wait
+
     def __init__(self, engine: Engine, log: Log, clock: Callable[[], float] = time.time) -> None:
         self.engine = engine
         self.log = log

@@ -10,6 +10,7 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.responses import Response
 
+from exchange.store.atonce import WouldWait
 from hallservice.hall import Hall
 from hallservice.othertodos import Beside
 from hallservice.people.clerk import Clerk
@@ -134,7 +135,7 @@ class Context:
     @cached_property
     def numbers(self) -> Numbers:
         """All that stand behind menu entries, not older than a second."""
-        return self.kit.board.numbers(self.signed.clerk) if self.signed else {}
+        return self.kit.board.numbers(self.signed.clerk, self.hall) if self.signed else {}
 
     def guard(self) -> Markup:
         """The hidden fields every form that posts must carry: `{{ ctx.guard() }}`."""
@@ -157,6 +158,11 @@ class Context:
     @property
     def _back(self) -> str:
         return self.here if self.page.method == "GET" else self.form.one("from", "/")
+
+    def takes_long(self) -> None:
+        """Said before much work: WouldWait where everybody else would wait for its end."""
+        if not self.hall.hub.store.patient:
+            raise WouldWait("takes long")
 
     def render(self, template: str, /, *, status: int = 200, **values: Any) -> Response:
         """A page; what `values` does not say is usual: no faults, the page's own title."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape
 from itertools import repeat
 from typing import NamedTuple, Protocol, TypeGuard
@@ -12,6 +13,7 @@ from markupsafe import Markup
 PAGE = 20
 SIZES = (20, 50, 100)
 LAST = 100_000  # no list has more pages
+USUAL: Mapping[str, str | int] = {"sort": "", "page": 1, "size": PAGE}  # need not be said
 
 
 class Html(Protocol):
@@ -85,8 +87,7 @@ class Listing:
         """The address of the same list with something changed."""
         sort = ("-" if self.descending else "") + self.sort
         said = {**self.wanted, "sort": sort, "page": self.page, "size": self.size, **other}
-        usual = {"sort": "", "page": 1, "size": PAGE}
-        return "?" + urlencode({k: v for k, v in said.items() if v not in ("", None) and usual.get(k) != v})
+        return _query(tuple((k, v) for k, v in said.items() if v not in ("", None) and USUAL.get(k) != v))
 
     def sorted_by(self, column: Column) -> str:
         """aria-sort of a column."""
@@ -98,6 +99,11 @@ class Listing:
         """The address that sorts by the column, or turns its order around."""
         again = column.sort == self.sort and not self.descending
         return self.query(sort=("-" if again else "") + column.sort, page=1)
+
+
+@lru_cache(maxsize=1000)
+def _query(said: tuple[tuple[str, str | int], ...]) -> str:
+    return "?" + urlencode(said)
 
 
 def asked(

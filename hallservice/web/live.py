@@ -6,7 +6,8 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from fastapi import Request, Response
 from sqlalchemy import Connection, func, select
 from starlette.responses import StreamingResponse
 
+from exchange.store.atonce import WouldWait
+from exchange.store.work import Store
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
 from hallservice.people.sessions import Signed
@@ -83,17 +86,18 @@ class Board:
         """One number, not older than a second."""
         return self.numbers(clerk).get(name)
 
-    def numbers(self, clerk: Clerk) -> Numbers:
-        """All of one person."""
+    def numbers(self, clerk: Clerk, hall: Hall | None = None) -> Numbers:
+        """All of one person; `hall`: another way to read than the board's own."""
         known = self._known.get(clerk.user)
         if known is not None and time.monotonic() - known.looked < TICK:
             return known.numbers
-        return self.refresh([clerk])[clerk.user]
+        return self.refresh([clerk], hall)[clerk.user]
 
-    def refresh(self, clerks: Iterable[Clerk]) -> Mapping[str, Numbers]:
+    def refresh(self, clerks: Iterable[Clerk], hall: Hall | None = None) -> Mapping[str, Numbers]:
         """Count for these people in one reading."""
         found: dict[str, Numbers] = {}
-        with self._lock, self._hall.hub.store.read() as connection:
+        store = (hall or self._hall).hub.store
+        with self._alone(store), store.read() as connection:
             size = connection.scalar(select(func.max(ledger_entry.c.seq))) or 0
             if len(self._counted) > 100 * MOST:
                 self._known.clear()
@@ -104,6 +108,16 @@ class Board:
                 self._known[clerk.user] = Known(numbers, time.monotonic())
                 found[clerk.user] = numbers
         return found
+
+    @contextmanager
+    def _alone(self, store: Store) -> Iterator[None]:
+        """One counts at a time; WouldWait for who cannot wait for another."""
+        if not self._lock.acquire(blocking=store.patient):
+            raise WouldWait("others count")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _number(self, connection: Connection, counter: Counted, clerk: Clerk, size: int) -> int:
         """Counted anew only when something happened since, or after a while."""

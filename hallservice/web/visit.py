@@ -9,6 +9,7 @@ import structlog
 from starlette.responses import Response
 
 from exchange.errors import HubError, TryLater
+from exchange.store.atonce import WouldWait
 from hallservice.people import sessions
 from hallservice.people.sessions import Signed
 from hallservice.refusals import HallRefused
@@ -51,13 +52,15 @@ class Desk:
     turns: answers.OneAtATime = field(default_factory=answers.OneAtATime)
 
     def answer(self, page: Page, asked: Asked) -> Response:
-        """The whole answer, whatever happens."""
+        """The whole answer, whatever happens; only a hall that reads at once lets WouldWait out."""
         if page.told:
             return self._told(Context(self.kit, self.kit.hall, page, asked, None))
         ctx = Context(self.kit, self.kit.hall, page, asked, None)
         try:
             ctx = self._context(page, asked)
             made = self._show(ctx) if page.method == "GET" else self._act(ctx)
+        except WouldWait:  # nothing was done: the same page again, where one may wait
+            raise
         except HallRefused as refusal:
             made = self._refused(ctx, refusal)
         except TryLater as fault:

@@ -216,6 +216,7 @@ def _exported(ctx: Context, shape: Shape, ask: Callable[[Connection, str], Page]
                 break
         return rows
 
+    ctx.takes_long()
     rows = ctx.hall.read(read)
     return ctx.sheet(f"{shape.name}{day.isoformat()}", shape.columns, shape.cells(ctx, rows, day))
 
@@ -257,10 +258,11 @@ for _at, _stage in enumerate(lists.COUNTER):
         menu=MENU,
         order=FIRST + _at,
         count=f"counter.{_stage}",
+        at_once=True,
     )(_stage_page(_stage))
 
 
-@pages.get("/counter/done", function=_ACTS, title="已办事项", menu=MENU, order=FIRST + 10)
+@pages.get("/counter/done", function=_ACTS, title="已办事项", menu=MENU, order=FIRST + 10, at_once=True)
 def done(ctx: Context) -> Response:
     def ask(connection: Connection, wanted: Wanted, after: str, size: int) -> Page:
         return lists.done(connection, ctx.clerk, wanted, after, size)
