@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 from exchange.store.work import Store, Work
 
 T = TypeVar("T")
-STEPS = 200_000  # instructions of SQLite's machine a statement may take: a few milliseconds
+EVERY = 10_000  # instructions of SQLite's machine between two looks
+LOOKS = 20  # a reading may take so many: a few milliseconds
 
 
 class WouldWait(Exception):
@@ -29,6 +30,7 @@ class AtOnce(Store):
         super().__init__(store.engine, store.log, lambda: store.clock())
         self._mine: Connection | None = None
         self._taken = threading.Lock()
+        self._looks = 0
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -37,6 +39,7 @@ class AtOnce(Store):
         try:
             if self._mine is None:
                 self._mine = self._opened()
+            self._looks = 0
             with self._mine.begin():
                 yield self._mine
         except (OperationalError, sqlite3.OperationalError) as fault:
@@ -59,8 +62,14 @@ class AtOnce(Store):
         made = self.engine.connect()
         driver: Any = made.connection.driver_connection
         driver.execute("PRAGMA busy_timeout=0")
-        driver.set_progress_handler(lambda: 1, STEPS)
+        driver.set_progress_handler(self._looked, EVERY)
         return made
+
+    def _looked(self) -> bool:
+        """Whether to stop. SQLite counts on from one run of a statement to the next, so that one look says
+        nothing."""
+        self._looks += 1
+        return self._looks > LOOKS
 
 
 def at_once(store: Store) -> AtOnce | None:

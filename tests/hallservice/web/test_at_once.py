@@ -20,6 +20,7 @@ from tests.exchange.core.rig import Core
 from tests.hallservice.web.webrig import FRAME, Place, mounted, served
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+SHORT = ENDLESS.replace("FROM n)", "FROM n LIMIT 1000)")
 LIST = "/hall/counter/accept"
 SessionAs = Callable[[str], Session]
 
@@ -42,6 +43,13 @@ def test_a_reading_at_once_sees_one_state_and_gives_up_rather_than_waits(hall: H
         assert (people(connection), connection.execute(select(tables.rights_version.c.number)).scalar()) == (
             before, 99,
         )  # fmt: skip
+
+
+def test_small_readings_are_never_taken_for_long_ones(hall: Hall) -> None:
+    store = AtOnce(hall.hub.store)
+    for _ in range(200):
+        with store.read() as connection:
+            assert connection.exec_driver_sql(SHORT).scalar() == 1000
 
 
 def test_a_fault_of_the_caller_inside_stays_its_own_and_frees_the_connection(hall: Hall) -> None:
@@ -122,7 +130,7 @@ def test_a_list_that_takes_many_steps_is_made_by_a_worker(
     hall: Hall, session_as: SessionAs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = session_as("clerk").token
-    monkeypatch.setattr(atonce, "STEPS", 1)
+    monkeypatch.setattr(atonce, "EVERY", 1)
     with opened(hall) as place:
         assert made_by(place, token, "/hall/quick") == (True, True)
         assert place.visitor().enter(token).get(LIST).status_code == 200
