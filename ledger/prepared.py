@@ -68,33 +68,47 @@ class _Plan:
 
     def row(self, raw: Sequence[Any]) -> Any:
         """A row with its types."""
-        if not self._results:
-            return self._row._make(raw)
+        return self._row._make(self._typed(raw) if self._results else raw)
+
+    def into(self, make: Callable[[Any], Any]) -> Callable[[Sequence[Any]], Any]:
+        """What makes something else of a row's values."""
+        return (lambda raw: make(self._typed(raw))) if self._results else make
+
+    def _typed(self, raw: Sequence[Any]) -> list[Any]:
         values = list(raw)
         for at, process in self._results:
             values[at] = process(values[at])
-        return self._row._make(values)
+        return values
 
 
 _PLANS: dict[tuple[int, tuple[str, ...]], _Plan | None] = {}
 
 
-def run(connection: Connection, statement: Any, parameters: Parameters | None = None) -> Any:
+def run(
+    connection: Connection,
+    statement: Any,
+    parameters: Parameters | None = None,
+    into: Callable[[Any], Any] | None = None,
+) -> Any:
     """As `connection.execute`, for a statement that lives as long as its module; several sets of parameters
-    are a list."""
+    are a list. `into` makes each row of its values, in place of the usual named tuple."""
     if connection.dialect.name != "sqlite":
-        return connection.execute(statement, parameters)
+        return _made(connection.execute(statement, parameters), into)
     sample: Any = parameters[0] if isinstance(parameters, list) else parameters or {}
     key = (id(statement), tuple(sample))
     if key not in _PLANS:
         _PLANS[key] = _prepared(statement, connection.dialect, list(sample))
     plan = _PLANS[key]
     if plan is None:
-        return connection.execute(statement, parameters)
-    return _run(connection, plan, parameters if isinstance(parameters, list) else sample)
+        return _made(connection.execute(statement, parameters), into)
+    return _run(connection, plan, parameters if isinstance(parameters, list) else sample, into)
 
 
-def _run(connection: Connection, plan: _Plan, parameters: Any) -> Rows:
+def _made(found: Any, into: Callable[[Any], Any] | None) -> Any:
+    return found if into is None else Rows([into(row) for row in found], found.rowcount)
+
+
+def _run(connection: Connection, plan: _Plan, parameters: Any, into: Callable[[Any], Any] | None) -> Rows:
     driver: Any = connection.connection.driver_connection
     cursor = driver.cursor()
     try:
@@ -102,7 +116,8 @@ def _run(connection: Connection, plan: _Plan, parameters: Any) -> Rows:
             cursor.executemany(plan.sql, [plan.bound(one) for one in parameters])
         else:
             cursor.execute(plan.sql, plan.bound(parameters))
-        rows = [plan.row(raw) for raw in cursor.fetchall()] if plan.returns else []
+        make = plan.row if into is None else plan.into(into)
+        rows = [make(raw) for raw in cursor.fetchall()] if plan.returns else []
         return Rows(rows, cursor.rowcount)
     except sqlite3.IntegrityError as fault:
         raise IntegrityError(plan.sql, None, fault) from fault

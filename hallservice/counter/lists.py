@@ -227,8 +227,8 @@ def todo(
         values["at_"], values["no"] = _key(after)
     query = _waiting(len(where) // 2, bool(after))
     if filters := _filters(wanted):
-        return _paged(connection.execute(query.where(*filters), values), most)
-    return _paged(run(connection, query, values), most)
+        return _paged(map(_row, connection.execute(query.where(*filters), values)), most)
+    return _paged(run(connection, query, values, _row), most)
 
 
 def done(
@@ -325,11 +325,15 @@ def _key(after: str) -> tuple[float, str]:
 
 def _page(connection: Connection, query: Select[Any], size: int) -> Page:
     most = min(max(size, 1), MOST)
-    return _paged(connection.execute(query.limit(most + 1)), most)
+    return _paged(map(_row, connection.execute(query.limit(most + 1))), most)
 
 
-def _paged(found_rows: Iterable[Any], most: int) -> Page:
-    found = [Row(*row) for row in found_rows]
+def _row(values: Iterable[Any]) -> Row:
+    return Row(*values)
+
+
+def _paged(rows_found: Iterable[Row], most: int) -> Page:
+    found = list(rows_found)
     rows = tuple(found[:most])
     return Page(rows, rows[-1].key if len(found) > most else "")
 

@@ -52,6 +52,7 @@ ROWS = [
 ]
 FILL, ALL = insert(thing), select(thing).order_by(thing.c.id)
 ONE = select(thing.c.name, thing.c.data).where(thing.c.id == bindparam("which"))
+TEXTS = select(thing.c.name).order_by(thing.c.id)  # nothing of it needs a type's help
 CHANGE = update(thing).where(thing.c.id == bindparam("which"))
 SOME = select(thing.c.id).where(thing.c.id.in_(bindparam("ids", expanding=True))).order_by(thing.c.id)
 NAMED = insert(thing).returning(thing.c.id)
@@ -76,6 +77,14 @@ def test_rows_go_in_and_come_out_with_their_types(connection: Connection) -> Non
     assert run(connection, ONE, {"which": 1}).first().data == ROWS[0]["data"]
     assert run(connection, ONE, {"which": 9}).first() is None
     assert run(connection, ONE, {"which": 2}).scalar() == "b'); --"
+
+
+def test_rows_become_what_the_caller_makes_of_their_values(connection: Connection) -> None:
+    run(connection, FILL, ROWS)
+    made = [tuple(row.values()) for row in ROWS]
+    assert run(connection, ALL, None, tuple).all() == made
+    assert run(connection, TEXTS, None, tuple).all() == [("一",), ("b'); --",)]
+    assert run(connection, SOME, {"ids": [1, 2]}, list).all() == [[1], [2]]
 
 
 def test_an_update_is_prepared_for_each_set_of_columns(connection: Connection) -> None:
