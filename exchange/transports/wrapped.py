@@ -14,6 +14,7 @@ from exchange.mapping import json
 
 BLOCK = 16  # bytes, of SM4 (GB/T 32907) and of its IV
 KEY = 16
+AROUND = b"\xef\xbb\xbf \t\r\n"  # what may stand before the first tag and after the last
 
 
 def wrap(document: bytes, rule: Wrap, key: bytes | None) -> bytes:
@@ -57,7 +58,13 @@ def decrypt(text: str, key: bytes, where: str) -> bytes:
         decryptor = Cipher(SM4(key), modes.CBC(raw[:BLOCK])).decryptor()
         padded = decryptor.update(raw[BLOCK:]) + decryptor.finalize()
         remover = padding.PKCS7(BLOCK * 8).unpadder()
-        return remover.update(padded) + remover.finalize()
+        document = remover.update(padded) + remover.finalize()
+        tags = document.strip(AROUND)
+        if not tags.startswith(b"<") or not tags.endswith(
+            b">"
+        ):  # one wrong key in 256 leaves a right padding
+            raise ValueError("no XML")
+        return document
     except (binascii.Error, ValueError):
         raise Refused("bad_cipher", "cannot be decrypted with the agreed key", where) from None
 

@@ -23,6 +23,8 @@ from mocks.conformance.forgejws import GOOD, Forged, forge
 from mocks.conformance.identity import Keys
 from mocks.conformance.reply import Reply
 
+ENDS = 30  # seconds within which a reader ends; one that went on would take what comes for the next run
+
 
 @dataclass(frozen=True)
 class Got:
@@ -127,7 +129,7 @@ class QueueLine:
         """Ends the readers."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(1.5)
+            thread.join(ENDS)
         self.queues.close()
 
     def _answered(self, shot: Shot, ident: str, before: Mapping[str, int], start: Reply) -> Reply:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exchange.errors import HubError, Misconfigured, Refused
 from exchange.manifest import Wrap
-from exchange.transports.wrapped import decrypt, unwrap, wrap
+from exchange.transports.wrapped import decrypt, encrypt, unwrap, wrap
 
 KEY = bytes.fromhex("0123456789abcdeffedcba9876543210")
 SM4 = Wrap(member="xmlStr", cipher="sm4-cbc")
@@ -40,9 +40,10 @@ def test_what_openssl_wrote_is_read() -> None:
 def test_first_vector_of_the_standard() -> None:
     """GB/T 32907-2016 annex A.1: one block; in CBC with an IV of zeros the first block is the same."""
     block = bytes.fromhex("681edf34d206965e86b3e94f536e4246")
-    padding = openssl("-e", bytes(16), KEY)[16:]
     assert openssl("-e", bytes(16), KEY)[:16] == block
-    assert decrypt(base64.b64encode(bytes(16) + block + padding).decode(), KEY, "xmlStr") == KEY
+    assert base64.b64decode(encrypt(KEY, KEY, bytes(16)))[16:32] == block
+    later = base64.b64decode(encrypt(DOCUMENT, KEY, bytes(16)))
+    assert decrypt(base64.b64encode(later).decode(), KEY, "xmlStr") == DOCUMENT
 
 
 def test_the_initialisation_vector_is_new_each_time() -> None:
@@ -81,6 +82,14 @@ def test_a_wrong_body_has_its_code(body: bytes, code: str) -> None:
     with pytest.raises(Refused) as refused:
         unwrap(body, SM4, KEY)
     assert refused.value.code == code
+
+
+def test_another_key_is_told_as_such_also_where_the_padding_happens_to_fit() -> None:
+    for number in range(1000):
+        other = encrypt(DOCUMENT, bytes(16), number.to_bytes(16, "big"))
+        with pytest.raises(Refused) as refused:
+            unwrap(json.dumps({"xmlStr": other}).encode(), SM4, KEY)
+        assert refused.value.code == "bad_cipher"
 
 
 @given(st.binary(max_size=80))
