@@ -56,8 +56,8 @@ T = TypeVar("T")
 LOOK = 1.0  # seconds between looks at the registry
 CLEAN = 60.0  # seconds between cleanings
 GRACE = 5  # seconds open requests are given at the end
-# Seconds a thread computes before others get the interpreter. With Python's 5 ms a work list, which gives it up
-# at each row it reads, took 70 ms beside a thread that computes; so it takes 20, for 1 % of throughput.
+# Seconds a thread computes before others get the interpreter. With Python's 5 ms a work list, which gives it
+# up at each row it reads, took 70 ms beside a thread that computes; so it takes 20, for 1 % of throughput.
 SWITCH = 0.001
 
 
