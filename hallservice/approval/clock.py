@@ -6,6 +6,8 @@ from canonical.amounts import BEIJING
 from canonical.calendar import Calendar
 from canonical.counting import Counting, Suspension
 from canonical.timelimit import Limit, due_date
+from hallservice.approval.conditions import Facts, typed
+from hallservice.approval.definition import EXPIRY
 from hallservice.approval.state import Pause
 from hallservice.approval.todo import Due
 
@@ -21,6 +23,13 @@ def working_days(calendar: Calendar) -> Due:
         return None if last is None else datetime.combine(last, CLOSE)
 
     return due
+
+
+def expiry(facts: Facts) -> datetime | None:
+    """The last moment of the licence that is to be renewed: until then nothing is deemed renewed (行政许可法
+    art. 50), however late a step is. None while nobody has written it down."""
+    day = typed(facts.get(EXPIRY, ""), "date")
+    return None if day is None else datetime.combine(day, CLOSE)
 
 
 def _day(moment: datetime) -> date:

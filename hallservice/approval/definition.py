@@ -16,6 +16,7 @@ Level = Literal["city", "county", "town", "village"]
 StepKind = Literal["accept", "undertake", "review", "approve", "conclude", "deliver", "custom"]
 Overdue = Literal["NONE", "DEEM_ACCEPTED", "DEEM_RENEWED", "DEEM_NO_OPINION"]
 Join = Literal["all", "any", "share"]
+EXPIRY = "有效期届满日"  # the fact that a renewal's default waits for (行政许可法 art. 50)
 
 LEVELS: tuple[Level, ...] = ("village", "town", "county", "city")
 LEVEL_NAMES: Mapping[Level, str] = {

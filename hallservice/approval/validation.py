@@ -9,6 +9,7 @@ from canonical.errors import ValueRefused
 from hallservice.approval.conditions import AllOf, AnyOf, Condition, comparisons, orderable, typed
 from hallservice.approval.definition import (
     ADAPTER,
+    EXPIRY,
     LEVELS,
     Block,
     Choice,
@@ -55,6 +56,7 @@ MESSAGES = {
     "no_basis": "默认处理没有法律依据",
     "no_limit": "默认处理的环节没有时限",
     "unlawful_default": "法律不允许这种环节默认处理",
+    "no_expiry": f"有效期届满前不得视为准予延续：请先在“基本信息”中添加日期要素“{EXPIRY}”",
     "unknown_process": "引用的流程不存在",
     "cycle": "子流程循环引用",
 }
@@ -209,6 +211,8 @@ def _step_problems(definition: Definition, step: Step) -> Suffixed:
     }
     if not lawful[step.overdue]:
         yield ".overdue", "unlawful_default"
+    elif step.overdue == "DEEM_RENEWED" and definition.types.get(EXPIRY) != "date":
+        yield ".overdue", "no_expiry"
     if not step.basis.strip():
         yield ".basis", "no_basis"
     if step.limit_days == 0:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from hallservice.approval.clock import expiry
 from hallservice.approval.conditions import Facts, typed
 from hallservice.approval.events import (
     SYSTEM,
@@ -65,7 +66,7 @@ def deemed(plan: Plan, state: State, event: Deemed) -> State:
         refuse("only_system")
     if step.overdue == "NONE" or (event.policy, event.basis) != (step.overdue, step.basis):
         refuse("no_default", step=step.name)
-    if event.at <= event.due:
+    if event.at <= event.due or (step.overdue == "DEEM_RENEWED" and event.due != expiry(state.facts)):
         refuse("not_due", step=step.name)
     return _done(state, event, event.by.person, "deemed")
 

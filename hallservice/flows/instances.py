@@ -41,6 +41,7 @@ HANDLE, SUPERVISE, URGE = "approval.handle", "approval.supervise", "supervision.
 BY_HAND = VERBS.keys() - {"started", "deemed", "closed", "migrated"}
 BY_SUPERVISORS = frozenset({"urged", "transferred", "answered", "resumed"})
 BY_FUNCTION = {**dict.fromkeys(BY_SUPERVISORS, (SUPERVISE,)), "urged": (SUPERVISE, URGE)}
+DEEMED = {"DEEM_RENEWED": "有效期届满前未作出决定，依{}视为准予延续"}
 LONG: TypeAdapter[str] = TypeAdapter(Opinion)
 SHORT: TypeAdapter[str] = TypeAdapter(Reason)
 
@@ -197,7 +198,7 @@ def deem(hall: Hall, case_no: str, step: str) -> Acted:
         place = found.plan.places[step].step
         event = Deemed(
             at=moment(work, found.state), by=SYSTEM, step=step, due=due, policy=place.overdue,
-            basis=place.basis, opinion=f"超过时限，依{place.basis}",
+            basis=place.basis, opinion=DEEMED.get(place.overdue, "超过时限，依{}").format(place.basis),
         )  # fmt: skip
         return commit(hall, work, SYSTEM_CLERK, found, event)
 

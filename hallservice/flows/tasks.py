@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from exchange import calendars
 from exchange.store.work import Work
-from hallservice.approval.clock import working_days
+from hallservice.approval.clock import expiry, working_days
 from hallservice.approval.events import Person
 from hallservice.approval.plan import Plan
 from hallservice.approval.state import State
@@ -76,8 +76,13 @@ def rows(work: Work, case_no: str, plan: Plan, state: State) -> list[Row]:
 
 
 def due(work: Work, plan: Plan, state: State, step: str) -> datetime | None:
-    """When a step in hand is due; None without a limit, while the clock stands, or if it is not in hand."""
-    return due_of(plan, state, step, working_days(calendars.known(work))) if step in state.active else None
+    """After which moment the lawful default of a step in hand may take its place: its limit, of a renewal the
+    end of the licence. None without one, while the clock stands, or if it is not in hand."""
+    if step not in state.active:
+        return None
+    if plan.places[step].step.overdue == "DEEM_RENEWED":
+        return expiry(state.facts)
+    return due_of(plan, state, step, working_days(calendars.known(work)))
 
 
 def _awaited(todo: Todo) -> Iterable[Person | None]:

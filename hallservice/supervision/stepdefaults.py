@@ -1,7 +1,8 @@
 """Lawful defaults of steps (R-04): fired where a process says so, by the engine, as an act of the system.
 
 A definition may name one only where the law knows it, with its basis: no opinion within an internal
-consultation, a renewal nobody decided (行政许可法 art. 50). Whatever else is overdue stays undone.
+consultation past its limit, a renewal nobody decided before the licence ended (行政许可法 art. 50). Whatever
+else is overdue stays undone.
 """
 
 from datetime import date
@@ -21,15 +22,18 @@ log = structlog.get_logger()
 
 
 def fire(hall: Hall, today: date) -> int:
-    """Every step past its due date whose definition has a default; how many were done."""
+    """Every step whose definition has a default, and whose day has come; how many were done."""
     waiting = hall.read(lambda connection: _overdue(connection, today))
     return sum(_fired(hall, case_no, step) for case_no, step in waiting)
 
 
 def _overdue(connection: Connection, today: date) -> list[tuple[str, str]]:
-    late = clock.c.clock.startswith(PREFIX) & clock.c.concluded.is_(None) & (clock.c.due < today.isoformat())
+    """Past their due date; of processes that renew licences all, since those wait for another day."""
+    renewing = select(flows.plan.c.digest).where(flows.plan.c.definitions.contains("DEEM_RENEWED"))
+    late = (clock.c.due < today.isoformat()) | flows.instance.c.plan.in_(renewing)
+    open_ = clock.c.clock.startswith(PREFIX) & clock.c.concluded.is_(None)
     query = select(clock.c.case_no, clock.c.clock, flows.instance.c.plan)
-    joined = query.join(flows.instance, flows.instance.c.case_no == clock.c.case_no).where(late)
+    joined = query.join(flows.instance, flows.instance.c.case_no == clock.c.case_no).where(open_, late)
     rows = connection.execute(joined.order_by(clock.c.case_no, clock.c.clock)).all()
     has = {digest: _policies(connection, digest) for digest in {row.plan for row in rows}}
     found = [(row.case_no, row.clock.removeprefix(PREFIX), has[row.plan]) for row in rows]

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallservice.approval.conditions import AllOf, AnyOf, Compare, holds
-from hallservice.approval.definition import Branch, Choice, HandUp, Parallel, Sub, digest, dumped
+from hallservice.approval.definition import (
+    EXPIRY,
+    Branch,
+    Choice,
+    FactField,
+    HandUp,
+    Parallel,
+    Sub,
+    digest,
+    dumped,
+)
 from hallservice.approval.plan import linked
 from hallservice.approval.validation import MESSAGES, DefinitionRefused, parsed, problems
 from tests.hallservice.approval.builders import FIELDS, Builder, definition, four_levels, serial, step
@@ -117,8 +127,13 @@ def test_limits_are_added_along_the_longest_way() -> None:
 
 
 def test_renewal_may_be_deemed_only_where_the_item_is_a_renewal() -> None:
+    """And where the process knows when the licence ends: before that day the law deems nothing (art. 50)."""
     renewed = step("a", "approve", overdue="DEEM_RENEWED", basis="行政许可法第五十条", limit_days=10)
-    assert codes(renewed, renewal=True) == {}
+    assert codes(renewed, renewal=True) == {"body.overdue": "no_expiry"}
+    for kind, wrong in (("text", {"body.overdue": "no_expiry"}), ("date", {})):
+        fact = FactField(name=EXPIRY, label=EXPIRY, type=kind)
+        made = replace(definition(renewed, renewal=True), fields=(fact,))
+        assert {one.path: one.code for one in problems(made)} == wrong
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from hallservice.approval.conditions import Compare
-from hallservice.approval.definition import Branch, Choice, Parallel, Sub
+from hallservice.approval.definition import EXPIRY, Branch, Choice, FactField, Parallel, Sub
 from hallservice.approval.engine import HANDLERS, apply
 from hallservice.approval.events import (
     SYSTEM,
@@ -484,6 +484,28 @@ def test_the_lawful_default_is_the_systems_alone_and_only_past_the_limit() -> No
     assert refusal(run, Deemed, SYSTEM, **(values | {"basis": "y"}), due=at(0)).code == "no_default"
     run.act(Deemed, SYSTEM, **values, due=at(0))
     assert run.state.active == ("next",) and run.state.done["ask"].outcome == "deemed"
+
+
+@pytest.mark.req("R-04")
+def test_nothing_is_deemed_renewed_before_the_licence_has_ended() -> None:
+    """行政许可法 art. 50: decided is owed before the licence ends; a limit of a step is no such day."""
+    policy = {"policy": "DEEM_RENEWED", "basis": "行政许可法第五十条"}
+    decide = step("decide", "approve", overdue=policy["policy"], basis=policy["basis"], limit_days=1)
+    flow = definition(serial(step("ask"), decide), renewal=True)
+    flow = replace(flow, fields=(FactField(name=EXPIRY, label=EXPIRY, type="date"),))
+    last = at(0).replace(hour=23, minute=59, second=59)
+    unknown = Run(flow)
+    unknown.passes("ask")
+    event = Deemed(at=at(60 * 24 * 30), by=SYSTEM, step="decide", due=last, **policy)
+    with pytest.raises(ActRefused, match="not_due"):
+        apply(unknown.plans, unknown.state, event)
+    run = Run(flow)
+    run.act(Passed, actor("review"), step="ask", facts={EXPIRY: last.date().isoformat()})
+    for moment, due in ((last, last), (last + timedelta(seconds=1), at(0)), (at(5), at(0))):
+        with pytest.raises(ActRefused, match="not_due"):
+            apply(run.plans, run.state, replace(event, at=moment, due=due))
+    after = apply(run.plans, run.state, replace(event, at=last + timedelta(seconds=1)))
+    assert after.status == "finished" and after.done["decide"].outcome == "deemed"
 
 
 def versions(*parts) -> tuple[Run, object]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hallservice.approval.definition import EXPIRY
 from hallservice.flows import assigning, definitions, instances
 from hallservice.flows.starting import REACTIONS as FLOWS
 from hallservice.hall import Hall
@@ -22,9 +23,10 @@ def both(hub: Core) -> Hall:
     return hall_of(hub)
 
 
-def passed(core: Core, hall: Hall, story: Story, role: str, step: str, day: str) -> None:
+def passed(core: Core, hall: Hall, story: Story, role: str, step: str, day: str, **facts: str) -> None:
     core.clock.to(moment(day))
-    instances.act(hall, clerk_of_role(hall, role), story.no, "passed", step=step, opinion="同意")
+    who, said = clerk_of_role(hall, role), {"opinion": "同意", "facts": facts}
+    instances.act(hall, who, story.no, "passed", step=step, **said)
 
 
 def tasks(core: Core) -> list[tuple[str, str]]:
@@ -103,3 +105,31 @@ def test_silence_of_those_consulted_is_no_opinion_and_nothing_else_is_done_by_si
     assert basis in hub.value("SELECT body FROM act WHERE entry = :seq", seq=row["entry"]).decode()
     mornings(hub, both, date(2026, 3, 17), date(2026, 4, 10))
     assert hub.state(story.no) == "approving", "no decision by silence"
+
+
+@pytest.mark.req("R-04")
+def test_a_renewal_nobody_decided_counts_from_the_end_of_the_licence(hub: Core, both: Hall) -> None:
+    """行政许可法 art. 50. The step is late from the 12th; the licence ends with the 20th, a Friday."""
+    leader, basis = clerk_of_role(both, "leader"), "《中华人民共和国行政许可法》第五十条"
+    draft = definitions.new(both, leader, "441402-scj", "renew", "许可延续", ("platform", "standard"))
+    body: dict[str, Any] = draft.body
+    body |= {"renewal": True, "fields": [{"name": EXPIRY, "label": EXPIRY, "type": "date"}]}
+    body["body"]["parts"][2] |= {"overdue": "DEEM_RENEWED", "basis": basis, "limit_days": 2}
+    saved = definitions.save_draft(both, leader, "441402-scj", "renew", body, draft.version.revision)
+    definitions.publish(both, leader, "441402-scj", "renew", saved.version.revision)
+    assigning.assign(both, leader, "441402-scj", PLAIN_ITEM, "441402-scj", "renew", 1)
+    story = accepted(hub, 1, "2026-03-09", 20)
+    passed(hub, both, story, "undertaker", "undertake", "2026-03-09", **{EXPIRY: "2026-03-20"})
+    passed(hub, both, story, "reviewer", "review", "2026-03-09")
+    for day in range(9, 21):
+        hub.clock.to(moment(f"2026-03-{day:02}", 23))
+        scan(both, date(2026, 3, day))
+        assert hub.state(story.no) == "approving", f"nothing is renewed on the {day}th"
+    assert ("time", "step_overdue") in hub.findings(story.no)
+    mornings(hub, both, date(2026, 3, 20), date(2026, 3, 21))
+    scan(both, date(2026, 3, 21))
+    assert hub.state(story.no) == "decided"
+    row = hub.rows("SELECT policy, basis, entry FROM hall_lawful_default")[0]
+    assert (row["policy"], row["basis"]) == ("DEEM_RENEWED", basis)
+    act = hub.value("SELECT body FROM act WHERE entry = :seq", seq=row["entry"]).decode()
+    assert f"有效期届满前未作出决定，依{basis}视为准予延续" in act
