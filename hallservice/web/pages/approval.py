@@ -57,7 +57,9 @@ def waiting(connection: Connection, clerk: Clerk) -> int:
     return todo.number(connection, clerk)
 
 
-@pages.get("/approval", function=EITHER, title="审批待办", menu="审批", order=30, count="approval")
+@pages.get(
+    "/approval", function=EITHER, title="审批待办", menu="审批", order=30, count="approval", at_once=True
+)
 def to_do(ctx: Context) -> Response:
     kind = ctx.one("kind")
     listing = lists.asked(ctx.query, COLUMNS, (WORDS, KIND))

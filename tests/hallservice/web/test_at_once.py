@@ -13,9 +13,10 @@ from exchange.store.atonce import AtOnce, WouldWait, at_once
 from hallservice.hall import Hall
 from hallservice.people import sessions, tables
 from hallservice.people.sessions import Session
+from hallservice.web.app import Gate
 from hallservice.web.context import Context
 from hallservice.web.pages import counter_lists
-from hallservice.web.registry import Pages
+from hallservice.web.registry import Pages, shipped
 from tests.exchange.core.rig import Core
 from tests.hallservice.web.webrig import FRAME, Place, mounted, served
 
@@ -152,3 +153,22 @@ def test_the_work_list_and_its_spreadsheet_hold_nobody_up(
         visitor = place.visitor().enter(token)
         assert visitor.get(LIST).status_code == visitor.get(LIST + "?export=1").status_code == 200
     assert asked == [False, True]
+
+
+def test_every_page_that_says_so_is_made_at_once(
+    hall: Hall, session_as: SessionAs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed, run = list[object](), Gate.run
+
+    async def watched(gate: Gate, do: Callable[[], object]) -> object:
+        handed.append(do)
+        return await run(gate, do)
+
+    monkeypatch.setattr(Gate, "run", watched)
+    said = [page for feature in shipped() for page in feature.declared if page.at_once]
+    with served(mounted(hall, shipped())) as place:
+        for page in said:
+            role = "clerk" if page.menu == counter_lists.MENU else "undertaker"
+            answer = place.visitor().enter(session_as(role).token).get("/hall" + page.path)
+            assert (page.path, answer.status_code, len(handed)) == (page.path, 200, 0)
+    assert len(said) > len(counter_lists.lists.COUNTER)
