@@ -50,7 +50,8 @@ def mount(app: FastAPI, settings: Settings, hall: Hall) -> None:
         others=told.others(secrets),
         sign_on=people_sso.ways(ways),
         extras={
-            "papers": Papers(),
+            "papers": Papers(hallsettings.paper_settings(settings, told)),
+            "layouts": hallsettings.layouts(settings),
             "seal": SealWhenAsked(lambda: _seal(hall.hub)),
             people_sso.PROVIDERS: ways,
         },

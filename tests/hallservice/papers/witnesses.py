@@ -71,7 +71,7 @@ def picture_of(pdf: bytes, dpi: int, *options: str) -> Picture:
     return Picture(width, height, pixels, pgm)
 
 
-def qr_of(pdf: bytes, where: Path) -> str:
-    """What zbar reads on the first page as it would be scanned at 120 dpi."""
-    where.write_bytes(picture_of(pdf, 120).pgm)
+def qr_of(pdf: bytes, where: Path, dpi: int = 120) -> str:
+    """What zbar reads on the first page as it would be scanned at that resolution."""
+    where.write_bytes(picture_of(pdf, dpi).pgm)
     return run("zbarimg", "--quiet", "--raw", str(where)).decode().strip()

@@ -3,11 +3,15 @@
 Each function gets the hall all pages are walked in, is called once, and may call others by name.
 """
 
+from base64 import b32encode
 from collections.abc import Callable, Mapping
+
+from sqlalchemy import select
 
 from hallservice.complaints import register
 from hallservice.complaints.register import Complaint
 from hallservice.counter import accept, apply, standing
+from hallservice.counter.tables import hall_notice
 from hallservice.hall import Hall
 from tests.hallservice.counter.counter import PLAIN
 from tests.hallservice.flows import walked
@@ -27,6 +31,15 @@ def case(hall: Hall) -> str:
     return no
 
 
+def paper_code(hall: Hall) -> str:
+    """What the QR code on the acceptance notice of a case says."""
+    no, mine = case(hall), hall_notice.c.kind == "acceptance"
+    with hall.hub.store.read() as connection:
+        ask = select(hall_notice.c.digest).where(mine, hall_notice.c.case_no == no)
+        digest = bytes.fromhex(connection.execute(ask).scalar_one())
+    return f"TB1:{no}:{b32encode(digest).decode().rstrip('=')}"
+
+
 def complaint(hall: Hall) -> str:
     """A complaint by telephone that waits for its answer."""
     told = Complaint("telephone", "", "", "电话无人接听", "上午多次拨打无人接听。", "陈试", "13800000001")
@@ -36,6 +49,7 @@ def complaint(hall: Hall) -> str:
 MAKERS: Mapping[str, Callable[[Hall], str]] = {
     "case": case,
     "complaint": complaint,
+    "paper_code": paper_code,
     **walked.MAKERS,
     **people.MAKERS,
     **items.MAKERS,
