@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STANDARD", "Occasion", "Reaction", "Reactions"]
 
+DECIDED = ("certificate_issued", "concluded")  # results of a conclusion that leave something to collect
+
 
 @dataclass(frozen=True)
 class Reactions:
@@ -73,8 +75,13 @@ STANDARD = Reactions(
         "case.supplement_noticed.v1": (tell("supplement"),),
         "case.supplemented.v1": (tell("supplemented"),),
         "case.special_started.v1": (tell("suspended", lambda said: said.kind == "other"),),
-        "case.special_finished.v1": (tell("resumed"),),
-        "case.concluded.v1": (tell("concluded"), services.record_service),
+        "case.special_finished.v1": (telling.after_special,),
+        "case.concluded.v1": (
+            tell("concluded", lambda said: said.result in DECIDED),
+            tell("forwarded", lambda said: said.result == "forwarded"),
+            tell("ended", lambda said: said.result not in (*DECIDED, "forwarded")),
+            services.record_service,
+        ),
         "case.delivered.v1": (telling.ask_for_a_rating, archives.file_the_case),
         "case.evaluated.v1": (services.expect_ratable, services.look_at_rating),
         "performance.received.v1": (performance.compare_report,),

@@ -1,5 +1,6 @@
 """Short messages to the applicant over the whole course (S0-17), and what comes back by SMS."""
 
+import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -7,14 +8,35 @@ from importlib.resources import files
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
+from sqlalchemy import bindparam, select
+
 from canonical.codes import code_list
-from canonical.messages import CaseEvaluated, Payload, SmsReplied, SmsReported, SmsRequested
+from canonical.messages import (
+    CaseAccepted,
+    CaseEvaluated,
+    CaseSpecialFinished,
+    CaseSpecialStarted,
+    Payload,
+    SmsReplied,
+    SmsReported,
+    SmsRequested,
+)
 from exchange import references
 from exchange.cases import find
 from exchange.reacting.occasion import Occasion, Reaction
 from exchange.records import pseudonym
+from exchange.store.tables import document
+from ledger.prepared import run
 
 RATING = "evaluate"  # the text that asks for a rating
+_ACCEPTED = (
+    select(document.c.body)
+    .where(
+        document.c.case_no == bindparam("of"), document.c.type == CaseAccepted.TYPE,
+        document.c.state == "accepted", document.c.protocol == "hall",
+    )
+    .order_by(document.c.entry.desc())
+)  # fmt: skip
 
 
 def tell(template: str, when: Callable[[Any], bool] = lambda _: True) -> Reaction:
@@ -26,6 +48,20 @@ def tell(template: str, when: Callable[[Any], bool] = lambda _: True) -> Reactio
             yield _short_message(occasion, template, case)
 
     return reaction
+
+
+def after_special(occasion: Occasion) -> Iterator[Payload]:
+    """A clock that runs again, or a limit that is longer now; of an extension that was refused the applicant
+    was never told that it was asked for."""
+    payload, case = occasion.message.payload, occasion.moved.case
+    if not isinstance(payload, CaseSpecialFinished) or case is None or occasion.moved.repeated:
+        return
+    begun = occasion.said_before(payload.case_no, CaseSpecialStarted.TYPE)
+    kinds = [one["kind"] for one in begun if one["number"] == payload.number]
+    if kinds[-1:] != ["extension"]:
+        yield _short_message(occasion, "resumed", case)
+    elif payload.result == "finished":
+        yield _short_message(occasion, "extended", case)
 
 
 def ask_for_a_rating(occasion: Occasion) -> Iterator[Payload]:
@@ -55,8 +91,16 @@ def take_reply(occasion: Occasion) -> Iterator[Payload]:
                 "satisfaction": code_list("satisfaction").name(payload.content.strip()),
                 "channel": "sms",
                 "evaluated_at": payload.received_at,
+                **_served_by(occasion, case),
             }
         )
+
+
+def _served_by(occasion: Occasion, case: Mapping[str, Any]) -> dict[str, str]:
+    """Who accepted the case and, where it was accepted in the hall, at which window (S3-50)."""
+    body = run(occasion.work.connection, _ACCEPTED, {"of": case["case_no"]}).scalar()
+    by = json.loads(body)["by"] if body else (case["acceptance"] or {}).get("officer", {})
+    return {name: by[name] for name in ("window", "staff_no") if by.get(name)}
 
 
 def remember_short_message(occasion: Occasion) -> Iterator[Payload]:
