@@ -16,6 +16,7 @@ from exchange.store.tables import case_record
 from exchange.store.work import Work
 from hallservice import wording
 from hallservice.approval.events import SYSTEM, Person
+from hallservice.flows import noticing
 from hallservice.flows.telling import Ended, Saying, SpecialBegun, SpecialOver, StepSaid
 from hallservice.hall import Hall
 from hallservice.people import organisations
@@ -26,23 +27,22 @@ from ledger.prepared import run
 
 _STAFF_NO = re.compile("[A-Za-z0-9-]{1,20}")  # canonical.messages.parts.StaffNumber
 UNLAWFUL = "延期不合法：一个办件只能延长一次，一般不超过十个工作日，联合办理不超过十五个工作日"
-_CASE = select(*(case_record.c[name] for name in ("case_no", "item_code", "region", "org"))).where(
-    case_record.c.case_no == bindparam("of")
-)
+_KNOWN = ("case_no", "item_code", "region", "org", "promised_due")
+_CASE = select(*(case_record.c[name] for name in _KNOWN)).where(case_record.c.case_no == bindparam("of"))
 _BODY = select(p.org.c.name, p.org.c.uscc, p.org.c.path)
 _ORG = _BODY.where(p.org.c.code == bindparam("code"))
 _IN_CHARGE = _BODY.where(p.org.c.uscc == bindparam("code"))
 
 
 def tell(hall: Hall, work: Work, clerk: Clerk, case_no: str, sayings: Iterable[Saying]) -> tuple[str, ...]:
-    """Every saying in its order; their types, none of a case that is not there. HallRefused where the
-    exchange does not take one."""
+    """Every saying in its order, then the notices that follow; their types, none of a case that is not there.
+    HallRefused where the exchange does not take one."""
     row = run(work.connection, _CASE, {"of": case_no}).first()
     if row is None:
         return ()
     case: Case = row._asdict()
-    types = []
-    for saying in sayings:
+    types, told = [], list(sayings)
+    for saying in told:
         try:
             payload = _payload(work, case, saying)
             hall.tell(work, clerk, payload)
@@ -52,6 +52,7 @@ def tell(hall: Hall, work: Work, clerk: Clerk, case_no: str, sayings: Iterable[S
             place = ".".join(map(str, wrong.errors(include_url=False, include_input=False)[0]["loc"]))
             raise HallRefused("bad_value", "有内容不符合上报规范，不能办理", place) from None
         types.append(payload.TYPE)
+    noticing.issue(work, clerk, case, told)
     return tuple(types)
 
 

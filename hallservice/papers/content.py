@@ -105,7 +105,8 @@ def _(paper: kinds.SpecialProcedure, wording: Wording) -> Said:
         (
             Paragraph(wording.text("special", "opening", item=paper.item, procedure=paper.procedure)),
             facts(paper, ("特别程序", paper.procedure), ("开始日期", day_text(paper.starts_on)),
-                  ("所需时间", limit_text(paper.lasts)), ("法律依据", paper.basis), *window(paper)),
+                  ("所需时间", limit_text(paper.lasts) if paper.lasts else wording.text("special", "lasts")),
+                  ("法律依据", paper.basis), *window(paper)),
             Heading("理由"),
             *lines(paper.reason),
             signature(paper),
@@ -150,7 +151,7 @@ def _(paper: kinds.Payment, wording: Wording) -> Said:
 
 @content.register
 def _(paper: kinds.Decision, wording: Wording) -> Said:
-    section = "granted" if paper.granted else "denied"
+    section = ("granted" if paper.granted else "denied") + ("" if paper.licence else "_other")
     title = wording.title(section)
     values = {"item": paper.item, "applied_on": day_text(paper.applied_on), "basis": paper.basis}
     named = paper.certificate

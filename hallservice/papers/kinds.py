@@ -75,14 +75,15 @@ class Supplement(CasePaper):
 
 
 class SpecialProcedure(CasePaper):
-    """特别程序告知书: time that does not count (行政许可法 art. 45)."""
+    """特别程序告知书: time that does not count (行政许可法 art. 45). `basis` is empty where the law was not
+    named, `lasts` where nobody can say how long it takes."""
 
     kind: Literal["special"] = "special"
     procedure: Short
     reason: Text
-    basis: Line
+    basis: Maybe = ""
     starts_on: date
-    lasts: Limit
+    lasts: Limit | None = None
 
 
 class Extension(CasePaper):
@@ -121,10 +122,11 @@ class Payment(CasePaper):
 
 
 class Decision(CasePaper):
-    """准予／不予行政许可决定书."""
+    """准予／不予行政许可决定书; of an item that is no licence (行政给付, 公共服务 …) 办理决定书."""
 
     kind: Literal["decision"] = "decision"
     granted: bool
+    licence: bool = True
     applied_on: date
     reason: Annotated[MaybeText, Field(validate_default=True)] = ""
     basis: Line

@@ -98,5 +98,8 @@ def time_text(moment: datetime) -> str:
 
 
 def limit_text(limit: Limit) -> str:
+    """10个工作日（至2026年12月4日）; 即时办结 for an instant item."""
+    if not limit.number:
+        return "即时办结"
     until = f"（至{day_text(limit.until)}）" if limit.until else ""
     return f"{limit.number}{_UNITS[limit.unit]}{until}"

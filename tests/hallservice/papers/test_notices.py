@@ -33,11 +33,14 @@ TITLES = {
     "urge_order": "督办单",
     "slip": "排队凭条",
 }
+BENEFIT = {"licence": False, "basis": "《社会救助暂行办法》第十一条"}
 EVERY = [(kind, sample(kind), title) for kind, title in TITLES.items()] + [
     ("denied", DENIED | {"kind": "decision"}, "不予行政许可决定书"),
+    ("benefit", sample("decision") | BENEFIT, "准予办理决定书"),
+    ("no_benefit", DENIED | {"kind": "decision"} | BENEFIT, "不予办理决定书"),
     ("appointment", APPOINTMENT | {"kind": "slip"}, "预约凭条"),
 ]
-WRITTEN_OTHERWISE = {"kind", "issued_at", "unit", "granted"}
+WRITTEN_OTHERWISE = {"kind", "issued_at", "unit", "granted", "licence"}
 
 
 def said(data: Any, name: str = "") -> list[str]:
@@ -133,6 +136,20 @@ def test_the_supplement_notice(papers: Papers) -> None:
     for value in (CASE, "受理时间2026年11月22日09:40", "窗口人员张示例", "承诺时限10个工作日"):
         assert value in text
     assert "1食品经营许可申请书第2页缺少法定代表人签名1" in text
+
+
+def test_a_decision_on_what_is_no_licence_speaks_of_none(papers: Papers) -> None:
+    for granted in (True, False):
+        paper = paper_from(sample("decision", granted=granted, reason="不符合条件") | BENEFIT)
+        assert "许可" not in witnesses.solid(witnesses.text_of(papers.render(paper).pdf)).replace(
+            "食品经营许可", ""
+        )
+
+
+def test_an_instant_item_is_promised_at_once(papers: Papers) -> None:
+    at_once = sample("acceptance", promised={"number": 0, "until": "2026-11-22"})
+    text = witnesses.solid(witnesses.text_of(papers.render(paper_from(at_once)).pdf, "-layout"))
+    assert "承诺时限即时办结" in text and "0个工作日" not in text
 
 
 def test_a_payment_adds_up_in_figures_and_words(papers: Papers) -> None:
