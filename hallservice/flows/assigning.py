@@ -1,4 +1,5 @@
-"""Which process the cases of an item take: the item's own, else the body's, else the standard one."""
+"""Which process the cases of an item take: the item's own, else the body's, else the shipped one of its kind:
+one act for an instant item (即办件), the standard process for any other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
+from exchange import items
 from exchange.store.tables import item
 from exchange.store.work import Work
-from hallservice.approval.definition import Definition
+from hallservice.approval.definition import LEVEL_NAMES, Definition
+from hallservice.approval.plan import Plan
 from hallservice.flows import plans, shipped, staff
 from hallservice.flows import tables as t
 from hallservice.flows.checking import said, unknown_orgs
@@ -42,14 +45,25 @@ def for_item(hall: Hall, clerk: Clerk, org: str, item_code: str) -> tuple[Defini
     return hall.read(lambda connection: for_case(connection, organisations.get(connection, org), item_code))
 
 
-def for_case(connection: Connection, department: Org, item_code: str) -> tuple[Definition, ...]:
-    """The item's process, else the body's, else the standard one; what is retired no longer counts."""
+def for_case(
+    connection: Connection, department: Org, item_code: str, version: int | None = None
+) -> tuple[Definition, ...]:
+    """The item's process, else the body's, else the shipped one; what is retired no longer counts.
+    `version`: the one a case is pinned to, None the current one."""
     ask = select(t.use).where(t.use.c.org == department.code, t.use.c.item_code.in_((item_code, "")))
     for row in connection.execute(ask.order_by(t.use.c.item_code.desc())):
         found = chosen(connection, department, row.owner, row.key, row.version)
         if found is not None:
             return found
-    return (shipped.at_level(shipped.STANDARD, staff.level_of(department.region)),)
+    kind = shipped.INSTANT if _is_instant(connection, item_code, version) else shipped.STANDARD
+    return (shipped.at_level(kind, staff.level_of(department.region)),)
+
+
+def _is_instant(connection: Connection, item_code: str, version: int | None) -> bool:
+    if version is None:
+        current = select(item.c.version).where(item.c.code == item_code, item.c.current)
+        version = connection.execute(current).scalar() or 0
+    return items.content_of(connection, item_code, version).get("case_kind") == "instant"
 
 
 def chosen(
@@ -122,6 +136,7 @@ def _assign(hall: Hall, work: Work, clerk: Clerk, wanted: Use) -> None:
         raise HallRefused("flow_unfit", words, wanted.key)
     if all(place.step.kind != "approve" for place in plan.places.values()):
         raise HallRefused("no_approval", "流程里没有批准环节，不能用于办件", wanted.key)
+    _expect_guided(work.connection, body, plan)
     unassign_in(work, wanted.org, wanted.item_code)
     row = {
         "org": wanted.org, "item_code": wanted.item_code, "owner": wanted.owner, "key": wanted.key,
@@ -129,6 +144,14 @@ def _assign(hall: Hall, work: Work, clerk: Clerk, wanted: Use) -> None:
     }  # fmt: skip
     work.connection.execute(insert(t.use), {**row, "set_by": clerk.name, "set_at": work.now})
     hall.record(work, clerk, "hall.flow_assigned", f"{wanted.org}/{wanted.item_code}", row)
+
+
+def _expect_guided(connection: Connection, body: Org, plan: Plan) -> None:
+    """What is handed up goes to somebody above; else the body would approve its own work."""
+    if above := staff.unguided(connection, plan, body):
+        named = "、".join(LEVEL_NAMES[level] for level in above)
+        why = f"流程要上交{named}，但“{body.name}”没有该级的业务上级，请先在机构关系中设置"
+        raise HallRefused("flow_unfit", why, plan.definition.key)
 
 
 def _expect_item(connection: Connection, body: Org, item_code: str) -> None:

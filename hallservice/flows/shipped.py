@@ -11,8 +11,8 @@ from hallservice.approval.definition import Block, Definition, Level, Serial, St
 from hallservice.approval.validation import parsed
 
 OWNER = "platform"
-STANDARD = "standard"
-KEYS = (STANDARD, "instant", "joint", "village")
+STANDARD, INSTANT = "standard", "instant"
+KEYS = (STANDARD, INSTANT, "joint", "village")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,14 +42,21 @@ def level_of(region: str) -> Level:
 def units(connection: Connection, plan: Plan, department: Org, site: str | None) -> dict[Level, str]:
     """The body of each level the plan uses: the department on its own, below it those of the receiving site's
     divisions, above it those that guide it. Where there is none the department does that work itself."""
-    own = level_of(department.region)
+    own = LEVELS.index(level_of(department.region))
     found = {level: department.code for level in plan.levels}
     for level in plan.levels:
-        if LEVELS.index(level) < LEVELS.index(own) and site is not None:
+        if LEVELS.index(level) < own and site is not None:
             found[level] = _below(connection, site, level) or department.code
-        elif LEVELS.index(level) > LEVELS.index(own):
+        elif LEVELS.index(level) > own:
             found[level] = _above(connection, department, level) or department.code
     return found
+
+
+def unguided(connection: Connection, plan: Plan, department: Org) -> list[Level]:
+    """Levels the plan hands up to where nobody stands above the department."""
+    own = LEVELS.index(level_of(department.region))
+    wanted = [level for level in LEVELS[own + 1 :] if level in plan.levels]
+    return [level for level in wanted if _above(connection, department, level) is None]
 
 
 def _below(connection: Connection, site: str, level: Level) -> str | None:
@@ -67,7 +74,15 @@ def _above(connection: Connection, department: Org, level: Level) -> str | None:
     guiding = organisations.related(connection, department.code, "subordinate")
     line = [*guiding, *reversed(organisations.above(connection, department.path)[:-1])]
     bodies = (one for one in line if one.kind != "division" and not one.section)
-    return next((one.code for one in bodies if level_of(one.region) == level), None)
+    found = next((one.code for one in bodies if level_of(one.region) == level), None)
+    return found or (_centre(connection, RegionCode(department.region)) if level == "town" else None)
+
+
+def _centre(connection: Connection, village: RegionCode) -> str | None:
+    """The service centre of the village's town: in the tree it stands beside the village's point."""
+    town = village.parent()
+    rows = run(connection, _OF_REGION, {"region": str(town)}).all() if town else []
+    return next((str(row.code) for row in rows if row.kind == "town"), None)
 
 
 def path_of(connection: Connection, org: str) -> str:

@@ -33,7 +33,7 @@ def start(hall: Hall, work: Work, case: Case, accepted: CaseAccepted) -> Instanc
         return None
     if keeping.find(work.connection, case["case_no"]) is not None:
         return None
-    chosen = assigning.for_case(work.connection, department, case["item_code"])
+    chosen = assigning.for_case(work.connection, department, case["item_code"], case["item_version"])
     plan = plans.keep(hall, work, SYSTEM_CLERK, chosen)
     return _begun(hall, work, case, accepted, department, plan)
 

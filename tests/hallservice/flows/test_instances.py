@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
+from canonical.itemcodes import complete_credit_code
+from canonical.messages import CaseApplied
 from exchange.store.tables import act
 from hallservice.approval.events import from_json
 from hallservice.flows import (
@@ -17,17 +19,33 @@ from hallservice.flows import (
     keeping,
     moving,
     plans,
+    staff,
     tasks,
     telling,
     todo,
 )
 from hallservice.flows import tables as t
+from hallservice.people import organisations
+from hallservice.people.organisations import upsert
+from hallservice.people.orgforms import OrgRow
 from hallservice.people.relations import relate
+from hallservice.people.system import SYSTEM
 from hallservice.refusals import FormRefused, HallRefused
 from ledger.tables import entry as ledger_entry
-from tests.exchange.core.rig import ORG, PLAIN_ITEM, Core, day, together
+from tests.exchange.core.rig import (
+    ORG,
+    PLAIN_ITEM,
+    Core,
+    Story,
+    case_number,
+    day,
+    service_item,
+    together,
+)
 from tests.hallservice.flows.conftest import accept, as_
 from tests.hallservice.world import HEALTH, LAND, TOWN, VILLAGE
+
+AT_ONCE = {"count": 0, "unit": "working_day"}
 
 
 @pytest.fixture
@@ -455,6 +473,30 @@ def test_the_same_process_received_at_the_county_is_the_departments_own_work(hal
     assert [one.org for one in hall.read(lambda c: todo.of_case(c, story.no))] == ["441402-scj"]
 
 
+@pytest.mark.req("S0-30")
+def test_what_is_handed_up_is_done_above_or_the_process_is_not_taken(hall, hub) -> None:
+    """A village's own item: its town's centre stands beside it in the tree, its county's body guides it."""
+    credit = str(complete_credit_code("54441402XX0104001"))
+    point, centre = f"{VILLAGE}-fw", f"{TOWN}-fw"
+    rows = [
+        OrgRow(centre, "测试镇党群服务中心", "town", f"{TOWN}000", TOWN),
+        OrgRow(point, "测试村服务点", "village", VILLAGE, VILLAGE, uscc=credit),
+    ]
+    hall.write(lambda work: upsert(hall, work, SYSTEM, rows))
+    boss = replace(as_(hall, "leader"), scopes={"flows.edit": ("/4414/",)})
+    with pytest.raises(HallRefused, match="县（区）") as fault:
+        assigning.assign(hall, boss, point, "", "platform", "village")
+    assert fault.value.code == "flow_unfit" and "测试村服务点" in fault.value.said
+    relate(hall, as_(hall, "administrator"), point, "441402-scj", "subordinate")
+    assigning.assign(hall, boss, point, "", "platform", "village")
+
+    def units(connection: Any) -> dict[str, str]:
+        body = organisations.get(connection, point)
+        return staff.units(connection, plans.link(assigning.for_case(connection, body, "")), body, VILLAGE)
+
+    assert hall.read(units) == {"village": point, "town": centre, "county": "441402-scj"}
+
+
 @pytest.mark.req("S0-28")
 def test_an_instant_item_is_one_act(province, hall, accepted) -> None:
     assigning.assign(hall, as_(hall, "leader"), "441402-scj", PLAIN_ITEM, "platform", "instant")
@@ -464,6 +506,24 @@ def test_an_instant_item_is_one_act(province, hall, accepted) -> None:
     assert [one[:4] for one in steps_of(province)] == [
         (1, "undertake", "pass", "即办（承办）"), (2, "approve", "pass", "即办"),
     ]  # fmt: skip
+
+
+@pytest.mark.req("S0-28")
+def test_an_instant_item_is_one_act_by_its_kind_alone_as_the_case_is_pinned(province, hall, hub) -> None:
+    """Without any process assigned; what the item becomes later concerns later cases."""
+    hub.catalogue(service_item(PLAIN_ITEM, 3, case_kind="instant", promised_limit=AT_ONCE), to=3)
+    story = accept(hall, as_(hall, "clerk"), 1)
+    assert [one.name for one in hall.read(lambda c: todo.of_case(c, story.no))] == ["即办"]
+    acts(hall, story.no, ("approver", "approve", "当场办结"))
+    assert province.state(story.no) == "decided"
+    waiting = Story(case_number(2), PLAIN_ITEM)
+    said = CaseApplied.model_validate(waiting.applied())
+    hall.write(lambda work: hall.tell(work, as_(hall, "clerk"), said))
+    hub.catalogue(service_item(PLAIN_ITEM, 4), to=4)
+    hub.ok("hall", "case.accepted.v1", waiting.accepted())
+    assert [one.name for one in hall.read(lambda c: todo.of_case(c, waiting.no))] == ["即办"]
+    later = accept(hall, as_(hall, "clerk"), 3)
+    assert [one.name for one in hall.read(lambda c: todo.of_case(c, later.no))] == ["承办"]
 
 
 # -- what is kept
