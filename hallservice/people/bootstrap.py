@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from exchange.store.work import Work
 from hallservice.hall import Hall
 from hallservice.ids import new_id
-from hallservice.people import credentials, grants, passwords, rights, sessions
+from hallservice.people import credentials, devices, grants, passwords, rights, sessions
 from hallservice.people import tables as t
 from hallservice.people.accounts import NAMES, UserRow, add
 from hallservice.people.divisions import CITY, own_code, seed_divisions
@@ -33,6 +33,7 @@ def bootstrap(hall: Hall, work: Work, one_time_password: str, login: str = LOGIN
     if first.login != login:
         raise HallRefused("set_up_already", f"最高管理员的账号已建立，登录名是 {first.login}")
     credentials.give_one_time(hall, work, first.id, kept)
+    devices.forget(work, first.id)
     sessions.close_all(hall, work, SYSTEM, first.id, "set up again")
     hall.record(work, SYSTEM, "hall.set_up", first.id, {"again": True})
     return str(first.id)

@@ -11,6 +11,7 @@ from hallservice.people import (
     accounts,
     administrators,
     attempts,
+    devices,
     leaving,
     passwords,
     policies,
@@ -33,7 +34,8 @@ def reset_password(hall: Hall, clerk: Clerk, user: str) -> str:
     def act(work: Work) -> None:
         row = accounts.expect_over(work, clerk, user)
         give_one_time(hall, work, row.id, kept)
-        attempts.unlock(hall, work, row.login)
+        attempts.unlock(hall, work, user, row.login)
+        devices.forget(work, user)
         sessions.close_all(hall, work, clerk, user, "password reset")
         hall.record(work, clerk, "hall.password_reset", user, {})
 
@@ -74,12 +76,12 @@ def _first(hall: Hall, signed: Signed, row: Row[Any], old: str) -> list[FieldFau
         return []
     if row.password is None:
         return [FieldFault("old", "none", "此账号由统一身份认证登录，没有本地密码")]
-    limits = attempts.own_keys(hall, row.login)
-    locks = hall.write(lambda work: attempts.begin(hall, work, limits))
+    policy = policies.now(hall).accounts
+    counted = attempts.own_bounds(hall, policy, row.login, row.id)
+    full = hall.write(lambda work: attempts.begin(work, policy, counted))
     if passwords.verified(hall.settings.accounts, row.password, old):
-        hall.write(lambda work: attempts.forget(work, limits))
+        hall.write(lambda work: attempts.passed(work, counted, full))
         return []
-    hall.write(lambda work: attempts.lock(hall, work, locks))
     return [FieldFault("old", "wrong", "原密码不正确")]
 
 
@@ -131,7 +133,7 @@ def unlock(hall: Hall, clerk: Clerk, user: str) -> None:
 
     def act(work: Work) -> None:
         row = accounts.expect_over(work, clerk, user)
-        attempts.unlock(hall, work, row.login)
+        attempts.unlock(hall, work, user, row.login)
         if row.status == "locked":
             _status(work, user, "active")
         hall.record(work, clerk, "hall.user_unlocked", user, {})
@@ -161,6 +163,7 @@ def end_account(hall: Hall, work: Work, by: Clerk, user: str, status: str, reaso
     """Lock or close an account within an act."""
     _status(work, user, status)
     ended = leaving.left_for_good(work, by, user) if status == "left" else []
+    devices.forget(work, user)
     sessions.close_all(hall, work, by, user, status)
     administrators.expect_one_left(work)
     mark(work)

@@ -22,5 +22,6 @@ class Local:
 
     def identify(self, trip: Trip, answer: Answer) -> Identity:
         """HallRefused sign_in_failed or locked."""
-        proof = signin.prove(self.hall, answer.one("login"), answer.one("password"), answer.client)
+        browser = signin.Browser(answer.client)
+        proof = signin.prove(self.hall, answer.one("login"), answer.one("password"), browser)
         return Identity(login=proof.row.login, proof=proof)

@@ -17,9 +17,12 @@ class AccountPolicy:
     classes: int = 3  # of lower case, upper case, digits, others
     history: int = 5  # passwords that may not come back
     oldest_days: int = 90  # then it has to be changed; 0: never
-    lock_after: int = 5  # failures of one login
+    lock_after: int = 5  # failures of one login in one browser it was used in, else from one network address
     lock_client_after: int = 30  # failures from one network address, over all logins
-    lock_minutes: int = 15
+    lock_login_after: int = 60  # failures of one login a day, wherever they come from
+    lock_minutes: int = 15  # the first time; doubled each time
+    longest_minutes: int = 1440
+    device_days: int = 90  # for which a browser is remembered that was not used again
     one_time_hours: int = 72
     memory_kib: int = 19_456  # argon2id, RFC 9106: m, t, p
     passes: int = 2

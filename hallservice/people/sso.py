@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import accounts, rights, sessions, signin
+from hallservice.people import accounts, attempts, policies, rights, sessions, signin
 from hallservice.people import tables as t
 from hallservice.people.once import first
 from hallservice.people.port import (
@@ -147,6 +147,12 @@ def _known(connection: Connection, provider: IdentityProvider, identity: Identit
 
 
 def _failed(hall: Hall, work: Work, provider: str, code: str, client: str) -> None:
+    """A line in the ledger, so many of one address: anybody can come back from nowhere without end."""
+    policy = policies.settings(hall, work.connection).accounts
+    try:
+        attempts.begin(work, policy, attempts.told_bounds(hall, policy, client))
+    except HallRefused:
+        return
     said = {"provider": provider, "code": code, "client": client}
     hall.record(work, SYSTEM, "hall.sign_in_failed", "unknown", said)
 
@@ -154,7 +160,7 @@ def _failed(hall: Hall, work: Work, provider: str, code: str, client: str) -> No
 def _admitted(
     hall: Hall, work: Work, provider: IdentityProvider, identity: Identity, user: str, client: str
 ) -> Session:
-    must_change = identity.proof is not None and signin.settle(hall, work, identity.proof, client)
+    must_change = identity.proof is not None and signin.settle(hall, work, identity.proof)
     if identity.verified is not None:
         level = "verified" if identity.verified else "unverified"
         work.connection.execute(update(t.user).where(t.user.c.id == user).values(level=level))

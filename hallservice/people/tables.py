@@ -18,9 +18,9 @@ from sqlalchemy import (
 from exchange.store.tables import metadata
 
 __all__ = [
-    "ASCII_PATH", "attempt", "duty", "grant", "group", "group_member", "hand", "metadata", "org",
-    "org_relation", "password_old", "policy", "post", "rights_version", "role", "role_function", "session",
-    "sign_on", "ticket", "user", "user_post", "window", "window_binding",
+    "ASCII_PATH", "alarm", "attempt", "device", "duty", "grant", "group", "group_member", "hand", "metadata",
+    "org", "org_relation", "password_old", "policy", "post", "rights_version", "role", "role_function",
+    "session", "sign_on", "ticket", "user", "user_post", "window", "window_binding",
 ]  # fmt: skip
 
 # Compared byte by byte everywhere, so that an index serves "under this path" (PostgreSQL: any locale).
@@ -213,7 +213,10 @@ policy = Table(
     Column("one_time_hours", Integer, nullable=False),
     Column("lock_after", Integer, nullable=False),
     Column("lock_client_after", Integer, nullable=False),
+    Column("lock_login_after", Integer, nullable=False),
     Column("lock_minutes", Integer, nullable=False),
+    Column("longest_minutes", Integer, nullable=False),
+    Column("device_days", Integer, nullable=False),
     Column("idle_minutes", Integer, nullable=False),
     Column("session_hours", Integer, nullable=False),
     Column("changed_at", Float, nullable=False),
@@ -249,11 +252,36 @@ window_binding = Table(
 )  # fmt: skip
 
 attempt = Table(
-    "hall_attempt", metadata,                        # failed sign-ins by login and by client, both hashed
-    Column("key", String(64), primary_key=True),
-    Column("failures", Integer, nullable=False),
+    "hall_attempt", metadata,                        # failed sign-ins
+    Column("key", String(64), primary_key=True),     # keyed hash of what is counted: login, address, browser
+    Column("user", String(36), ForeignKey("hall_user.id")),     # NULL: over all logins, or nobody's
+    Column("failures", Float, nullable=False),
+    Column("locks", Integer, nullable=False),        # in succession: each is longer
     Column("last_at", Float, nullable=False),
     Column("locked_until", Float),
+    Column("told_at", Float),                        # when an alarm was raised
+    Index("hall_attempt_user", "user"),
+)  # fmt: skip
+
+alarm = Table(
+    "hall_alarm", metadata,                          # somebody guesses; the ledger has them too
+    Column("id", String(36), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("kind", String(8), nullable=False),       # what was full: login, client, device
+    Column("user", String(36), ForeignKey("hall_user.id")),     # NULL: over all logins, or nobody's
+    Column("client", String(64), nullable=False),    # network address of the last attempt
+    Column("seen_at", Float),                        # an administrator has looked into it
+    Column("seen_by", String(36), ForeignKey("hall_user.id")),
+    Index("hall_alarm_at", "at"),
+)  # fmt: skip
+
+device = Table(
+    "hall_device", metadata,                         # browsers in which somebody has signed in
+    Column("token", String(64), primary_key=True),   # SHA-256 of what the cookie holds
+    _user(),
+    Column("since", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),        # the last sign-in
+    Index("hall_device_user", "user"),
 )  # fmt: skip
 
 sign_on = Table(

@@ -6,10 +6,11 @@ from starlette.responses import Response
 from hallservice.people import credentials, policies, sessions, signin
 from hallservice.people import tables as people
 from hallservice.people.sessions import Signed
+from hallservice.people.signin import Browser
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from hallservice.web.context import Context
 from hallservice.web.registry import Pages
-from hallservice.web.visit import local
+from hallservice.web.visit import Names, local
 
 pages = Pages()
 
@@ -28,13 +29,28 @@ def sign_in(ctx: Context) -> Response:
     try:
         if not login or not password:
             raise FormRefused(_missing(login, password))
-        session = signin.sign_in(ctx.hall, login, password, ctx.client)
+        browser = Browser(ctx.client, ctx.asked.cookies.get(_cookie(ctx), ""))
+        entered = signin.enter(ctx.hall, login, password, browser)
     except HallRefused as refusal:
         return ctx.fault(refusal, "entrance/sign_in.html", next=ctx.form.one("next"), ways=ctx.kit.sign_on)
     if ctx.signed is not None:  # one browser, one session: what its cookie opened before is over
         sessions.close(ctx.hall, ctx.signed)
-    ctx.session = session.token
-    return ctx.redirect(local(ctx.form.one("next", "/")))
+    ctx.session = entered.session.token
+    return _remembering(ctx, ctx.redirect(local(ctx.form.one("next", "/"))), entered.cookie)
+
+
+def _cookie(ctx: Context) -> str:
+    return f"{Names.of(ctx.kit).session}-known"
+
+
+def _remembering(ctx: Context, made: Response, cookie: str) -> Response:
+    """This browser is known at the next sign-in, whoever types wrong passwords elsewhere."""
+    secure, days = ctx.kit.secure, policies.now(ctx.hall).accounts.device_days
+    path = "/" if secure else ctx.kit.prefix or "/"  # a name that begins with __Host- wants the first
+    made.set_cookie(
+        _cookie(ctx), cookie, days * signin.DAY, path=path, secure=secure, httponly=True, samesite="strict"
+    )
+    return made
 
 
 def _missing(login: str, password: str) -> list[FieldFault]:

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import select
 from starlette.responses import Response
 
-from hallservice.people import accounts, lists, policies, sessions, staffing
+from exchange.store.work import Work
+from hallservice.people import accounts, devices, lists, policies, sessions, staffing
 from hallservice.people import tables as t
 from hallservice.people.functions import functions, label
 from hallservice.people.sessions import Signed
@@ -44,11 +45,14 @@ def account(ctx: Context) -> Response:
 
 @pages.post("/account/sign-out-everywhere", function=None, title="我的账号", once=False)
 def everywhere(ctx: Context) -> Response:
-    """Every session ends, this one too."""
+    """Every session ends, this one too, and no browser is known as the person's any more."""
     signed = _signed(ctx)
-    ctx.hall.write(
-        lambda work: sessions.close_all(ctx.hall, work, signed.clerk, signed.clerk.user, "everywhere")
-    )
+
+    def act(work: Work) -> None:
+        devices.forget(work, signed.clerk.user)
+        sessions.close_all(ctx.hall, work, signed.clerk, signed.clerk.user, "everywhere")
+
+    ctx.hall.write(act)
     ctx.session = ""
     return ctx.redirect("/sign-in", "已在所有设备上退出。")
 

@@ -101,14 +101,6 @@ def upgrade() -> None:
         "hall_appointment_slot", "hall_appointment", ["rule", "day", "begins", "state"], unique=False
     )
     op.create_table(
-        "hall_attempt",
-        sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("last_at", sa.Float(), nullable=False),
-        sa.Column("locked_until", sa.Float(), nullable=True),
-        sa.PrimaryKeyConstraint("key"),
-    )
-    op.create_table(
         "hall_case",
         sa.Column("case_no", sa.String(length=50), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -1192,6 +1184,42 @@ def upgrade() -> None:
     op.create_index("catalogue_row_code", "catalogue_row", ["load", "code"], unique=False)
     op.create_index("catalogue_row_effect", "catalogue_row", ["load", "effect"], unique=False)
     op.create_table(
+        "hall_alarm",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=True),
+        sa.Column("client", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", sa.Float(), nullable=True),
+        sa.Column("seen_by", sa.String(length=36), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["seen_by"],
+            ["hall_user.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_alarm_at", "hall_alarm", ["at"], unique=False)
+    op.create_table(
+        "hall_attempt",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=True),
+        sa.Column("failures", sa.Float(), nullable=False),
+        sa.Column("locks", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.Float(), nullable=False),
+        sa.Column("locked_until", sa.Float(), nullable=True),
+        sa.Column("told_at", sa.Float(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_index("hall_attempt_user", "hall_attempt", ["user"], unique=False)
+    op.create_table(
         "hall_card_call",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("card", sa.String(length=36), nullable=False),
@@ -1214,6 +1242,19 @@ def upgrade() -> None:
     op.create_index("hall_card_call_next", "hall_card_call", ["next_at"], unique=False)
     op.create_index("hall_card_call_request", "hall_card_call", ["request"], unique=False)
     op.create_index("hall_card_call_user", "hall_card_call", ["user", "state"], unique=False)
+    op.create_table(
+        "hall_device",
+        sa.Column("token", sa.String(length=64), nullable=False),
+        sa.Column("user", sa.String(length=36), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("seen_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user"],
+            ["hall_user.id"],
+        ),
+        sa.PrimaryKeyConstraint("token"),
+    )
+    op.create_index("hall_device_user", "hall_device", ["user"], unique=False)
     op.create_table(
         "hall_grant",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -1319,7 +1360,10 @@ def upgrade() -> None:
         sa.Column("one_time_hours", sa.Integer(), nullable=False),
         sa.Column("lock_after", sa.Integer(), nullable=False),
         sa.Column("lock_client_after", sa.Integer(), nullable=False),
+        sa.Column("lock_login_after", sa.Integer(), nullable=False),
         sa.Column("lock_minutes", sa.Integer(), nullable=False),
+        sa.Column("longest_minutes", sa.Integer(), nullable=False),
+        sa.Column("device_days", sa.Integer(), nullable=False),
         sa.Column("idle_minutes", sa.Integer(), nullable=False),
         sa.Column("session_hours", sa.Integer(), nullable=False),
         sa.Column("changed_at", sa.Float(), nullable=False),
