@@ -16,6 +16,8 @@ from hallservice.refusals import FieldFault, FormRefused
 
 F = TypeVar("F")
 _DOCUMENT = re.compile(r"[A-Za-z0-9()（）\-]{1,18}", re.ASCII)
+_DAY = re.compile(r"([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?", re.ASCII)
+_DIGITS = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
 _VALUE_FORMS = {"resident_id_card": IdNumber, "unified_social_credit_code": CreditCode}
 
 
@@ -85,14 +87,14 @@ class Check:
         return said
 
     def day(self, name: str, given: str, label: str, *, required: bool = True) -> date | None:
+        """2026-03-02, and what people type for it: 20260302, 2026/3/2, 2026年3月2日."""
         said = _plain(given)
         if not said and not required:
             return None
-        try:
-            return date.fromisoformat(said)
-        except ValueError:
+        found = day_in(said)
+        if found is None:
             self.fault(name, "bad_form" if said else "required", f"{label}应为日期，例如 2026-03-02")
-            return None
+        return found
 
     def whole(self, name: str, given: str, label: str, least: int, most: int) -> int:
         """A whole number within bounds; `least` where there is a fault."""
@@ -119,6 +121,18 @@ class Check:
             self.fault(name, "bad_form", f"{label}应为大于零的数，最多三位小数")
             return Decimal(1)
         return Decimal(said)
+
+
+def day_in(said: str) -> date | None:
+    """The day somebody typed, year first; None where it is none."""
+    text = _plain(said)
+    found = _DAY.fullmatch(text) or _DIGITS.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        return date(*(int(part) for part in found.groups()))
+    except ValueError:
+        return None
 
 
 def _unprintable(text: str, lines: bool) -> bool:

@@ -96,7 +96,9 @@ def _money(check: Check, one: Element, name: str, said: str) -> None:
 
 
 def _day(check: Check, one: Element, name: str, said: str) -> None:
-    check.day(name, said, one.label)
+    found = check.day(name, said, one.label)
+    if found is not None and found.isoformat() != said:  # kept as it was typed, and compared as text
+        check.fault(name, "bad_form", f"{one.label}应写成 {found.isoformat()}")
 
 
 def _yes(check: Check, one: Element, name: str, said: str) -> None:

@@ -93,7 +93,8 @@ def _end_faults(work: Work, line: Line) -> list[FieldFault]:
 
 def _plannable(on: str, day: date) -> bool:
     try:
-        return (date.fromisoformat(on) - day).days <= MOST_AHEAD
+        found = date.fromisoformat(on)
+        return found.isoformat() == on and (found - day).days <= MOST_AHEAD
     except ValueError:
         return False
 

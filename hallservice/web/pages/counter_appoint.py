@@ -7,7 +7,7 @@ from starlette.responses import Response
 from exchange.clocks import today
 from hallservice.counter import appoint, catalogue, slots
 from hallservice.counter.appoint import Person
-from hallservice.counter.form import read
+from hallservice.counter.form import day_in, read
 from hallservice.counter.slots import FUNCTION, Rule
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
@@ -26,7 +26,7 @@ def day(ctx: Context) -> Response:
 
 
 def _day(ctx: Context) -> dict[str, Any]:
-    asked = ctx.one("day")[:10] or today(ctx.hall.hub.store.clock()).isoformat()
+    asked = (day_in(ctx.one("day")) or today(ctx.hall.hub.store.clock())).isoformat()
     return {
         "day": asked,
         "booked": ctx.hall.read(lambda connection: appoint.of_day(connection, ctx.clerk, asked)),

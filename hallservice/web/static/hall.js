@@ -19,6 +19,15 @@
     document.querySelectorAll("form[data-sent]").forEach(function (form) { form.removeAttribute("data-sent"); });
   });
 
+  // 20260302, 2026/3/2 and the like are the day 2026-03-02; whatever else was typed the server speaks about.
+  document.addEventListener("change", function (event) {
+    var at = event.target;
+    if (!at.hasAttribute || !at.hasAttribute("data-day")) { return; }
+    var said = at.value.normalize("NFKC").replace(/\s/g, "");
+    var parts = /^(\d{4})(\d\d)(\d\d)$/.exec(said) || /^(\d{4})[-\/.年](\d{1,2})[-\/.月](\d{1,2})日?$/.exec(said);
+    if (parts) { at.value = parts[1] + "-" + ("0" + parts[2]).slice(-2) + "-" + ("0" + parts[3]).slice(-2); }
+  });
+
   // Print buttons, and elements that take the place of others without a reload.
   document.addEventListener("click", function (event) {
     var at = event.target.closest ? event.target.closest("[data-print]") : null;
