@@ -122,6 +122,7 @@ def step(facts: CaseFacts, event: Event) -> Transition | Finding:
         or _unpaid(facts, event)
         or _nothing_to_reverse(facts, event)
         or _nothing_due(facts, event)
+        or _nothing_owed(facts, event)
     )
     if found:
         return found
@@ -171,6 +172,15 @@ def _nothing_due(facts: CaseFacts, event: Event) -> Finding | None:
     if paying and facts.state in table.HANDED_OUT and not facts.fee_due:
         return Finding("not_allowed", "state_forbids", facts.state, event)
     return None
+
+
+def _nothing_owed(facts: CaseFacts, event: Event) -> Finding | None:
+    """After the conclusion only the certificate of a granted case that ended without one may come, once."""
+    if event is not Event.CERTIFICATE_ISSUED or facts.state is not State.CONCLUDED:
+        return None
+    if not (facts.granted and facts.conclusion == "concluded"):
+        return Finding("not_allowed", "state_forbids", facts.state, event)
+    return Finding("already_there", "already_there", facts.state, event) if facts.certified else None
 
 
 def _moved(facts: CaseFacts, event: Event) -> Transition:

@@ -156,7 +156,8 @@ class Cases:
         event = event_of(message.type, message.payload)
         if event is None:
             return Moved(case["case_no"], case, context=context(case, message, work))
-        if earlier := _corrects(work, message, event):
+        handed_in_again = event is Event.APPLIED and case["state"] == State.PRE_SUPPLEMENT
+        if earlier := _corrects(work, message, event, handed_in_again):
             said = f"{message.type} version {message.payload.version} after version {earlier}"
             about = context(case, message, work)
             found = (("content", "corrected", said),)
@@ -190,11 +191,12 @@ def _differences(before: Case, after: Case) -> tuple[str, ...]:
     return tuple(name for name, value in after.items() if before[name] is not value and before[name] != value)
 
 
-def _corrects(work: Work, message: Message, event: Event) -> int | None:
+def _corrects(work: Work, message: Message, event: Event, again: bool) -> int | None:
     """The version accepted before that this message corrects: the same event of the same step or special
-    procedure, told anew with a higher version. It moves nothing and is passed on."""
+    procedure, told anew with a higher version. It moves nothing and is passed on. `again`: it is an
+    application handed in once more, which moves its case."""
     payload = message.payload
-    if not isinstance(payload, CasePayload) or payload.version == 1:
+    if not isinstance(payload, CasePayload) or payload.version == 1 or again:
         return None
     work.flush()
     told = work.connection.execute(_TOLD, {"of": payload.case_no, "kind": message.type, "by": message.sender})

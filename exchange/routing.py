@@ -25,6 +25,10 @@ HOUSE = "house"
 DEPARTMENTS = "SYS-02"
 PORTALS = "SYS-07"
 ATTACHED = "case.attached.v1"
+# What a case may go through again without a number of its own.
+RECURRING = frozenset(
+    {"case.applied.v1", "case.pre_reviewed.v1", "case.supplement_noticed.v1", "case.supplemented.v1"}
+)
 _FILES = (
     select(document.c.canonical)
     .where(
@@ -99,7 +103,7 @@ class Routes:
                 for kind, payload in _handed_in(work, moved.case):
                     yield from _calls(hub, party, message, moved, kind, payload)
             said, about = _dump(message), moved
-            if route.renumber and said.get("version", 1) > 1:
+            if route.renumber and (said.get("version", 1) > 1 or _recurs(message, moved)):
                 said["version"] = 1 + _reported(work, party, message.type, said)
                 about = replace(moved, context={**moved.context, "version": said["version"]})
             yield from _calls(hub, party, message, about, message.type, said)
@@ -123,6 +127,11 @@ def parse_routes(text: str) -> Routes:
             "route_unknown_type", f"no message is called {', '.join(sorted(unknown))}", "routes.toml"
         )
     return Routes(routes)
+
+
+def _recurs(message: Message, moved: "Moved") -> bool:
+    """Whether its sender may have told the like of this case before, as something that happened then."""
+    return message.type in RECURRING and moved.changed and not moved.opened
 
 
 def _reported(work: Work, party: Party, kind: str, said: Mapping[str, Any]) -> int:

@@ -30,6 +30,7 @@ class HallSettings:
     session_hours: int = 10
     files: Path = Path("var/files")  # where uploads lie, by their digest
     accounts: AccountPolicy = field(default_factory=AccountPolicy)
+    certificate_days: int = 3  # working days the library may take before a case is concluded without waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ PARCEL: Mapping[str, Told] = {
     "signed": Told("warn", "已签收，待登记"), "returned": Told("bad", "快件退回"),
     "lost": Told("bad", "快件丢失"), REFUSED: Told("bad", "快递公司未接单"),
 }  # fmt: skip
+OWED = Told("warn", "证照待补发")
 ON_ITS_WAY = Told("plain", "邮寄途中")
 # Stage -> the table of what is asked there, the column that says how far it is, the words.
 ASKED: Mapping[str, tuple[Table, Column[str], Mapping[str, Told]]] = {
@@ -50,4 +51,14 @@ def told(connection: Connection, stage: str, cases: Sequence[str]) -> Mapping[st
     table, state, words = ASKED[stage]
     query = select(table.c.case_no, state).where(table.c.case_no.in_(cases)).order_by(table.c.request_id)
     last = {case_no: words.get(said, ON_ITS_WAY) for case_no, said in connection.execute(query)}
-    return dict.fromkeys(cases, NEW[stage]) | last
+    owed = _owed(connection, cases) if stage == "deliver" else {}
+    return {**dict.fromkeys(cases, NEW[stage]), **last, **owed}
+
+
+def _owed(connection: Connection, cases: Sequence[str]) -> Mapping[str, Told]:
+    """Those concluded without waiting for their certificate: while it is not there nothing is handed out."""
+    c = hall_certificate.c
+    query = select(c.case_no, c.state, c.later).where(c.case_no.in_(cases)).order_by(c.request_id)
+    last = {row.case_no: (row.later, row.state) for row in connection.execute(query)}
+    found = {no: state for no, (later, state) in last.items() if later and state != "issued"}
+    return {no: CERTIFICATE[REFUSED] if state == REFUSED else OWED for no, state in found.items()}

@@ -4,30 +4,24 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from canonical.casetable import Event
 from canonical.messages import CaseConcluded, CaseStep, CertificateRequested
 from exchange.clocks import today
 from exchange.store.tables import document
 from exchange.store.work import Work
-from hallservice.counter import notices, standards
+from hallservice.counter import notices, standards, waiting
+from hallservice.counter.certificate import FUNCTION, Certificate, latest, owed
 from hallservice.counter.form import Check
 from hallservice.counter.standing import Standing, begin, handled, moment, tell
 from hallservice.counter.tables import hall_certificate
-from hallservice.counter.turneddown import REFUSED
 from hallservice.hall import Hall
 from hallservice.ids import new_id
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from ledger.prepared import run
 
-FUNCTION = "counter.deliver"
-_OF = (
-    select(hall_certificate)
-    .where(hall_certificate.c.case_no == bindparam("of"))
-    .order_by(hall_certificate.c.request_id.desc())
-)
 _STEPS = (
     select(document.c.canonical)
     .where(
@@ -37,7 +31,6 @@ _STEPS = (
     )
     .order_by(document.c.entry.desc())
 )
-NO_PLACE = "服务窗口"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +46,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """办结 as typed. `without`: why no certificate is given though the item has one."""
+    """办结 as typed. `without`: why no certificate is given though the item has one; `later`: the certificate
+    that is not made in time follows by itself."""
 
     text: str = ""
     delivery: str = "window"
     without: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """One request as it stands; state requested, pending_seal, issued or refused."""
-
-    request_id: str
-    name: str
-    state: str
-    valid_from: str
-    valid_to: str
-    identifier: str
-    number: str
-    reason: str
-
-    @property
-    def refused(self) -> bool:
-        """The library will not make it; it may be asked again."""
-        return self.state == REFUSED
+    later: str = ""
 
 
 def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> str:
@@ -85,7 +61,7 @@ def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> 
 
     def act(work: Work) -> str:
         here = begin(work, clerk, case_no, seen, FUNCTION, Event.CERTIFICATE_ISSUED)
-        _expect_wanted(work, here)
+        late = _expect_wanted(work, here)
         check = Check()
         name = check.text("name", asked.name, "证照名称", 200)
         first = check.day("valid_from", asked.valid_from, "有效期起", required=False) or today(work.now)
@@ -100,9 +76,8 @@ def request(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Asked) -> 
         tell(hall, work, clerk, CertificateRequested.model_validate({**said, "fields": fields}))
         row = {"request_id": ident, "case_no": case_no, "name": name, "state": "requested"}
         dates = {"valid_from": first.isoformat(), "valid_to": last.isoformat() if last else None}
-        work.connection.execute(
-            insert(hall_certificate), {**row, **dates, "identifier": None, "number": None}
-        )
+        asked_at = {"asked_at": work.now, "later": late}
+        work.connection.execute(insert(hall_certificate), {**row, **dates, **asked_at})
         return ident
 
     return hall.write(act)
@@ -113,14 +88,17 @@ def wanted(here: Standing) -> bool:
     return bool(here.case["facts"]["granted"] and here.item.get("certificate_type"))
 
 
-def _expect_wanted(work: Work, here: Standing) -> None:
-    if not wanted(here):
+def _expect_wanted(work: Work, here: Standing) -> bool:
+    """Whether it was left for later when the case was concluded."""
+    late = owed(work.connection, here.no) is not None
+    if not wanted(here) or (here.state == "concluded" and not late):
         raise HallRefused("no_certificate", "这个办件没有需要制发的电子证照")
     if here.case["facts"]["fee_due"]:
         raise HallRefused("fee_first", "费用还没有确认，不能制证")
     last = latest(work.connection, here.no)
     if last is not None and not last.refused:
         raise HallRefused("already_requested", "已经向电子证照系统提出制证，请等待签发结果")
+    return late
 
 
 def _said(
@@ -143,20 +121,11 @@ def _said(
     }
 
 
-def latest(connection: Connection, case_no: str) -> Certificate | None:
-    """The request made last."""
-    row = run(connection, _OF, {"of": case_no}).first()
-    if row is None:
-        return None
-    known = {name: getattr(row, name) or "" for name in ("valid_to", "identifier", "number", "reason")}
-    return Certificate(row.request_id, row.name, row.state, row.valid_from, **known)
-
-
 def conclude(hall: Hall, clerk: Clerk, case_no: str, seen: int, end: End = End()) -> str:
-    """办结 after the decision: with the certificate where the item gives one, or with the reason why not; the
-    number of the notice.
+    """办结 after the decision: with the certificate where the item gives one, with the reason why not, or,
+    where the library takes too long, with the certificate left for later; the number of the notice.
 
-    FormRefused; HallRefused fee_first, certificate_pending."""
+    FormRefused; HallRefused fee_first, certificate_pending, too_early."""
     check = Check()
     said = check.text("text", end.text, "办理结果", 1000, required=False)
     check.choice("delivery", end.delivery, "送达方式", "delivery_mode")
@@ -166,9 +135,12 @@ def conclude(hall: Hall, clerk: Clerk, case_no: str, seen: int, end: End = End()
     def act(work: Work) -> str:
         here = begin(work, clerk, case_no, seen, FUNCTION, Event.CONCLUDED)
         made = latest(work.connection, case_no)
-        _expect_ready(here, made, without)
+        late = made if made is not None and made.awaited and end.later else None
+        _expect_ready(here, made, without, late)
         if without:
             hall.record(work, clerk, "hall.no_certificate", case_no, {"reason": without}, case_no)
+        if late is not None:
+            _leave_for_later(hall, work, clerk, here, late)
         payload = {
             **here.head,
             "officer": here.officer(clerk),
@@ -176,18 +148,28 @@ def conclude(hall: Hall, clerk: Clerk, case_no: str, seen: int, end: End = End()
             **_result(here, made, said, without),
         }
         tell(hall, work, clerk, CaseConcluded.model_validate(payload))
-        decision = _decision(work, clerk, here, made)
-        _conclusion(work, clerk, here, made, payload["result_text"], end.delivery)
+        done = made if made is not None and made.issued else None
+        decision = _decision(work, clerk, here, done)
+        _conclusion(work, clerk, here, done, payload["result_text"], end.delivery)
         return decision
 
     return hall.write(act)
 
 
-def _expect_ready(here: Standing, made: Certificate | None, without: str) -> None:
+def _leave_for_later(hall: Hall, work: Work, clerk: Clerk, here: Standing, made: Certificate) -> None:
+    """Only of a request that has waited long enough; its wait stands in the ledger."""
+    wait = waiting.expect_long(hall, work.connection, made)
+    mine = hall_certificate.c.request_id == made.request_id
+    work.connection.execute(update(hall_certificate).where(mine).values(later=True))
+    what = {"request": made.request_id, "asked_at": moment(wait.since), "days": wait.days, "most": wait.most}
+    hall.record(work, clerk, "hall.certificate_later", here.no, what, here.no)
+
+
+def _expect_ready(here: Standing, made: Certificate | None, without: str, late: Certificate | None) -> None:
     facts = here.case["facts"]
     if facts["granted"] and facts["fee_due"]:
         raise HallRefused("fee_first", "费用还没有确认，不能办结")
-    if facts["certified"]:
+    if facts["certified"] or late is not None:
         return
     if made is not None and not made.refused:
         raise HallRefused("certificate_pending", "证照还没有签发，不能办结")
@@ -198,8 +180,10 @@ def _expect_ready(here: Standing, made: Certificate | None, without: str) -> Non
 
 def _result(here: Standing, made: Certificate | None, said: str, without: str) -> dict[str, Any]:
     granted = here.case["facts"]["granted"] is not False
-    usual = ("准予许可" if granted else "不予许可") + (f"；未制发电子证照：{without}" if without else "")
-    text = {"result_text": said or usual}
+    note = f"；未制发电子证照：{without}" if without else ""
+    if made is not None and made.awaited:
+        note = f"；电子证照“{made.name}”签发后补送，签发时另行短信告知"
+    text = {"result_text": ((said or ("准予许可" if granted else "不予许可")) + note)[:1000]}
     if made is None or not here.case["facts"]["certified"]:
         return {"result": "concluded", **text}
     until = {"certificate_valid_to": made.valid_to} if made.valid_to else {}

@@ -11,8 +11,8 @@ from canonical.errors import ValueRefused
 from canonical.messages import CaseDelivered, ParcelRequested
 from canonical.values import RegionCode
 from exchange.store.work import Work
-from hallservice.counter import notices
-from hallservice.counter.certify import latest
+from hallservice.counter import notices, waiting
+from hallservice.counter.certificate import to_hand_out
 from hallservice.counter.form import Check
 from hallservice.counter.materials import label
 from hallservice.counter.standing import Standing, begin, moment, tell
@@ -83,7 +83,7 @@ class Parcel:
 
 def deliver(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Collection) -> str:
     """Register the delivery; the number of the receipt to sign. HallRefused not_signed_yet for a parcel still
-    on its way."""
+    on its way, certificate_owed for a certificate that was left for later."""
     check = Check()
     kind = check.choice("document_type", asked.document_type, "证件类型", "document_type")
     said = {
@@ -96,6 +96,7 @@ def deliver(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Collection
 
     def act(work: Work) -> str:
         here = begin(work, clerk, case_no, seen, FUNCTION, Event.DELIVERED)
+        waiting.expect_none_owed(work.connection, case_no)
         sent = parcel(work.connection, case_no)
         if asked.mode == "post" and (sent is None or sent.status != "signed"):
             raise HallRefused("not_signed_yet", "快件还没有签收，不能登记送达")
@@ -107,10 +108,8 @@ def deliver(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Collection
 
 
 def _receipt(work: Work, clerk: Clerk, here: Standing, mode: str) -> str:
-    made = latest(work.connection, here.no)
-    papers: list[Mapping[str, Any]] = (
-        [{"name": made.name, "number": made.number}] if made and made.number else []
-    )
+    made = to_hand_out(work.connection, here.no)
+    papers: list[Mapping[str, Any]] = [{"name": made.name, "number": made.number}] if made else []
     told = [one for one in notices.of_case(work.connection, here.no) if one.kind == "decision"]
     papers += [{"name": one.title, "number": one.doc_no} for one in told]
     said = {
@@ -139,6 +138,7 @@ def send(hall: Hall, clerk: Clerk, case_no: str, seen: int, asked: Address) -> s
 
     def act(work: Work) -> str:
         here = begin(work, clerk, case_no, seen, FUNCTION, Event.DELIVERED)
+        waiting.expect_none_owed(work.connection, case_no)
         sent = parcel(work.connection, case_no)
         if sent is not None and not sent.may_go_again:
             raise HallRefused("already_sent", f"快件{sent.waybill_no}已在途中")

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from canonical.codes import code_list
 from canonical.messages import FoundCertificate
+from canonical.messages import Material as MaterialLine
 from exchange.store.work import Work
 from hallservice.counter.form import Check
 from hallservice.counter.tables import hall_material
@@ -122,6 +123,24 @@ def _extra(case_no: str, no: int, one: Mapping[str, Any]) -> dict[str, Any]:
         "received_as": one["received_as"],
         "count": one["count"],
     }
+
+
+def hand_in(work: Work, case_no: str, came: Sequence[MaterialLine]) -> None:
+    """What came again for a case whose materials are laid out: what was awaited is there, what is new is
+    added; what was looked at before stays looked at."""
+    known = {one.name: one for one in of(work.connection, case_no)}
+    if not known:
+        return
+    for line in came:
+        one = known.get(line.name)
+        if one is None:
+            row = _extra(case_no, 1 + len(known), line.model_dump())
+            work.connection.execute(insert(hall_material), row)
+            known[line.name] = _shown(row)
+        elif one.status in ("awaited", "wanted"):
+            mine = (hall_material.c.case_no == case_no) & (hall_material.c.no == one.no)
+            values = {"status": "received", "received_as": line.received_as, "count": line.count}
+            work.connection.execute(update(hall_material).where(mine).values(**values))
 
 
 def _blank(case_no: str, no: int, name: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 from canonical.amounts import BEIJING
 from exchange.errors import Refused
 from exchange.store.work import Work
-from hallservice.counter import certify
-from hallservice.counter.certify import Certificate
+from hallservice.counter import certificate
+from hallservice.counter.certificate import Certificate
 from hallservice.counter.form import Check
 from hallservice.counter.standing import Standing, look
 from hallservice.hall import Hall
@@ -57,6 +57,11 @@ def known(here: Standing, made: Certificate | None) -> dict[str, str]:
     return found
 
 
+def printable(here: Standing) -> bool:
+    """Whether there is something to hand out."""
+    return here.row["stage"] in STAGES and here.case["facts"]["granted"] is True
+
+
 def printed(hall: Hall, clerk: Clerk, case_no: str, layout: Layout, asked: Asked, place: Place) -> bytes:
     """The values alone, for the form that lies in the printer; an act in the ledger. FormRefused names the
     field; HallRefused too_early before there is something to hand out."""
@@ -70,9 +75,9 @@ def printed(hall: Hall, clerk: Clerk, case_no: str, layout: Layout, asked: Asked
     shift = (_shift(check, "right", asked.right), _shift(check, "down", asked.down))
     check.done()
     here = hall.read(lambda connection: look(connection, clerk, case_no, FUNCTION))
-    if here.row["stage"] not in STAGES or here.case["facts"]["granted"] is not True:
+    if not printable(here):
         raise HallRefused("too_early", "办件还没有准予决定，不能套打")
-    made = hall.read(lambda connection: certify.latest(connection, case_no))
+    made = hall.read(lambda connection: certificate.to_hand_out(connection, case_no))
     filled = known(here, made)
     values = {name: said or filled.get(name, "") for name, said in typed.items()}
     pdf, digest = _placed(hall, layout, values, shift, place)

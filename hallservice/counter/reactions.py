@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Update, insert, update
 
 from canonical.messages import (
+    CaseApplied,
     CertificateFound,
     CertificateIssued,
     FeeNoticed,
@@ -18,7 +19,8 @@ from canonical.messages import (
     Payload,
 )
 from exchange.reacting.occasion import Occasion, Reaction
-from hallservice.counter import materials, standards
+from hallservice.counter import certfile, materials, standards, waiting
+from hallservice.counter.certificate import ISSUED
 from hallservice.counter.projection import MOVING, project
 from hallservice.counter.tables import hall_certificate, hall_fee, hall_found, hall_parcel
 
@@ -27,6 +29,14 @@ def keep_row(occasion: Occasion) -> Iterator[Payload]:
     """The case's row in the lists."""
     if occasion.moved.case is not None and occasion.moved.case_no:
         project(occasion.work, occasion.hub.pseudonym_key, occasion.moved.case_no, occasion.entry)
+    yield from ()
+
+
+def take_again(occasion: Occasion) -> Iterator[Payload]:
+    """What came with an application handed in again, online or at the window, is what its rows say."""
+    said, moved = occasion.message.payload, occasion.moved
+    if isinstance(said, CaseApplied) and moved.changed and not moved.opened:
+        materials.hand_in(occasion.work, said.case_no, said.materials)
     yield from ()
 
 
@@ -53,11 +63,10 @@ def follow_certificate(occasion: Occasion) -> Iterator[Payload]:
     said = occasion.message.payload
     if isinstance(said, CertificateIssued):
         values = {"state": said.state, "identifier": said.identifier, "number": said.number}
-        _set(
-            occasion,
-            update(hall_certificate).where(hall_certificate.c.request_id == said.request_id),
-            values,
-        )
+        mine = hall_certificate.c.request_id == said.request_id
+        if said.state != ISSUED:  # the first answer told again after the seal has come
+            mine &= hall_certificate.c.state != ISSUED
+        _set(occasion, update(hall_certificate).where(mine), values)
     yield from ()
 
 
@@ -105,12 +114,15 @@ def _keep(occasion: Occasion, case_no: str, one: FoundCertificate) -> None:
 
 REACTIONS: Mapping[str, tuple[Reaction, ...]] = {
     **dict.fromkeys(MOVING, (keep_row,)),
+    "case.applied.v1": (take_again, keep_row),
+    "case.concluded.v1": (keep_row, waiting.promise),
     "case.accepted.v1": (keep_row, standards.ask),
     "certificate.schema.v1": (standards.keep,),
     "fee.noticed.v1": (follow_fee, keep_row),
     "fee.paid.v1": (follow_fee, keep_row),
     "fee.reversed.v1": (follow_fee, keep_row),
-    "certificate.issued.v1": (follow_certificate, keep_row),
+    "certificate.issued.v1": (follow_certificate, keep_row, waiting.link),
+    "certificate.file.v1": (certfile.keep_offer,),
     "certificate.found.v1": (keep_found,),
     "parcel.booked.v1": (follow_parcel,),
     "parcel.tracked.v1": (follow_parcel,),

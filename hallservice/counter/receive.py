@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, insert, select
 from canonical.casetable import Event
 from canonical.messages import CertificateSearched
 from exchange.store.work import Work
+from hallservice.applicants.keeping import name_agent
 from hallservice.approval.conditions import Fact
 from hallservice.counter import materials, notices, numbers
 from hallservice.counter.form import Check
@@ -67,15 +68,26 @@ def receive(
         prepare(work, here)
         check = Check()
         laid = materials.look_at(work, case_no, handed_in, check)
-        if identified not in IDENTIFIED:
-            check.fault("identified", "bad_choice", "请选择身份核验方式")
+        expect_identified(check, identified)
         check.done()
-        keep(hall, work, clerk, case_no, Taken(identified))
-        handled(work, clerk, case_no, "hall.received")
-        search_library(hall, work, clerk, here)
-        return slip(hall, work, clerk, here, laid)
+        return take_in(hall, work, clerk, here, laid, identified)
 
     return hall.write(act)
+
+
+def take_in(
+    hall: Hall, work: Work, clerk: Clerk, here: Standing, laid: Sequence[Material], identified: str
+) -> str:
+    """The papers of a case that was opened elsewhere, which has no receipt yet; the number of the slip."""
+    keep(hall, work, clerk, here.no, Taken(identified))
+    handled(work, clerk, here.no, "hall.received")
+    search_library(hall, work, clerk, here)
+    return slip(hall, work, clerk, here, laid)
+
+
+def expect_identified(check: Check, identified: str) -> None:
+    if identified not in IDENTIFIED:
+        check.fault("identified", "bad_choice", "请选择身份核验方式")
 
 
 def prepare(work: Work, here: Standing) -> None:
@@ -108,6 +120,7 @@ def keep(hall: Hall, work: Work, clerk: Clerk, case_no: str, taken: Taken) -> No
         "once": taken.once,
     }
     work.connection.execute(insert(hall_receipt), row)
+    name_agent(work, hall.hub.pseudonym_key, row)
     project(work, hall.hub.pseudonym_key, case_no, entry.seq)
 
 

@@ -1,9 +1,21 @@
-"""补正: one notice names everything to complete (S0-61, S3-32); then the case continues (S3-33)."""
+"""补正: one notice names everything to complete (S0-61, S3-32); then the case continues (S3-33), that of a
+pre-review too when the applicant brings the papers to the window."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
 
 from canonical.casetable import Event
-from canonical.messages import CaseConcluded, CaseSupplemented, CaseSupplementNoticed
+from canonical.messages import (
+    CaseApplied,
+    CaseConcluded,
+    CasePreReviewed,
+    CaseSupplemented,
+    CaseSupplementNoticed,
+)
+from exchange.store.tables import document
 from exchange.store.work import Work
 from hallservice.counter import materials, notices, receive
 from hallservice.counter.accept import FUNCTION, Decided, received_at
@@ -13,7 +25,24 @@ from hallservice.counter.standing import Standing, begin, look, moment, tell
 from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
+from ledger.prepared import run
 
+WAITING = ("supplementing", "pre_supplement")
+# State it waits in -> event that ends it where nothing came, result of the conclusion, its label.
+# 补交不来 is of a supplement notice; what never got through its pre-review is deleted (S0-39).
+ENDS: Mapping[str, tuple[Event, str, str]] = {
+    "supplementing": (Event.SUPPLEMENT_EXPIRED, "supplement_missing", "补交不来办结"),
+    "pre_supplement": (Event.CONCLUDED_DELETED, "deleted", "逾期未补正，删除办结"),
+}
+_REVIEWED = (
+    select(document.c.canonical)
+    .where(
+        document.c.case_no == bindparam("of"),
+        document.c.type == CasePreReviewed.TYPE,
+        document.c.state == "accepted",
+    )
+    .order_by(document.c.entry.desc())
+)
 NO_LIMIT = {"count": 0, "unit": "working_day"}
 
 
@@ -83,7 +112,7 @@ def _wanted(work: Work, here: Standing, problems: Mapping[int, str]) -> list[dic
 def called_up(hall: Hall, clerk: Clerk, case_no: str) -> Standing:
     """补正续办: the waiting case by its number alone; HallRefused not_waiting."""
     here = hall.read(lambda connection: look(connection, clerk, case_no.strip().upper(), FUNCTION))
-    if here.state not in ("supplementing", "pre_supplement"):
+    if here.state not in WAITING:
         raise HallRefused("not_waiting", "这个办件不在补正中，请从待办或查询打开")
     return here
 
@@ -112,25 +141,91 @@ def supplemented(hall: Hall, clerk: Clerk, case_no: str, seen: int, came: Sequen
     hall.write(act)
 
 
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What the applicant of an online application sets right at the window: in words, and in the fields of
+    the application that are filled in; blank ones stay as they are. `identified` as at receipt."""
+
+    said: str
+    contact_name: str = ""
+    mobile: str = ""
+    summary: str = ""
+    identified: str = "seen"
+
+
+def resubmitted(
+    hall: Hall, clerk: Clerk, case_no: str, seen: int, came: Sequence[Seen], corrected: Corrected
+) -> str:
+    """The application handed in again at the window, by the message of one handed in again online, and taken
+    in there; the number of the slip, '' where there is one."""
+    check = Check()
+    changes = _changes(check, corrected)
+    check.done()
+
+    def act(work: Work) -> str:
+        here = begin(work, clerk, case_no, seen, FUNCTION, Event.APPLIED)
+        receive.prepare(work, here)
+        check = Check()
+        receive.expect_identified(check, corrected.identified)
+        laid = materials.look_at(work, case_no, came, check)
+        check.done()
+        again = {
+            **_merged(here.case["application"], changes),
+            "materials": materials.as_messages(laid),
+            "applied_at": moment(work.now),
+            "site": clerk.region,
+        }
+        tell(hall, work, clerk, CaseApplied.model_validate(again))
+        if here.receipt is not None:
+            return ""
+        return receive.take_in(hall, work, clerk, here, laid, corrected.identified)
+
+    return hall.write(act)
+
+
+def _changes(check: Check, corrected: Corrected) -> dict[str, Any]:
+    said = check.text("said", corrected.said, "补正情况", 500, lines=True)
+    name = check.text("contact_name", corrected.contact_name, "联系人", 100, required=False)
+    mobile = check.mobile("mobile", corrected.mobile) if corrected.mobile.strip() else ""
+    summary = check.text("summary", corrected.summary, "办理摘要", 1000, required=False)
+    contact = {key: value for key, value in (("name", name), ("mobile", mobile)) if value}
+    return {"remark": said, "contact": contact, **({"summary": summary} if summary else {})}
+
+
+def _merged(application: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The application as it is told again, as a message of its own and no correction of the first."""
+    contact = {**application["contact"], **changes["contact"]}
+    return {**application, **changes, "contact": contact, "version": 1}
+
+
+def wanted(connection: Connection, case_no: str) -> str:
+    """What the pre-review asked for last."""
+    said = run(connection, _REVIEWED, {"of": case_no}).first()
+    return str((said.canonical or {}).get("supplement_note", "")) if said is not None else ""
+
+
 def expired(hall: Hall, clerk: Clerk, case_no: str, seen: int, reason: str) -> str:
-    """补交不来办结: nothing came in the time set; the number of the conclusion notice."""
+    """Nothing came in the time set: 补交不来办结, of a pre-review 删除办结; the number of the conclusion
+    notice."""
     check = Check()
     said = check.text("reason", reason, "办结理由", 500, lines=True)
     check.done()
 
     def act(work: Work) -> str:
-        here = begin(work, clerk, case_no, seen, FUNCTION, Event.SUPPLEMENT_EXPIRED)
+        state = look(work.connection, clerk, case_no, FUNCTION).state
+        event, result, label = ENDS.get(state, ENDS["supplementing"])
+        here = begin(work, clerk, case_no, seen, FUNCTION, event)
         payload = {
             **here.head,
             "officer": here.officer(clerk),
-            "result": "supplement_missing",
+            "result": result,
             "reason": said,
             "concluded_at": moment(work.now),
         }
         tell(hall, work, clerk, CaseConcluded.model_validate(payload))
         paper = {
             "concluded_at": moment(work.now),
-            "result": notices.line(f"补交不来办结：{said}"),
+            "result": notices.line(f"{label}：{said}"),
             "delivery": "窗口领取",
         }
         return notices.issue(work, clerk, here, "conclusion", paper)

@@ -163,7 +163,25 @@ hall_certificate = Table(
     Column("valid_to", String(10)),
     Column("identifier", String(128)),
     Column("number", String(128)),
+    Column("asked_at", Float, nullable=False),
+    Column("again_at", Float),                       # asked for again, with the same request
+    Column("later", Boolean, nullable=False),        # the case was concluded without waiting for it
     Index("hall_certificate_case", "case_no"),
+)  # fmt: skip
+
+hall_certificate_file = Table(
+    "hall_certificate_file", metadata,               # the file of a certificate, to be printed
+    Column("request_id", String(64), primary_key=True),
+    Column("case_no", String(50), nullable=False),
+    Column("identifier", String(128), nullable=False),
+    Column("state", String(12), nullable=False),     # requested, offered, kept, refused
+    Column("reason", String(200)),                   # why the library refused
+    Column("asked_at", Float, nullable=False),
+    Column("url", String(500)),                      # where it can be fetched until it expires
+    Column("expires_at", Float),
+    Column("digest", String(64)),                    # SHA-256 of the file, under which it lies once kept
+    Column("copies", Integer, nullable=False),       # how often it was printed
+    Index("hall_certificate_file_case", "case_no"),
 )  # fmt: skip
 
 hall_certificate_type = Table(

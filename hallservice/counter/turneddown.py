@@ -7,7 +7,7 @@ from sqlalchemy import Column, Row, Table, update
 
 from exchange.delivery import Sent
 from exchange.store.work import Work
-from hallservice.counter.tables import hall_certificate, hall_fee, hall_parcel
+from hallservice.counter.tables import hall_certificate, hall_certificate_file, hall_fee, hall_parcel
 
 if TYPE_CHECKING:
     from exchange.hub import Hub
@@ -17,6 +17,7 @@ LONGEST = 200  # characters of the partner's words
 # Type of the request -> its table and the column that says how far it is.
 REQUESTS: Mapping[str, tuple[Table, Column[str]]] = {
     "certificate.requested.v1": (hall_certificate, hall_certificate.c.state),
+    "certificate.file_requested.v1": (hall_certificate_file, hall_certificate_file.c.state),
     "fee.requested.v1": (hall_fee, hall_fee.c.state),
     "parcel.requested.v1": (hall_parcel, hall_parcel.c.status),
 }

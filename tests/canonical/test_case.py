@@ -206,6 +206,18 @@ def test_the_bank_may_tell_of_a_payment_twice_or_after_the_window() -> None:
     assert step(confirmed, E.FEE_PAID).outcome == "already_there"
 
 
+def test_a_certificate_left_for_later_comes_once_after_the_conclusion_and_no_other_does() -> None:
+    owed = after(*TO_DECISION, E.CONCLUDED)
+    linked = after(E.CERTIFICATE_ISSUED, start=owed)
+    assert linked == replace(owed, certified=True)
+    assert step(linked, E.CERTIFICATE_ISSUED).outcome == "already_there"
+    assert step(after(E.DELIVERED, start=owed), E.CERTIFICATE_ISSUED).outcome == "not_allowed"
+    denied = after(*TO_DECISION[:-1], E.DENIED, E.CONCLUDED)
+    returned = after(E.APPLIED, E.ACCEPTED, E.CONCLUDED_RETURNED)
+    for facts in (denied, returned, after(*TO_DECISION, E.CERTIFICATE_ISSUED, E.CONCLUDED_CERTIFIED)):
+        assert step(facts, E.CERTIFICATE_ISSUED).outcome == "not_allowed"
+
+
 def test_an_item_without_review_goes_from_undertaking_to_approval_and_back() -> None:
     start = replace(after(E.APPLIED, E.ACCEPTED), no_review=True)
     undertaken = after(E.UNDERTAKEN, start=start)

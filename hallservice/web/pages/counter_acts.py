@@ -8,6 +8,7 @@ from canonical.casetable import Event
 from hallservice.counter import accept, cards, files, prereview, receive, supplement
 from hallservice.counter.prereview import Review
 from hallservice.counter.standing import Standing
+from hallservice.counter.supplement import Corrected
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from hallservice.web.context import Context
 from hallservice.web.forms import Form
@@ -68,6 +69,7 @@ def _receive(ctx: Context, here: Standing) -> dict[str, Any]:
         "identities": identities(ctx),
         "reader": card_reader(ctx) is not None,
         "may_expire": False,
+        "again": False,
     }
 
 
@@ -84,24 +86,24 @@ def received(ctx: Context) -> Response:
     def act() -> str | Response:
         form, seen = ctx.form, seen_version(ctx.form)
         if form.one("do") == "card" and (reader := card_reader(ctx)):
-            return _by_card(ctx, reader)
-        known = identified(ctx, _applicant_no(ctx))
+            return _by_card(ctx, reader, RECEIVE, _applicant_no(ctx, APPLY))
+        known = identified(ctx, _applicant_no(ctx, APPLY))
         receive.receive(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, looked(form), known)
         return "已接件，请打印收件回执交申请人。"
 
     return RECEIVE.acted(ctx, act)
 
 
-def _by_card(ctx: Context, reader: cards.CardReader) -> Response:
+def _by_card(ctx: Context, reader: cards.CardReader, screen: Screen, document_no: str) -> Response:
     """The form again, the applicant identified by the card that lies on the reader."""
     card, typed = read_card(ctx, reader)
-    cards.confirm(card, _applicant_no(ctx))
+    cards.confirm(card, document_no)
     ctx.typed = typed
-    return RECEIVE.shown(ctx)
+    return screen.shown(ctx)
 
 
-def _applicant_no(ctx: Context) -> str:
-    return str(the_case(ctx, APPLY).case["application"]["applicant"]["document_no"])
+def _applicant_no(ctx: Context, function: str) -> str:
+    return str(the_case(ctx, function).case["application"]["applicant"]["document_no"])
 
 
 def _accept(ctx: Context, here: Standing) -> dict[str, Any]:
@@ -169,10 +171,15 @@ def _refused(ctx: Context, seen: int) -> str:
 
 def _supplemented(ctx: Context, here: Standing) -> dict[str, Any]:
     same = {"path": "/supplemented", "verb": "补正材料已收", "identities": (), "reader": False}
-    return _receive(ctx, here) | same | {"may_expire": here.state == "supplementing"}
+    shown = _receive(ctx, here) | same | {"may_expire": here.state in supplement.ENDS}
+    if here.state != "pre_supplement":
+        return shown
+    wanted = ctx.hall.read(lambda connection: supplement.wanted(connection, here.no))
+    again = {"path": "/resubmitted", "verb": "补正已收，继续办理", "again": True, "wanted": wanted}
+    return shown | again | {"identities": identities(ctx), "reader": card_reader(ctx) is not None}
 
 
-SUPPLEMENTED = Screen("counter/receive.html", ACCEPT, _supplemented, (Event.SUPPLEMENTED,))
+SUPPLEMENTED = Screen("counter/receive.html", ACCEPT, _supplemented, (Event.SUPPLEMENTED, Event.APPLIED))
 
 
 @pages.get("/cases/{case_no}/supplemented", function=ACCEPT, title="补正续办", example=CASE)
@@ -190,11 +197,29 @@ def supplemented(ctx: Context) -> Response:
     return SUPPLEMENTED.acted(ctx, act)
 
 
+@pages.post("/cases/{case_no}/resubmitted", function=ACCEPT, title="补正续办")
+def resubmitted(ctx: Context) -> Response:
+    """An online application that wants corrections, brought to the window."""
+
+    def act() -> Response:
+        form, case_no = ctx.form, ctx.path["case_no"]
+        seen, number = seen_version(form), _applicant_no(ctx, ACCEPT)
+        if form.one("do") == "card" and (reader := card_reader(ctx)):
+            return _by_card(ctx, reader, SUPPLEMENTED, number)
+        contact = (form.one("contact_name"), form.one("mobile"))
+        said = Corrected(form.one("said"), *contact, form.one("summary"), identified(ctx, number))
+        slip = supplement.resubmitted(ctx.hall, ctx.clerk, case_no, seen, looked(form), said)
+        printed = f"请打印收件回执 {slip}，" if slip else "请"
+        return ctx.redirect(f"/cases/{case_no}/accept", f"补正已登记，{printed}继续受理。")
+
+    return SUPPLEMENTED.acted(ctx, act)
+
+
 @pages.post("/cases/{case_no}/expired", function=ACCEPT, title="补正续办")
 def expired(ctx: Context) -> Response:
     def act() -> str:
         seen, reason = seen_version(ctx.form), ctx.form.one("reason")
         number = supplement.expired(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, reason)
-        return f"已按补交不来办结。请打印办结通知书 {number}。"
+        return f"已登记办结。请打印办结通知书 {number}。"
 
     return SUPPLEMENTED.acted(ctx, act)

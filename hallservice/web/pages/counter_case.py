@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from hallservice import wording
 from hallservice.counter import (
-    certify,
+    certificate,
     charge,
     claim,
     deliver,
     files,
     history,
     materials,
+    nextstep,
     notices,
     unmask,
 )
@@ -26,7 +27,8 @@ from hallservice.counter.standing import Standing, sees
 from hallservice.counter.tables import hall_found
 from hallservice.counter.turneddown import REFUSED
 from hallservice.counter.unmask import Person
-from hallservice.people.clerk import Clerk
+from hallservice.people import organisations
+from hallservice.people.functions import label
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 from hallservice.uploads import megabytes
 from hallservice.web.context import Context
@@ -66,24 +68,6 @@ FOUND_COLUMNS = (
 HISTORY_COLUMNS = (
     Column("时间", kind="date"), Column("环节"), Column("办理人"), Column("结果"), Column("意见或说明"),
 )  # fmt: skip
-# Stage -> what may be done there: function, path, words, key.
-ACTS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "prereview": (("counter.accept", "/prereview", "预审", "A"),),
-    "receive": (("counter.apply", "/receive", "接件", "A"), ("counter.accept", "/accept", "直接受理", "B")),
-    "accept": (("counter.accept", "/accept", "受理、补正、不予受理", "A"),),
-    "supplement": (("counter.accept", "/supplemented", "补正续办", "A"),),
-    "fee": (("counter.fee", "/fee", "核价与缴费", "A"),),
-    "certificate": (
-        ("counter.deliver", "/certificate", "制证与办结", "A"),
-        ("counter.deliver", "/overlay", "套打", "O"),
-    ),
-    "deliver": (
-        ("counter.deliver", "/deliver", "送达", "A"),
-        ("counter.deliver", "/overlay", "套打", "O"),
-        ("counter.deliver", "/evaluate", "评价", "V"),
-    ),
-    "done": (("counter.deliver", "/evaluate", "评价", "V"),),
-}
 
 
 @pages.get("/cases/{case_no}", function=VIEW, title="办件", example=CASE)
@@ -111,7 +95,7 @@ def _values(ctx: Context, here: Standing, person: Person | None = None) -> dict[
         "state": wording.state(here.state),
         "stage": wording.stage(here.row["stage"]),
         "colour": COLOURS.get(here.state, "info"),
-        "acts": _acts(ctx.clerk, here),
+        **_next(ctx, here),
         "claim": _claim(ctx, here),
         "facts": _facts(here, person),
         "person": person,
@@ -125,15 +109,30 @@ def _values(ctx: Context, here: Standing, person: Person | None = None) -> dict[
     }
 
 
-def _acts(clerk: Clerk, here: Standing) -> list[tuple[str, str, str]]:
-    found = [
-        (case_url(here.no) + path, text, key)
-        for code, path, text, key in ACTS.get(here.row["stage"], ())
-        if clerk.may(code) and not (path == "/evaluate" and here.case["facts"]["evaluated"])
+def _next(ctx: Context, here: Standing) -> dict[str, Any]:
+    """What comes next, and what of it this person may do."""
+    found = nextstep.of(here, ctx.hall.read(lambda connection: _beside_of(connection, here)), _ended(here))
+    clerk = ctx.clerk
+    acts = [
+        (case_url(here.no) + one.path, one.text, one.key) for one in found.acts if clerk.may(one.function)
     ]
+    missing = "" if acts else "、".join(f"“{label(code)}”" for code in found.functions if not clerk.may(code))
     if here.case["acceptance"] and clerk.may("approval.handle"):
-        found.append((f"/approval/cases/{here.no}", "审批办理", "H"))
-    return found
+        acts.append((f"/approval/cases/{here.no}", "审批办理", "H"))
+    return {"acts": acts, "next": found, "missing": missing}
+
+
+def _beside_of(connection: Connection, here: Standing) -> nextstep.Beside:
+    made = certificate.latest(connection, here.no)
+    owner = organisations.by_uscc(connection, here.case["org"])
+    owed = certificate.owed(connection, here.no) is not None
+    issued = made is not None and made.issued
+    return nextstep.Beside(owed, issued, owner is None or owner.has_own_system)
+
+
+def _ended(here: Standing) -> str:
+    code = here.case["facts"]["conclusion"]
+    return materials.label("conclusion_result", code) if code else ""
 
 
 def _claim(ctx: Context, here: Standing) -> dict[str, str] | None:
@@ -192,7 +191,7 @@ def _papers(ctx: Context, here: Standing) -> dict[str, Any]:
 
 
 def _beside(ctx: Context, connection: Connection, here: Standing) -> dict[str, Any]:
-    fee, made = charge.latest(connection, here.no), certify.latest(connection, here.no)
+    fee, made = charge.latest(connection, here.no), certificate.latest(connection, here.no)
     sent = deliver.parcel(connection, here.no)
     return {
         "notices": [_notice(one) for one in notices.of_case(connection, here.no)],
@@ -215,16 +214,19 @@ def _beside(ctx: Context, connection: Connection, here: Standing) -> dict[str, A
 def _turned_down(
     here: Standing,
     fee: charge.Fee | None,
-    made: certify.Certificate | None,
+    made: certificate.Certificate | None,
     sent: deliver.Parcel | None,
 ) -> dict[str, str] | None:
     """What a partner refused for good while the case waits for it: whoever may act on it is led there."""
+    stage = here.row["stage"]
+    if stage == "deliver" and made is not None and made.later and made.refused:
+        stage = "certificate"
     found = {
         "fee": ("收费系统", fee.reason if fee and fee.state == REFUSED else "", "/fee"),
         "certificate": ("电子证照系统", made.reason if made and made.refused else "", "/certificate"),
         "deliver": ("快递公司", sent.reason if sent and sent.refused else "", "/deliver"),
     }
-    partner, reason, path = found.get(here.row["stage"], ("", "", ""))
+    partner, reason, path = found.get(stage, ("", "", ""))
     return {"partner": partner, "reason": reason, "path": path} if reason else None
 
 
@@ -252,7 +254,7 @@ def fee_facts(fee: charge.Fee) -> Facts:
     )
 
 
-def certificate_facts(made: certify.Certificate) -> Facts:
+def certificate_facts(made: certificate.Certificate) -> Facts:
     """One certificate asked for, as it stands."""
     states = {"requested": "已申请，等待签发", "pending_seal": "待签章", "issued": "已签发"}
     states[REFUSED] = "证照系统未受理，可重新申请"
@@ -261,6 +263,8 @@ def certificate_facts(made: certify.Certificate) -> Facts:
         ("状态", states.get(made.state, made.state)),
         ("证照编号", made.number or "—"),
         ("有效期", f"{made.valid_from} 至 {made.valid_to or '长期'}"),
+        ("提出时间", local(made.asked_at)),
+        *((("办结", "已先行办结，证照后补"),) if made.later else ()),
     )
 
 

@@ -5,18 +5,28 @@ from typing import Any
 
 from starlette.responses import Response
 
-from canonical.casetable import Event
+from canonical.casetable import MOVES, Event
 from canonical.codes import code_list
 from canonical.regions import full_name, regions
 from canonical.values import RegionCode
-from hallservice.counter import certify, charge, deliver, evaluate, paying, standards
+from hallservice.counter import (
+    certfile,
+    certificate,
+    certify,
+    charge,
+    deliver,
+    evaluate,
+    paying,
+    standards,
+    waiting,
+)
 from hallservice.counter.evaluate import TAGS, Rating
 from hallservice.counter.fees import Standard
 from hallservice.counter.standing import Standing
 from hallservice.counter.turneddown import REFUSED
 from hallservice.web.context import Context
 from hallservice.web.lists import Column
-from hallservice.web.pages.counter_case import CASE, certificate_facts, fee_facts, parcel_facts
+from hallservice.web.pages.counter_case import CASE, PDF, certificate_facts, fee_facts, parcel_facts
 from hallservice.web.pages.counter_parts import Screen, options, seen_version, the_case
 from hallservice.web.registry import Pages
 
@@ -29,20 +39,23 @@ FEE_COLUMNS = (
 )  # fmt: skip
 LEVELS = [(entry.name, entry.label) for entry in code_list("satisfaction").entries]
 PAYABLE = ("decided",)
+UNPAID = ("noticed", "reversed")  # where no fee system tells of payments, the window sees the bank's receipt
 
 
 def _fee(ctx: Context, here: Standing, computed: charge.Computed | None = None) -> dict[str, Any]:
     fee = ctx.hall.read(lambda connection: charge.latest(connection, here.no))
     case_facts, by_hand = here.case["facts"], not charge.attached(ctx.hall)
     due = here.state in PAYABLE and case_facts["granted"] and case_facts["fee_due"]
-    lines = fee.lines if fee else ()
+    lines, payable = fee.lines if fee else (), here.state in MOVES[Event.FEE_CONFIRMED]
     return {
         "turned_down": fee.reason if fee and fee.state == REFUSED else "",
         "fee": fee_facts(fee) if fee else (),
         "fee_columns": FEE_COLUMNS,
         "fee_rows": [tuple(line.get(key, "") for key in LINE) for line in lines],
         "may_notice": fee is not None and fee.state == "noticed",
-        "may_confirm": fee is not None and (fee.state == "paid" or (fee.state == "noticed" and by_hand)),
+        "may_confirm": fee is not None
+        and payable
+        and (fee.state == "paid" or (fee.state in UNPAID and by_hand)),
         "by_hand": by_hand,
         "may_ask": due and (fee is None or fee.state in ("reversed", REFUSED)),
         "standards": standards_of(ctx, here),
@@ -114,10 +127,12 @@ def fee_confirmed(ctx: Context) -> Response:
 
 
 def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
-    made = ctx.hall.read(lambda connection: certify.latest(connection, here.no))
+    made = ctx.hall.read(lambda connection: certificate.latest(connection, here.no))
+    owed = here.state == "concluded" and made is not None and made.later and not made.issued
     unpaid = bool(here.case["facts"]["granted"] and here.case["facts"]["fee_due"])
     decided = here.state == "decided" and not unpaid
     wanted = certify.wanted(here)
+    open_ = made is None or made.refused
     before = made if made and made.refused else None  # to be corrected rather than typed anew
     return {
         "turned_down": before.reason if before else "",
@@ -126,12 +141,21 @@ def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
         "valid_from": before.valid_from if before else "",
         "valid_to": before.valid_to if before else "",
         "fields": _fields(ctx, here),
-        "unpaid": unpaid and here.state == "decided",
-        "may_ask": decided and wanted and (made is None or made.refused),
-        "may_conclude": here.state == "certified" or (decided and not wanted),
-        "may_do_without": decided and wanted and (made is None or made.refused),
+        "unpaid": unpaid and here.state in ("decided", "certified"),
+        "may_ask": (decided or owed) and wanted and open_,
+        "may_conclude": (here.state == "certified" and not unpaid) or (decided and not wanted),
+        "may_do_without": decided and wanted and open_,
+        "owed": owed,
+        "issued": made is not None and made.issued,
+        "idle": here.state not in ("decided", "certified") and not owed,
         "deliveries": options("delivery_mode"),
+        "wait": _wait(ctx, made) if made is not None and made.awaited and (decided or owed) else None,
+        "attached": waiting.attached(ctx.hall),
     }
+
+
+def _wait(ctx: Context, made: certificate.Certificate) -> waiting.Wait:
+    return ctx.hall.read(lambda connection: waiting.wait_of(ctx.hall, connection, made))
 
 
 def _fields(ctx: Context, here: Standing) -> list[dict[str, Any]]:
@@ -179,7 +203,7 @@ def certificate_asked(ctx: Context) -> Response:
 @pages.post("/cases/{case_no}/conclude", function=DELIVER, title="制证与办结")
 def concluded(ctx: Context) -> Response:
     def act() -> str:
-        said = (ctx.form.one(name) for name in ("text", "delivery", "without"))
+        said = (ctx.form.one(name) for name in ("text", "delivery", "without", "later"))
         end = certify.End(*said)
         number = certify.conclude(ctx.hall, ctx.clerk, ctx.path["case_no"], seen_version(ctx.form), end)
         return f"已办结，申请人会收到短信。请打印决定书 {number} 和办结通知书。"
@@ -187,9 +211,84 @@ def concluded(ctx: Context) -> Response:
     return CERTIFICATE.acted(ctx, act)
 
 
+@pages.post("/cases/{case_no}/certificate/again", function=DELIVER, title="制证与办结")
+def certificate_urged(ctx: Context) -> Response:
+    def act() -> Response:
+        case_no = ctx.path["case_no"]
+        waiting.ask_again(ctx.hall, ctx.clerk, case_no, seen_version(ctx.form))
+        return ctx.redirect(
+            f"/cases/{case_no}/certificate", "已再次向电子证照系统提出，同一申请不会重复制证。"
+        )
+
+    return CERTIFICATE.acted(ctx, act)
+
+
+@pages.post("/cases/{case_no}/certificate/end", function=DELIVER, title="制证与办结")
+def certificate_given_up(ctx: Context) -> Response:
+    def act() -> str:
+        seen, reason = seen_version(ctx.form), ctx.form.one("reason")
+        waiting.give_up(ctx.hall, ctx.clerk, ctx.path["case_no"], seen, reason)
+        return "已登记不再补发证照，可以登记送达。"
+
+    return CERTIFICATE.acted(ctx, act)
+
+
+def _file(ctx: Context, here: Standing) -> dict[str, Any]:
+    now = ctx.hall.hub.store.clock()
+    made = ctx.hall.read(lambda connection: certificate.to_hand_out(connection, here.no))
+    paper = ctx.hall.read(lambda connection: certfile.latest(connection, here.no))
+    mine = paper if paper and made and paper.identifier == made.identifier else None
+    return {
+        "certificate": certificate_facts(made) if made else (),
+        "attached": waiting.attached(ctx.hall),
+        "paper": mine,
+        "printable": mine is not None and mine.printable(now),
+        "askable": made is not None and (mine is None or mine.askable(now)),
+    }
+
+
+FILE = Screen("counter/certificate_file.html", DELIVER, _file)
+
+
+@pages.get("/cases/{case_no}/certificate/file", function=DELIVER, title="证照打印", example=CASE)
+def file_form(ctx: Context) -> Response:
+    return FILE.shown(ctx)
+
+
+@pages.post("/cases/{case_no}/certificate/file", function=DELIVER, title="证照打印")
+def file_asked(ctx: Context) -> Response:
+    def act() -> Response:
+        case_no = ctx.path["case_no"]
+        certfile.ask(ctx.hall, ctx.clerk, case_no)
+        return ctx.redirect(f"/cases/{case_no}/certificate/file", "已向电子证照系统调取，取到后即可打印。")
+
+    return FILE.acted(ctx, act)
+
+
+@pages.post(
+    "/cases/{case_no}/certificate/print",
+    function=DELIVER,
+    title="证照打印",
+    once=False,
+    draft=False,
+    slow=True,
+)
+def file_printed(ctx: Context) -> Response:
+    """The library's own file for the printer: it names the holder, so that printing is an act."""
+
+    def act() -> Response:
+        get = ctx.kit.extras.get("certificate_files") or certfile.from_library(ctx.hall)
+        no, folder = ctx.path["case_no"], ctx.hall.settings.files
+        return ctx.file(certfile.printed(ctx.hall, ctx.clerk, no, folder, get), f"{no}.pdf", PDF, inline=True)
+
+    return FILE.acted(ctx, act)
+
+
 def _deliver(ctx: Context, here: Standing) -> dict[str, Any]:
     sent = ctx.hall.read(lambda connection: deliver.parcel(connection, here.no))
+    owed = ctx.hall.read(lambda connection: certificate.owed(connection, here.no))
     return {
+        "owed": owed.name if owed else "",
         "turned_down": sent.reason if sent and sent.refused else "",
         "parcel": parcel_facts(sent) if sent else (),
         "may_send": sent is None or sent.may_go_again,

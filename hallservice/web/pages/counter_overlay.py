@@ -6,7 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from hallservice.counter import certify, overlay
+from hallservice import wording
+from hallservice.counter import certificate, overlay
 from hallservice.counter.overlay import FUNCTION, Asked
 from hallservice.counter.standing import Standing
 from hallservice.papers.overlay import Layout, shipped_layouts
@@ -34,10 +35,12 @@ def form(ctx: Context) -> Response:
 def _values(ctx: Context, here: Standing, name: str) -> dict[str, Any]:
     found = layouts(ctx)
     layout = found.get(name) or found.get("food-permit") or next(iter(found.values()))
-    made = ctx.hall.read(lambda connection: certify.latest(connection, here.no))
+    made = ctx.hall.read(lambda connection: certificate.to_hand_out(connection, here.no))
     return {
         "row": here.row,
         "facts": facts(here),
+        "idle": not overlay.printable(here),
+        "state": wording.state(here.state),
         "layouts": [(one.name, one.title) for one in found.values()],
         "layout": layout,
         "known": {name for name, value in overlay.known(here, made).items() if value},

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from canonical.messages import PAYLOADS
-from hallservice.counter import accept, apply, certify, charge, deliver, standing
+from hallservice.counter import accept, apply, certify, charge, deliver, paying, standing
 from hallservice.counter.apply import Application, HandedIn, Opened
 from hallservice.counter.cards import IdCard, ReaderAway
 from hallservice.counter.materials import Seen
@@ -107,6 +107,21 @@ class Desk:
         asked = charge.Asked(quantities or {"103044": "1"}, **more)
         return charge.request(self.hall, self.clerk(), case_no, self.seen(case_no), asked)
 
+    def paid(self) -> str:
+        """Granted, its fee confirmed; there is a certificate library."""
+        self.partner("library", "certificates")
+        no = self.decided()
+        self.requested(no)
+        paying.confirm(self.hall, self.clerk(), no, self.seen(no), "V-17")
+        return no
+
+    def awaited(self) -> str:
+        """A certificate asked for that the library has not answered."""
+        no = self.paid()
+        asked = certify.Asked("食品经营许可证", "2026-03-10", "2031-03-09")
+        certify.request(self.hall, self.clerk(), no, self.seen(no), asked)
+        return no
+
     def concluded(self, case_no: str) -> str:
         return certify.conclude(self.hall, self.clerk(), case_no, self.seen(case_no))
 
@@ -115,6 +130,7 @@ class Desk:
         return deliver.deliver(self.hall, self.clerk(), case_no, self.seen(case_no), asked)
 
 
+IDENTIFIER = "1.2.156.3005.2.114414020072081005001.114414020072081005.0000000017.001.S"
 ACCOUNTS = {
     "fees": {"account": "t", "drop_folder": "/x"},
     "certificates": {"account": "t"},

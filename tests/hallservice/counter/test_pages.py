@@ -12,8 +12,9 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from canonical.values import complete_id_number
-from hallservice.counter import accept
+from hallservice.counter import accept, prereview
 from hallservice.counter.cards import EXTRA, IdCard
+from hallservice.counter.prereview import Review
 from hallservice.hall import Hall
 from hallservice.papers.kinds import Paper
 from hallservice.papers.service import Papers, Rendered
@@ -26,8 +27,17 @@ from hallservice.web.pages import (
     counter_money,
     counter_public,
 )
-from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, took
-from tests.hallservice.counter.counter import PLAIN, WHOLE, Desk, Reader
+from tests.exchange.core.rig import (
+    ID_NUMBER,
+    ITEM,
+    MOBILE,
+    NAME,
+    PLAIN_ITEM,
+    Story,
+    case_number,
+    took,
+)
+from tests.hallservice.counter.counter import IDENTIFIER, PLAIN, WHOLE, Desk, Reader
 from tests.hallservice.web.webrig import FRAME, Place, Visitor, hidden, mounted, served
 
 OTHER = str(complete_id_number("44149919800101001"))
@@ -238,6 +248,87 @@ def test_fees_are_computed_before_they_are_asked_for(desk: Desk, clerk: Visitor)
     assert done.status_code == 303
     row: dict[str, Any] = desk.core.rows("SELECT total, state FROM hall_fee")[0]
     assert row == {"total": "28.75", "state": "noticed"}
+
+
+@pytest.mark.req("S3-33")
+def test_what_a_pre_review_wants_is_entered_at_the_window(desk: Desk, clerk: Visitor) -> None:
+    desk.core.party("front", sends=("case.applied.v1",))
+    story = Story(case_number(1), PLAIN_ITEM)
+    desk.core.ok("front", "case.applied.v1", story.applied(channel="online"))
+    asked = Review("supplement", "缺租赁合同")
+    prereview.pre_review(desk.hall, desk.clerk(), story.no, desk.seen(story.no), asked)
+    found = clerk.post("/hall/counter/resume", "/hall/counter/resume", {"case_no": story.no})
+    at, action = found.headers["location"], f"/hall/cases/{story.no}/resubmitted"
+    assert "预审意见：</b>缺租赁合同" in clerk.get(at).text
+    rows = {"material-1": "received", "material-1-as": "paper", "material-1-count": "1", "identified": "seen"}
+    wrong = clerk.post(at, action, {**rows, "said": "", "mobile": "1380013801"})
+    assert summary(wrong.text) == ["请填写补正情况", "手机号码应为 11 位数字，以 13 至 19 开头"]
+    typed = {**hidden(wrong.text, action), **rows, "said": "补来租赁合同"}
+    done = clerk.send(action, typed)
+    assert done.status_code == 303 and done.headers["location"] == f"/hall/cases/{story.no}/accept"
+    assert "请打印收件回执" in clerk.get(done.headers["location"]).text
+    assert desk.stage(story.no) == ("submitted", "accept")
+
+
+def test_a_certificate_that_does_not_come_is_asked_for_again_and_left_for_later(
+    desk: Desk, clerk: Visitor
+) -> None:
+    no = desk.awaited()
+    at, again = f"/hall/cases/{no}/certificate", f"/hall/cases/{no}/certificate/again"
+    page = clerk.get(at).text
+    assert "2026-03-02 09:30 提出，已等待 0 个工作日" in page and "满 3 个工作日仍未签发的" in page
+    assert "/conclude" not in page and "刚刚已经提出过" in clerk.post(at, again).text
+    desk.core.clock.on(3 * 86_400)
+    clerk.sign_in("clerk")
+    assert "最近一次催问 2026-03-05 09:30" in clerk.get(clerk.post(at, again).headers["location"]).text
+    end = f"/hall/cases/{no}/conclude"
+    assert clerk.post(at, end, {"delivery": "window"}).status_code == 303
+    case = clerk.get(f"/hall/cases/{no}").text
+    assert "办件先行办结，等待电子证照系统签发证照" in case and "证照补发(A)" in case
+    assert "证照待补发" in clerk.get("/hall/counter/deliver").text
+    held = clerk.get(f"/hall/cases/{no}/deliver").text
+    assert "还没有签发，签发后一并送达" in held and "登记送达(A)" not in held
+
+
+def test_the_librarys_file_is_printed_at_the_window(desk: Desk, hall: Hall) -> None:
+    no, body = desk.awaited(), b"%PDF-1.7 x"
+    sent = json.loads(desk.core.outbox("type = 'certificate.requested.v1'")[0]["payload"])
+    answer = {
+        "request_id": sent["request_id"],
+        "identifier": IDENTIFIER,
+        "number": "粤梅17",
+        "state": "issued",
+    }
+    desk.answers("library", "certificate.issued.v1", answer)
+    features = [*FRAME, *(one.pages for one in PAGES)]
+    at = f"/hall/cases/{no}/certificate/file"
+    with served(mounted(hall, features, extras={"certificate_files": lambda url: body})) as place:
+        clerk = place.visitor().sign_in("clerk")
+        assert "证照打印(F)" in clerk.get(f"/hall/cases/{no}").text
+        assert clerk.post(at, at).status_code == 303 and "还没有取到" in clerk.get(at).text
+        asked = json.loads(desk.core.outbox("type = 'certificate.file_requested.v1'")[0]["payload"])
+        offer = {
+            "request_id": asked["request_id"], "identifier": IDENTIFIER, "format": "pdf", "url": "http://h/x",
+            "expires_at": "2026-03-02T09:40:00+08:00", "digest": hashlib.sha256(body).hexdigest(),
+        }  # fmt: skip
+        desk.answers("library", "certificate.file.v1", offer)
+        printed = clerk.post(at, f"/hall/cases/{no}/certificate/print")
+        assert (printed.content, printed.headers["content-type"]) == (body, "application/pdf")
+        assert "已打印 1 份" in clerk.get(at).text
+
+
+def test_a_day_is_typed_year_first_in_several_ways_and_never_by_the_browsers_language(
+    desk: Desk, clerk: Visitor
+) -> None:
+    no = desk.decided()
+    at = f"/hall/cases/{no}/fee"
+    field = re.search(r'<input[^>]*name="due_on"[^>]*>', clerk.get(at).text)
+    assert field and 'type="text"' in field.group() and 'inputmode="numeric"' in field.group()
+    wrong = clerk.post(at, at, {"quantity-103044": "1", "due_on": "03/17/2026", "do": "request"})
+    assert summary(wrong.text) == ["缴费期限应为日期，例如 2026-03-02"] and 'value="03/17/2026"' in wrong.text
+    typed = {**hidden(wrong.text, at), "quantity-103044": "1", "due_on": "２０２６/3/17", "do": "request"}
+    assert clerk.send(at, typed).status_code == 303
+    assert desk.core.value("SELECT due_on FROM hall_fee") == "2026-03-17"
 
 
 @pytest.fixture

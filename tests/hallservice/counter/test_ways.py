@@ -1,14 +1,21 @@
 """Whole ways through the counter on a real hub: straight, supplemented, refused, with fee and certificate."""
 
+import hashlib
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from canonical.values import complete_id_number
+from exchange.errors import TryLater
 from hallservice.counter import (
     accept,
+    awaiting,
+    certfile,
+    certificate,
     certify,
     charge,
     deliver,
@@ -21,16 +28,16 @@ from hallservice.counter import (
     progress,
     standing,
     supplement,
+    waiting,
 )
 from hallservice.counter.materials import Seen, of
 from hallservice.counter.prereview import Review
 from hallservice.flows import instances
 from hallservice.refusals import FormRefused, HallRefused
-from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, PLAIN_ITEM, Story, case_number, took
-from tests.hallservice.counter.counter import FORM, PLAIN, WHOLE, Desk
+from tests.exchange.core.rig import ID_NUMBER, MOBILE, NAME, PLAIN_ITEM, Story, case_number, iso, took
+from tests.hallservice.counter.counter import FORM, IDENTIFIER, PLAIN, WHOLE, Desk
 
 NOTICE = "44140226000000000017"
-IDENTIFIER = "1.2.156.3005.2.114414020072081005001.114414020072081005.0000000017.001.S"
 
 NUMBERS = {"notice_no": NOTICE, "check_no": "4821", "book_check_no": "90210773"}
 PAID = {
@@ -190,6 +197,71 @@ def test_supplement_and_the_case_goes_on_where_it_was(desk: Desk) -> None:
         supplement.called_up(desk.hall, desk.clerk(), no)
 
 
+def sent_back(desk: Desk) -> Story:
+    """An online application whose pre-review wants corrections."""
+    desk.core.party("front", sends=("case.applied.v1",))
+    story = Story(case_number(1), PLAIN_ITEM)
+    came = [{"name": "设计图", "count": 1, "received_as": "attachment"}]
+    desk.core.ok("front", "case.applied.v1", story.applied(channel="online", materials=came))
+    asked = Review("supplement", "缺场地租赁合同，手机号码请核对")
+    prereview.pre_review(desk.hall, desk.clerk(), story.no, desk.seen(story.no), asked)
+    assert desk.stage(story.no) == ("pre_supplement", "supplement")
+    return story
+
+
+@pytest.mark.req("S3-23", "S3-26", "S3-33")
+def test_what_a_pre_review_wants_is_brought_to_the_window_and_the_case_goes_on(desk: Desk) -> None:
+    no = sent_back(desk).no
+    here = supplement.called_up(desk.hall, desk.clerk(), no)
+    with desk.core.hub.store.read() as connection:
+        assert supplement.wanted(connection, no) == "缺场地租赁合同，手机号码请核对"
+    desk.core.clock.on(86_400)  # Tuesday: the five days of art. 32 run from here
+    came = [Seen(1, "received", "attachment")]
+    corrected = supplement.Corrected("补来租赁合同，更正手机", mobile="13900139017", identified="card")
+    with pytest.raises(FormRefused) as refused:
+        supplement.resubmitted(
+            desk.hall, desk.clerk(), no, here.row["version"], came, supplement.Corrected(" ", mobile="139")
+        )
+    assert [one.field for one in refused.value.faults] == ["said", "mobile"]
+    slip = supplement.resubmitted(desk.hall, desk.clerk(), no, here.row["version"], came, corrected)
+    assert desk.stage(no) == ("submitted", "accept") and kinds(desk, no) == ["receiving"]
+    assert paper(desk, slip)["received_at"] == "2026-03-03T09:30:00+08:00"
+    said = [json.loads(row["canonical"]) for row in applications(desk)]
+    assert [one["contact"]["mobile"] for one in said] == [MOBILE, "13900139017"]
+    assert said[1]["remark"] == "补来租赁合同，更正手机" and said[1]["channel"] == "online"
+    assert said[1]["applicant"] == said[0]["applicant"] and said[1]["applied_at"].startswith("2026-03-03")
+    accept.accept(desk.hall, desk.clerk(), no, desk.seen(no), came)
+    assert told(desk) == ["applied", "pre_supplement", "applied", "accepted"]
+
+
+def applications(desk: Desk) -> list[Any]:
+    return desk.core.rows(
+        "SELECT canonical FROM document WHERE type = 'case.applied.v1' AND direction <> 'out' ORDER BY entry"
+    )
+
+
+def test_what_is_handed_in_again_online_stands_among_the_materials(desk: Desk) -> None:
+    story = sent_back(desk)
+    lines = [{"name": name, "count": 1, "received_as": "attachment"} for name in ("设计图", "租赁合同")]
+    again = story.applied(channel="online", materials=lines, version=2)
+    desk.core.ok("front", "case.applied.v1", again)
+    assert desk.stage(story.no) == ("submitted", "prereview")
+    with desk.core.hub.store.read() as connection:
+        assert [(one.name, one.status) for one in of(connection, story.no)] == [
+            ("设计图", "received"),
+            ("租赁合同", "received"),
+        ]
+
+
+@pytest.mark.req("S0-39")
+def test_a_pre_review_nobody_came_back_to_is_deleted_with_its_reason(desk: Desk) -> None:
+    no = sent_back(desk).no
+    supplement.expired(desk.hall, desk.clerk(), no, desk.seen(no), "逾期没有重新提交")
+    assert desk.stage(no) == ("concluded", "done")
+    said = json.loads(desk.core.value("SELECT canonical FROM document WHERE type = 'case.concluded.v1'"))
+    assert (said["result"], said["reason"]) == ("deleted", "逾期没有重新提交")
+
+
 @pytest.mark.req("S0-62", "S3-30")
 def test_refusal_with_its_reason_and_where_it_is_contested(desk: Desk) -> None:
     no = desk.opened().case_no
@@ -273,6 +345,137 @@ def issued(desk: Desk, no: str) -> None:
     assert desk.stage(no) == ("certified", "certificate")
 
 
+def requests(desk: Desk) -> list[dict[str, Any]]:
+    """What the library was sent, in order."""
+    return [json.loads(row["payload"]) for row in desk.core.outbox("type = 'certificate.requested.v1'")]
+
+
+def ask_again(desk: Desk, no: str) -> None:
+    waiting.ask_again(desk.hall, desk.clerk(), no, desk.seen(no))
+
+
+def test_a_certificate_is_asked_for_again_under_its_own_request(desk: Desk) -> None:
+    no = desk.awaited()
+    with pytest.raises(HallRefused, match="too_soon"):
+        ask_again(desk, no)
+    desk.core.clock.on(waiting.PAUSE)
+    ask_again(desk, no)
+    assert len(requests(desk)) == 1  # it has not left yet: sent at once instead of twice
+    desk.core.delivered("library", lambda row: took(row))
+    desk.core.clock.on(waiting.PAUSE)
+    ask_again(desk, no)
+    first, second = requests(desk)
+    assert first == second
+    answer = {"request_id": first["request_id"], "identifier": IDENTIFIER, "number": "粤梅17"}
+    desk.answers("library", "certificate.issued.v1", {**answer, "state": "issued"})
+    with pytest.raises(HallRefused, match="nothing_awaited"):
+        ask_again(desk, no)
+    desk.core.party("callback", sends=("certificate.issued.v1",))
+    desk.core.ok("callback", "certificate.issued.v1", {**answer, "case_no": no, "state": "pending_seal"})
+    assert desk.core.value("SELECT state FROM hall_certificate") == "issued"  # a first answer told late
+    desk.concluded(no)
+
+
+def concluded_later(desk: Desk, no: str) -> str:
+    return certify.conclude(desk.hall, desk.clerk(), no, desk.seen(no), certify.End(later="1"))
+
+
+def left_for_later(desk: Desk) -> str:
+    """Concluded on the third working day after the request, without waiting any more."""
+    no = desk.awaited()
+    desk.core.clock.on(2 * 86_400)
+    with pytest.raises(HallRefused, match="too_early"):
+        concluded_later(desk, no)
+    desk.core.clock.on(86_400)  # Thursday 5 March
+    concluded_later(desk, no)
+    assert desk.stage(no) == ("concluded", "deliver")
+    return no
+
+
+def test_a_case_is_concluded_with_its_certificate_left_for_later_and_gets_it(desk: Desk) -> None:
+    no = left_for_later(desk)
+    data = desk.core.rows("SELECT kind, data FROM hall_notice WHERE kind IN ('decision', 'conclusion')")
+    papers = {row["kind"]: json.loads(row["data"]) for row in data}
+    assert papers["conclusion"]["result"].endswith("电子证照“食品经营许可证”签发后补送，签发时另行短信告知")
+    assert papers["decision"]["certificate"] is None and told(desk)[-2:] == ["concluded", "certificate_later"]
+    acts = [json.loads(row["body"]) for row in desk.core.rows("SELECT body FROM act")]
+    waited = next(one["what"] for one in acts if "asked_at" in (one.get("what") or {}))
+    assert (waited["asked_at"], waited["days"], waited["most"]) == ("2026-03-02T09:30:00+08:00", 3, 3)
+    with pytest.raises(HallRefused, match="certificate_owed"):
+        desk.collected(no)
+    (sent,) = requests(desk)
+    answer = {"request_id": sent["request_id"], "identifier": IDENTIFIER, "number": "粤梅17"}
+    desk.answers("library", "certificate.issued.v1", {**answer, "state": "issued"})
+    ends = concluded_as(desk)
+    assert [(one["result"], one.get("certificate_no"), one["version"]) for one in ends] == [
+        ("concluded", None, 1),
+        ("concluded", "粤梅17", 2),
+    ]
+    assert ends[1]["concluded_at"] == ends[0]["concluded_at"] and told(desk)[-1] == "certificate_came"
+    assert "粤梅17" in str(paper(desk, desk.collected(no))["papers"])
+    assert desk.stage(no) == ("delivered", "done")
+    desk.core.verified()
+
+
+def concluded_as(desk: Desk) -> list[dict[str, Any]]:
+    query = "SELECT canonical FROM document WHERE type = 'case.concluded.v1' AND direction <> 'out'"
+    return [json.loads(row["canonical"]) for row in desk.core.rows(f"{query} ORDER BY entry")]
+
+
+def test_a_certificate_left_for_later_may_be_asked_for_anew_and_be_given_up(desk: Desk) -> None:
+    no = left_for_later(desk)
+    turned_down(desk, "library", "字段不符")
+    with desk.core.hub.store.read() as connection:
+        assert awaiting.told(connection, "deliver", [no])[no].text == "证照系统未受理"
+    certify.request(desk.hall, desk.clerk(), no, desk.seen(no), certify.Asked("食品经营许可证"))
+    with desk.core.hub.store.read() as connection:
+        assert awaiting.told(connection, "deliver", [no])[no].text == "证照待补发"
+    waiting.give_up(desk.hall, desk.clerk(), no, desk.seen(no), "申请人书面放弃")
+    assert concluded_as(desk)[-1]["result_text"] == "准予许可；未制发电子证照：申请人书面放弃"
+    desk.collected(no)
+    assert desk.stage(no) == ("delivered", "done")
+
+
+@pytest.mark.req("S3-45")
+def test_the_librarys_own_file_is_fetched_checked_kept_and_printed(desk: Desk, tmp_path: Path) -> None:
+    no = desk.paid()
+    clerk, folder = desk.clerk(), tmp_path / "files"
+    with pytest.raises(HallRefused, match="no_certificate"):
+        certfile.ask(desk.hall, clerk, no)
+    issued(desk, no)
+    body = b"%PDF-1.7 " + "食品经营许可证".encode()
+
+    def offered(of: bytes = body, life: float = 600) -> None:
+        request = certfile.ask(desk.hall, clerk, no)
+        asked = json.loads(desk.core.outbox("type = 'certificate.file_requested.v1'")[-1]["payload"])
+        assert (asked["identifier"], asked["format"], asked["request_id"]) == (IDENTIFIER, "pdf", request)
+        until = datetime.fromtimestamp(desk.core.clock.now + life, UTC)
+        answer = {
+            "request_id": request, "identifier": IDENTIFIER, "format": "pdf", "url": "http://127.0.0.1:1/f/x",
+            "expires_at": iso(until), "digest": hashlib.sha256(of).hexdigest(),
+        }  # fmt: skip
+        desk.answers("library", "certificate.file.v1", answer)
+
+    def printed(got: bytes = body) -> bytes:
+        return certfile.printed(desk.hall, clerk, no, folder, lambda url: got)
+
+    offered()
+    desk.core.clock.on(601)
+    with pytest.raises(HallRefused, match="no_file"):  # its address was good for ten minutes
+        printed()
+    offered()
+    with pytest.raises(HallRefused, match="file_damaged"):
+        printed(body + b"!")
+    assert printed() == body
+    desk.core.clock.on(86_400)
+    assert certfile.printed(desk.hall, clerk, no, folder, lambda url: b"") == body  # kept by its digest
+    assert desk.core.value("SELECT copies FROM hall_certificate_file WHERE state = 'kept'") == 2
+    assert b"hall.certificate_printed" in desk.core.leaves()[-1]
+    for url in ("file:///etc/passwd", "http://10.9.8.7/f"):
+        with pytest.raises(TryLater, match="bad_address"):
+            certfile.from_library(desk.hall)(url)
+
+
 def test_what_a_partner_refuses_for_good_is_told_at_the_window_and_asked_for_again(desk: Desk) -> None:
     desk.partner("till", "fees")
     desk.partner("library", "certificates")
@@ -291,7 +494,7 @@ def test_what_a_partner_refuses_for_good_is_told_at_the_window_and_asked_for_aga
     certify.request(desk.hall, desk.clerk(), no, desk.seen(no), asked)
     turned_down(desk, "library", "")
     with desk.core.hub.store.read() as connection:
-        made = certify.latest(connection, no)
+        made = certificate.latest(connection, no)
     assert made is not None and made.refused and made.reason == "104"  # without words, the code
     with pytest.raises(FormRefused) as asked_why:
         desk.concluded(no)

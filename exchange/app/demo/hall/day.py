@@ -15,6 +15,7 @@ from exchange.store.tables import case_record, item
 from hallservice.counter import (
     accept,
     apply,
+    certificate,
     certify,
     charge,
     deliver,
@@ -188,7 +189,7 @@ class Day:
     def _conclude(self, row: Row, plan: Plan) -> None:
         no, clerk, content = row["case_no"], self._window(plan), self._content(row)
         wanted = row["facts"]["granted"] and content.get("certificate_type")
-        made = self.hall.read(lambda connection: certify.latest(connection, no))
+        made = self.hall.read(lambda connection: certificate.latest(connection, no))
         if wanted and made is None:
             name = content.get("result_name") or content["name"]
             fields = (("holderName", plan.name), ("scope", content["name"][:100]))

@@ -72,6 +72,14 @@ def upgrade() -> None:
     )
     op.create_index("hall_answer_at", "hall_answer", ["at"], unique=False)
     op.create_table(
+        "hall_applicant",
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("kind", sa.String(length=26), nullable=False),
+        sa.Column("document_type", sa.String(length=40), nullable=False),
+        sa.Column("document_masked", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "hall_appointment",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("code", sa.String(length=8), nullable=False),
@@ -156,9 +164,27 @@ def upgrade() -> None:
         sa.Column("valid_to", sa.String(length=10), nullable=True),
         sa.Column("identifier", sa.String(length=128), nullable=True),
         sa.Column("number", sa.String(length=128), nullable=True),
+        sa.Column("asked_at", sa.Float(), nullable=False),
+        sa.Column("again_at", sa.Float(), nullable=True),
+        sa.Column("later", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
     )
     op.create_index("hall_certificate_case", "hall_certificate", ["case_no"], unique=False)
+    op.create_table(
+        "hall_certificate_file",
+        sa.Column("request_id", sa.String(length=64), nullable=False),
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("identifier", sa.String(length=128), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("asked_at", sa.Float(), nullable=False),
+        sa.Column("url", sa.String(length=500), nullable=True),
+        sa.Column("expires_at", sa.Float(), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("copies", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_index("hall_certificate_file_case", "hall_certificate_file", ["case_no"], unique=False)
     op.create_table(
         "hall_certificate_type",
         sa.Column("type_code", sa.String(length=21), nullable=False),
@@ -209,6 +235,7 @@ def upgrade() -> None:
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("complainant_masked", sa.String(length=100), nullable=False),
         sa.Column("mobile_masked", sa.String(length=11), nullable=False),
+        sa.Column("contact_hash", sa.String(length=40), nullable=False),
         sa.Column("registered_at", sa.Float(), nullable=False),
         sa.Column("clerk", sa.String(length=100), nullable=True),
         sa.Column("staff_no", sa.String(length=40), nullable=True),
@@ -223,6 +250,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("number", name="hall_complaint_number"),
         sa.UniqueConstraint("once", name="hall_complaint_once"),
     )
+    op.create_index("hall_complaint_case", "hall_complaint", ["case_no"], unique=False)
+    op.create_index("hall_complaint_contact", "hall_complaint", ["contact_hash"], unique=False)
     op.create_index("hall_complaint_taken_by", "hall_complaint", ["staff_no"], unique=False)
     op.create_index("hall_complaint_waiting", "hall_complaint", ["state", "registered_at"], unique=False)
     op.create_table(
@@ -615,6 +644,16 @@ def upgrade() -> None:
     )
     op.create_index("hall_slot_rule_site", "hall_slot_rule", ["site_path", "item_code"], unique=False)
     op.create_table(
+        "hall_tally",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("opened_on", sa.String(length=10), nullable=False),
+        sa.Column("accepted_on", sa.String(length=10), nullable=True),
+        sa.Column("ended_on", sa.String(length=10), nullable=True),
+        sa.Column("rating", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("case_no"),
+    )
+    op.create_index("hall_tally_opened", "hall_tally", ["opened_on"], unique=False)
+    op.create_table(
         "hall_task",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("case_no", sa.String(length=50), nullable=False),
@@ -871,6 +910,51 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "hall_applicant_case",
+        sa.Column("case_no", sa.String(length=50), nullable=False),
+        sa.Column("role", sa.String(length=10), nullable=False),
+        sa.Column("applicant", sa.String(length=24), nullable=False),
+        sa.Column("opened_at", sa.Float(), nullable=False),
+        sa.Column("name_hash", sa.String(length=40), nullable=False),
+        sa.Column("name_masked", sa.String(length=200), nullable=False),
+        sa.Column("contact_hash", sa.String(length=40), nullable=True),
+        sa.Column("relation", sa.String(length=20), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["applicant"],
+            ["hall_applicant.id"],
+        ),
+        sa.PrimaryKeyConstraint("case_no", "role"),
+    )
+    op.create_index("hall_applicant_case_name", "hall_applicant_case", ["name_hash"], unique=False)
+    op.create_index(
+        "hall_applicant_case_of", "hall_applicant_case", ["applicant", "opened_at", "case_no"], unique=False
+    )
+    op.create_index(
+        "hall_applicant_case_opened", "hall_applicant_case", ["opened_at", "case_no"], unique=False
+    )
+    op.create_table(
+        "hall_applicant_contact",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("applicant", sa.String(length=24), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("staff_no", sa.String(length=40), nullable=False),
+        sa.Column("clerk", sa.String(length=100), nullable=False),
+        sa.Column("org_name", sa.String(length=200), nullable=False),
+        sa.Column(
+            "site_path",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["applicant"],
+            ["hall_applicant.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("hall_applicant_contact_of", "hall_applicant_contact", ["applicant", "at"], unique=False)
     op.create_table(
         "hall_card",
         sa.Column("id", sa.String(length=36), nullable=False),
