@@ -35,11 +35,12 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Actor(Person):
-    """Who acts, with the posts held at that moment; `over`: other units of the case under supervision."""
+    """Who acts, with the posts held in the own organisation at that moment; `over`: a post that a granted
+    function amounts to, and the unit of the case it holds for, each pair by itself."""
 
     __pydantic_config__ = FORBID
     posts: Annotated[tuple[Post, ...], Field(max_length=50)] = ()
-    over: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
+    over: Annotated[tuple[tuple[Post, Code], ...], Field(max_length=150)] = ()
 
     @property
     def person(self) -> Person:

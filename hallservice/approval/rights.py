@@ -26,12 +26,15 @@ def owns(plan: Plan, state: State, key: str, actor: Actor) -> bool:
 
 def has_post(state: State, actor: Actor, post: str) -> bool:
     """A post counts only in, or over, an organisation that takes part in the case."""
-    return post in actor.posts and bool({actor.org, *actor.over} & set(state.units.values()))
+    units = state.units.values()
+    own = post in actor.posts and actor.org in units
+    return own or any((post, org) in actor.over for org in units)
 
 
 def supervises(plan: Plan, state: State, key: str, actor: Actor) -> bool:
     """Whether the actor holds the supervising post in, or over, the step's own unit."""
-    return plan.posts.supervisor in actor.posts and unit(plan, state, key) in (actor.org, *actor.over)
+    here, post = unit(plan, state, key), plan.posts.supervisor
+    return (post in actor.posts and here == actor.org) or (post, here) in actor.over
 
 
 def decides(plan: Plan, state: State, ask: Ask) -> str:
@@ -83,13 +86,16 @@ def may_decide(plan: Plan, key: str, work: Work) -> None:
 
 
 def separated(plan: Plan, state: State, key: str, person: Person) -> None:
-    """Refuses one who accepted the case for what follows, and one who undertook it as its approver."""
+    """Refuses one who accepted the case for what follows, and one who undertook it as its approver; a step
+    that was passed and waits for its signers counts like a done one."""
     kind = plan.places[key].step.kind
     if state.accepted is not None and state.accepted.id == person.id and kind in HANDLING:
         refuse("duty_separation", who=person.name)
     against = DOERS if kind == "approve" else ("approve",) if kind in DOERS else ()
-    for other, done in state.done.items():
-        if done.by.id == person.id and plan.places[other].step.kind in against:
+    hands = [(other, done.by) for other, done in state.done.items()]
+    hands += [(other, work.passed_by) for other, work in state.work.items() if work.passed_by is not None]
+    for other, by in hands:
+        if by.id == person.id and plan.places[other].step.kind in against:
             refuse("duty_separation", who=person.name)
 
 

@@ -19,6 +19,7 @@ from hallservice.people.organisations import Org
 from ledger.prepared import run
 
 SYSTEM_CLERK = Clerk("", "system", "系统", "system", "/", "")
+HANDLE, SUPERVISE = "approval.handle", "approval.supervise"
 LEVEL_OF: Mapping[str, Level] = {"3": "city", "4": "county", "5": "town", "6": "village"}
 SITES = ("town", "village", "hall", "division")  # kinds of organisation that receive, best first
 _PATHS = select(p.org.c.path).where(p.org.c.code == bindparam("code"))
@@ -92,25 +93,23 @@ def path_of(connection: Connection, org: str) -> str:
 
 
 def actor(connection: Connection, clerk: Clerk, plan: Plan, state: State) -> Actor:
-    """The clerk with the posts held, and those that granted functions amount to in this case's bodies."""
+    """The clerk with the posts held, where a function of approval is held in the own body, and those that
+    granted functions amount to in this case's bodies: each for the bodies that function is held over."""
     own = clerk.unit or clerk.org
     orgs = {*state.units.values(), *(place.org for place in plan.places.values() if place.org is not None)}
-    posts = [*clerk.posts]
-    over: set[str] = set()
-    for function, post in (
-        ("approval.supervise", plan.posts.supervisor),
-        ("flows.edit", plan.posts.administrator),
-        ("supervision.urge", URGER),
-    ):
-        reached = (
-            {org for org in orgs if clerk.may(function, path_of(connection, org) or "?")}
-            if clerk.may(function)
-            else set()
+    over = {
+        (post, org)
+        for function, post in (
+            (SUPERVISE, plan.posts.supervisor),
+            ("flows.edit", plan.posts.administrator),
+            ("supervision.urge", URGER),
         )
-        if reached:
-            posts.append(post)
-            over |= reached
-    return Actor(clerk.staff_no, clerk.name, own, tuple(dict.fromkeys(posts)), tuple(sorted(over - {own})))
+        if clerk.may(function)
+        for org in orgs
+        if clerk.may(function, path_of(connection, org) or "?")
+    }
+    works = any(clerk.may(function, clerk.path) for function in (HANDLE, SUPERVISE))
+    return Actor(clerk.staff_no, clerk.name, own, clerk.posts if works else (), tuple(sorted(over)))
 
 
 def persons(connection: Connection, staff_nos: Iterable[str]) -> dict[str, Person]:

@@ -123,7 +123,7 @@ def _wait(bound: Bound, row: Row[Any] | None, now: float) -> float:
     """Seconds until one more is allowed."""
     if bound.drains:
         return (_failures(bound, row, now) + 1 - bound.most) / bound.drains
-    return row.locked_until - now if row is not None and row.locked_until is not None else 0.0
+    return float(row.locked_until) - now if row is not None and row.locked_until is not None else 0.0
 
 
 def _counted(work: Work, policy: AccountPolicy, bound: Bound, row: Row[Any] | None) -> bool:
