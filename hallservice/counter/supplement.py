@@ -1,6 +1,7 @@
 """补正: one notice names everything to complete (S0-61, S3-32); then the case continues (S3-33), that of a
 pre-review too when the applicant brings the papers to the window."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,8 @@ _REVIEWED = (
     )
     .order_by(document.c.entry.desc())
 )
+_PARTED = re.compile("[、；;\n]")
+MOST_MORE = 20
 NO_LIMIT = {"count": 0, "unit": "working_day"}
 
 
@@ -144,9 +147,11 @@ def supplemented(hall: Hall, clerk: Clerk, case_no: str, seen: int, came: Sequen
 @dataclass(frozen=True, slots=True)
 class Corrected:
     """What the applicant of an online application sets right at the window: in words, and in the fields of
-    the application that are filled in; blank ones stay as they are. `identified` as at receipt."""
+    the application that are filled in; blank ones stay as they are. `more`: papers beyond the item's list, by
+    name, parted as Chinese lists are; `identified` as at receipt."""
 
     said: str
+    more: str = ""
     contact_name: str = ""
     mobile: str = ""
     summary: str = ""
@@ -159,7 +164,7 @@ def resubmitted(
     """The application handed in again at the window, by the message of one handed in again online, and taken
     in there; the number of the slip, '' where there is one."""
     check = Check()
-    changes = _changes(check, corrected)
+    changes, more = _changes(check, corrected), _more(check, corrected.more)
     check.done()
 
     def act(work: Work) -> str:
@@ -171,14 +176,17 @@ def resubmitted(
         check.done()
         again = {
             **_merged(here.case["application"], changes),
-            "materials": materials.as_messages(laid),
+            "materials": [*materials.as_messages(laid), *more],
             "applied_at": moment(work.now),
             "site": clerk.region,
         }
         tell(hall, work, clerk, CaseApplied.model_validate(again))
         if here.receipt is not None:
             return ""
-        return receive.take_in(hall, work, clerk, here, laid, corrected.identified)
+        if not laid and more:
+            materials.lay_out(work, case_no, here.item, more)
+        whole = materials.of(work.connection, case_no)
+        return receive.take_in(hall, work, clerk, here, whole, corrected.identified)
 
     return hall.write(act)
 
@@ -190,6 +198,15 @@ def _changes(check: Check, corrected: Corrected) -> dict[str, Any]:
     summary = check.text("summary", corrected.summary, "办理摘要", 1000, required=False)
     contact = {key: value for key, value in (("name", name), ("mobile", mobile)) if value}
     return {"remark": said, "contact": contact, **({"summary": summary} if summary else {})}
+
+
+def _more(check: Check, given: str) -> list[dict[str, Any]]:
+    """Papers of the applicant's own naming, one each."""
+    names = [name.strip() for name in _PARTED.split(given) if name.strip()]
+    if len(names) > MOST_MORE:
+        check.fault("more", "too_many", f"清单以外的材料一次最多登记 {MOST_MORE} 份")
+    said = [check.text("more", name, "材料名称", 200) for name in names[:MOST_MORE]]
+    return [{"name": name, "count": 1, "received_as": "paper"} for name in dict.fromkeys(said)]
 
 
 def _merged(application: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -182,7 +182,9 @@ def _supplemented(ctx: Context, here: Standing) -> dict[str, Any]:
 SUPPLEMENTED = Screen("counter/receive.html", ACCEPT, _supplemented, (Event.SUPPLEMENTED, Event.APPLIED))
 
 
-@pages.get("/cases/{case_no}/supplemented", function=ACCEPT, title="补正续办", example=CASE)
+@pages.get(
+    "/cases/{case_no}/supplemented", function=ACCEPT, title="补正续办", example={"case_no": "@sent_back"}
+)
 def supplemented_form(ctx: Context) -> Response:
     return SUPPLEMENTED.shown(ctx)
 
@@ -206,8 +208,8 @@ def resubmitted(ctx: Context) -> Response:
         seen, number = seen_version(form), _applicant_no(ctx, ACCEPT)
         if form.one("do") == "card" and (reader := card_reader(ctx)):
             return _by_card(ctx, reader, SUPPLEMENTED, number)
-        contact = (form.one("contact_name"), form.one("mobile"))
-        said = Corrected(form.one("said"), *contact, form.one("summary"), identified(ctx, number))
+        typed = [form.one(name) for name in ("said", "more", "contact_name", "mobile", "summary")]
+        said = Corrected(*typed, identified=identified(ctx, number))
         slip = supplement.resubmitted(ctx.hall, ctx.clerk, case_no, seen, looked(form), said)
         printed = f"请打印收件回执 {slip}，" if slip else "请"
         return ctx.redirect(f"/cases/{case_no}/accept", f"补正已登记，{printed}继续受理。")

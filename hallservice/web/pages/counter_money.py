@@ -143,7 +143,7 @@ def _certificate(ctx: Context, here: Standing) -> dict[str, Any]:
         "fields": _fields(ctx, here),
         "unpaid": unpaid and here.state in ("decided", "certified"),
         "may_ask": (decided or owed) and wanted and open_,
-        "may_conclude": (here.state == "certified" and not unpaid) or (decided and not wanted),
+        "may_conclude": (here.state == "certified" and not unpaid) or (decided and not wanted and open_),
         "may_do_without": decided and wanted and open_,
         "owed": owed,
         "issued": made is not None and made.issued,
@@ -181,7 +181,7 @@ CERTIFICATE = Screen(
 )
 
 
-@pages.get("/cases/{case_no}/certificate", function=DELIVER, title="制证与办结", example=CASE)
+@pages.get("/cases/{case_no}/certificate", function=DELIVER, title="制证与办结", example={"case_no": "@late"})
 def certificate_form(ctx: Context) -> Response:
     return CERTIFICATE.shown(ctx)
 
@@ -250,7 +250,9 @@ def _file(ctx: Context, here: Standing) -> dict[str, Any]:
 FILE = Screen("counter/certificate_file.html", DELIVER, _file)
 
 
-@pages.get("/cases/{case_no}/certificate/file", function=DELIVER, title="证照打印", example=CASE)
+@pages.get(
+    "/cases/{case_no}/certificate/file", function=DELIVER, title="证照打印", example={"case_no": "@issued"}
+)
 def file_form(ctx: Context) -> Response:
     return FILE.shown(ctx)
 

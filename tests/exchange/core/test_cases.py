@@ -329,6 +329,19 @@ def test_an_application_sent_again_after_pre_review_replaces_the_first(core: Cor
     assert [json.loads(row["payload"])["summary"] for row in pushed] == ["补交平面图后再申请"]
 
 
+def test_what_happens_to_a_case_again_is_its_next_version_at_the_province(core: Core, story: Story) -> None:
+    """An application or a review of its own is no repeat: object, case, step and version name a report."""
+    core.party("province", adapter="provincial_reporting")
+    for summary, version in (("食品经营许可", 1), ("补交平面图", 2), ("再补证明", 3)):
+        said = story.applied(summary=summary, version=version)  # a front that counts its applications itself
+        core.ok("hall", "case.applied.v1", said)
+        core.ok("hall", "case.pre_reviewed.v1", story.pre_reviewed("supplement"))
+        assert core.state(story.no) == "pre_supplement"
+    for kind in ("case.applied.v1", "case.pre_reviewed.v1"):
+        told = [json.loads(row["payload"]) for row in core.outbox(f"party = 'province' AND type = '{kind}'")]
+        assert [one["version"] for one in told] == [1, 2, 3], kind
+
+
 def test_what_says_what_is_known_changes_nothing_and_tells_nobody_twice(core: Core, story: Story) -> None:
     play(core, beginning(story))
     told = len(core.outbox("type = 'sms.requested.v1'")) + len(lines(core, "sms.requested.v1"))

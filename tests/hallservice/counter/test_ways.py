@@ -217,7 +217,9 @@ def test_what_a_pre_review_wants_is_brought_to_the_window_and_the_case_goes_on(d
         assert supplement.wanted(connection, no) == "缺场地租赁合同，手机号码请核对"
     desk.core.clock.on(86_400)  # Tuesday: the five days of art. 32 run from here
     came = [Seen(1, "received", "attachment")]
-    corrected = supplement.Corrected("补来租赁合同，更正手机", mobile="13900139017", identified="card")
+    corrected = supplement.Corrected(
+        "补来租赁合同，更正手机", "租赁合同、承诺书", mobile="13900139017", identified="card"
+    )
     with pytest.raises(FormRefused) as refused:
         supplement.resubmitted(
             desk.hall, desk.clerk(), no, here.row["version"], came, supplement.Corrected(" ", mobile="139")
@@ -228,6 +230,9 @@ def test_what_a_pre_review_wants_is_brought_to_the_window_and_the_case_goes_on(d
     assert paper(desk, slip)["received_at"] == "2026-03-03T09:30:00+08:00"
     said = [json.loads(row["canonical"]) for row in applications(desk)]
     assert [one["contact"]["mobile"] for one in said] == [MOBILE, "13900139017"]
+    names = ["设计图", "租赁合同", "承诺书"]
+    assert [one["name"] for one in said[1]["materials"]] == names
+    assert [one["name"] for one in paper(desk, slip)["materials"]] == names
     assert said[1]["remark"] == "补来租赁合同，更正手机" and said[1]["channel"] == "online"
     assert said[1]["applicant"] == said[0]["applicant"] and said[1]["applied_at"].startswith("2026-03-03")
     accept.accept(desk.hall, desk.clerk(), no, desk.seen(no), came)

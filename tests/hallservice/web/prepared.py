@@ -13,6 +13,7 @@ from hallservice.complaints.register import Complaint
 from hallservice.counter import accept, apply, standing
 from hallservice.counter.tables import hall_notice
 from hallservice.hall import Hall
+from tests.hallservice.counter import walked as counter
 from tests.hallservice.counter.counter import PLAIN
 from tests.hallservice.flows import walked
 from tests.hallservice.items import walked as items
@@ -50,6 +51,7 @@ MAKERS: Mapping[str, Callable[[Hall], str]] = {
     "case": case,
     "complaint": complaint,
     "paper_code": paper_code,
+    **counter.MAKERS,
     **walked.MAKERS,
     **people.MAKERS,
     **items.MAKERS,
