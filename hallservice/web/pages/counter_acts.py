@@ -208,8 +208,8 @@ def resubmitted(ctx: Context) -> Response:
         seen, number = seen_version(form), _applicant_no(ctx, ACCEPT)
         if form.one("do") == "card" and (reader := card_reader(ctx)):
             return _by_card(ctx, reader, SUPPLEMENTED, number)
-        typed = [form.one(name) for name in ("said", "more", "contact_name", "mobile", "summary")]
-        said = Corrected(*typed, identified=identified(ctx, number))
+        typed = {name: form.one(name) for name in ("said", "more", "contact_name", "mobile", "summary")}
+        said = Corrected(**typed, identified=identified(ctx, number))
         slip = supplement.resubmitted(ctx.hall, ctx.clerk, case_no, seen, looked(form), said)
         printed = f"请打印收件回执 {slip}，" if slip else "请"
         return ctx.redirect(f"/cases/{case_no}/accept", f"补正已登记，{printed}继续受理。")
