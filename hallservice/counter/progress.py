@@ -1,6 +1,8 @@
 """Progress by case number and query password (S3-49), for anybody who has both.
 
-Wrong ones are counted by case, by client and by the two together; nobody is told which of them was wrong.
+Wrong ones are counted by case, by client and by the two together; nobody is told which of them was wrong. A
+password has six digits and the numbers of cases follow each other: with a quarter of an hour's bound alone,
+somebody with a hundred addresses could try a million in four days.
 """
 
 import hashlib
@@ -9,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from exchange.store.tables import document
 from exchange.store.work import Work
@@ -17,11 +19,17 @@ from hallservice import wording
 from hallservice.counter.standing import Standing, standing_of
 from hallservice.counter.tables import hall_case, hall_query_attempt
 from hallservice.hall import Hall
+from hallservice.people.attempts import network
 from hallservice.refusals import HallRefused
 from ledger.prepared import run
 
-WINDOW = 15 * 60.0  # seconds in which wrong answers are counted
-MOST = {"pair": 5, "client": 30, "case": 20}
+WINDOW, DAY = 15 * 60.0, 86_400.0  # seconds in which wrong answers are counted
+# How many within which time. Those of a day are many enough for a hall's or a carrier's single address.
+MOST: Mapping[str, tuple[int, float]] = {
+    "pair": (5, WINDOW), "client": (30, WINDOW), "case": (20, WINDOW),
+    "client-day": (300, DAY), "case-day": (60, DAY),
+}  # fmt: skip
+WAIT = {WINDOW: "请 15 分钟后再试", DAY: "请明天再试，或持身份证到窗口查询"}
 _ROW = select(hall_case).where(hall_case.c.case_no == bindparam("of"))
 _COUNTED = select(hall_query_attempt).where(hall_query_attempt.c.subject == bindparam("of"))
 _STEPS = (
@@ -108,14 +116,15 @@ def standing_in(connection: Connection, case_no: str) -> Standing:
 def _tried(work: Work, number: str, said: str, subjects: Mapping[str, str]) -> Standing | None:
     """Counted and compared in one commit: requests at the same moment do not slip past the limit."""
     for kind, subject in subjects.items():
-        if _failures(work, subject) >= MOST[kind]:
-            raise HallRefused("too_many", "查询失败次数过多，请 15 分钟后再试")
+        most, window = MOST[kind]
+        if _failures(work, subject, window) >= most:
+            raise HallRefused("too_many", f"查询失败次数过多，{WAIT[window]}")
     row = run(work.connection, _ROW, {"of": number}).first()
     here = standing_of(work.connection, number, row._asdict()) if row else None
     right = hmac.compare_digest(_password(here) or NOTHING, said.encode())
     if here is None or not right or _password(here) is None:
-        for subject in subjects.values():
-            _count(work, subject)
+        for kind, subject in subjects.items():
+            _count(work, subject, MOST[kind][1])
         return None
     return here
 
@@ -129,20 +138,26 @@ def _password(here: Standing | None) -> bytes | None:
 
 
 def _subjects(key: bytes, number: str, client: str) -> dict[str, str]:
-    said = {"pair": f"pair:{number}:{client}", "client": f"client:{client}", "case": f"case:{number}"}
-    return {kind: hmac.digest(key, text.encode(), hashlib.sha256).hex()[:40] for kind, text in said.items()}
+    near, _ = network(client)
+    said = {"pair": f"{number}:{near}"} | dict.fromkeys(("client", "client-day"), near)
+    said |= dict.fromkeys(("case", "case-day"), number)
+    return {
+        kind: hmac.digest(key, f"{kind}:{said[kind]}".encode(), hashlib.sha256).hex()[:40] for kind in MOST
+    }
 
 
-def _failures(work: Work, subject: str) -> int:
+def _failures(work: Work, subject: str, window: float) -> int:
     row = run(work.connection, _COUNTED, {"of": subject}).first()
-    return 0 if row is None or row.since + WINDOW <= work.now else int(row.failures)
+    return 0 if row is None or row.since + window <= work.now else int(row.failures)
 
 
-def _count(work: Work, subject: str) -> None:
-    before = _failures(work, subject)
+def _count(work: Work, subject: str, window: float) -> None:
+    before = _failures(work, subject, window)
     values: dict[str, Any] = {"failures": before + 1} | ({} if before else {"since": work.now})
     mine = update(hall_query_attempt).where(hall_query_attempt.c.subject == subject).values(**values)
     if not work.connection.execute(mine).rowcount:
+        old = hall_query_attempt.c.since < work.now - DAY
+        work.connection.execute(delete(hall_query_attempt).where(old))
         row = {"subject": subject, "since": work.now, "failures": 1}
         work.connection.execute(insert(hall_query_attempt), row)
 

@@ -373,6 +373,34 @@ def test_progress_by_number_and_password_and_no_more(desk: Desk) -> None:
     assert progress.of(desk.hall, opened.case_no, opened.query_password, "10.0.0.3").case_no == opened.case_no
 
 
+def test_a_hundred_addresses_do_not_find_a_query_password(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six digits: within the quarter hours alone 1,920 could be tried a day at one case."""
+    opened = desk.opened(PLAIN)
+
+    def tried(no: str, client: str) -> str:
+        return refused(lambda: progress.of(desk.hall, no, "x", client)).code
+
+    codes = []
+    for _ in range(4):
+        codes += [tried(opened.case_no, f"20.0.{n}.1") for n in range(21)]
+        desk.core.clock.on(3600)
+    assert codes.count("wrong") == 60
+    # From one address over all cases; of IPv6 the network counts.
+    assert progress.MOST["client-day"] == (300, 86_400)
+    monkeypatch.setattr(progress, "MOST", {**progress.MOST, "client-day": (50, progress.DAY)})
+    codes = []
+    for hour in range(2):
+        codes += [tried(case_number(500 + 31 * hour + n), f"2a01:db8::{hour}") for n in range(31)]
+        desk.core.clock.on(3600)
+    assert codes.count("wrong") == 50
+    desk.core.clock.on(progress.DAY)
+    assert progress.of(desk.hall, opened.case_no, opened.query_password, "2a01:db8::1")
+    tried(opened.case_no, "20.9.9.9")
+    assert desk.core.value("SELECT count(*) FROM hall_query_attempt") <= 10  # the old ones are gone
+
+
 @pytest.mark.req("S3-93")
 def test_reading_a_person_unmasked_leaves_its_line_in_the_ledger(desk: Desk) -> None:
     no = desk.opened().case_no
