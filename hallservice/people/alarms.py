@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tru
 
 from exchange.store.work import Work
 from hallservice.hall import Hall
-from hallservice.people import organisations
+from hallservice.people import attempts, organisations
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import within
@@ -52,10 +52,10 @@ def _reach(connection: Connection, clerk: Clerk, function: str) -> ColumnElement
 
 
 def look_into(hall: Hall, clerk: Clerk, id_: str) -> None:
-    """Somebody has; HallRefused not_found, wrong_state."""
+    """Somebody has, and a locked address is open again; HallRefused not_found, wrong_state."""
 
     def act(work: Work) -> None:
-        ask = _within(work.connection, clerk, (MANAGE,), t.alarm.c.seen_at, t.alarm.c.user)
+        ask = _within(work.connection, clerk, (MANAGE,), t.alarm)
         row = work.connection.execute(ask.where(t.alarm.c.id == id_)).one_or_none()
         if row is None:
             raise HallRefused("not_found", "没有这条告警，或它不在您的管理范围内")
@@ -63,6 +63,9 @@ def look_into(hall: Hall, clerk: Clerk, id_: str) -> None:
             raise HallRefused("wrong_state", "这条告警已经核实过")
         values = {"seen_at": work.now, "seen_by": clerk.user}
         work.connection.execute(update(t.alarm).where(t.alarm.c.id == id_).values(values))
-        hall.record(work, clerk, "hall.sign_in_alarm_seen", row.user or "unknown", {"alarm": id_})
+        if row.kind == "client":
+            attempts.open_address(hall, work, row.client)
+        said = {"alarm": id_, "what": row.kind, "client": row.client}
+        hall.record(work, clerk, "hall.sign_in_alarm_seen", row.user or "unknown", said)
 
     hall.write(act)

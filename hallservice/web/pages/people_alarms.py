@@ -28,10 +28,11 @@ class Look:
 
     id: str
     about: str
+    does: str
 
     def __html__(self) -> str:
-        named = f'name="id" value="{escape(self.id)}" aria-label="已核实：{escape(self.about)}"'
-        return f'<button class="plain" {named}>已核实</button>'
+        named = f'name="id" value="{escape(self.id)}" aria-label="{self.does}：{escape(self.about)}"'
+        return f'<button class="plain" {named}>{self.does}</button>'
 
 
 @pages.counter("alarms", MANAGE, shared=True)
@@ -78,5 +79,6 @@ def _cells(ctx: Context, row: Any) -> list[Cell]:
         who = Link(ctx.url(f"/people/users/{row.user}"), said) if managed else said
     done: Cell = f"{row.seen_name} {moment(row.seen_at)}" if row.seen_at else "未核实"
     if managed and not row.seen_at:
-        done = Look(row.id, f"{moment(row.at)} {who}")
+        does = "已核实，解除限制" if row.kind == "client" else "已核实"
+        done = Look(row.id, f"{moment(row.at)} {who}", does)
     return [moment(row.at), alarms.KINDS.get(row.kind, row.kind), who, row.client, done]

@@ -244,7 +244,10 @@ def test_administrators_and_auditors_are_told_each_of_the_own_people(
     assert re.search(r'data-count="alarms">[^<]*1', county.get("/hall/").text)
     assert county.post(ALARMS, ALARMS, {"id": alarms["login"]}).status_code == 303
     assert county.post(ALARMS, ALARMS, {"id": alarms["login"]}).status_code == 422
-    assert kinds(hub).count("hall.sign_in_alarm_seen") == 1 and "管理巳" in root.get(ALARMS).text
+    assert tried(hall, LOGINS["land"], "20.0.9.9", password=PASSWORD) == "locked"
+    assert root.post(ALARMS, ALARMS, {"id": alarms["client"]}).status_code == 303
+    assert tried(hall, LOGINS["land"], "20.0.9.9", password=PASSWORD) == "in"
+    assert kinds(hub).count("hall.sign_in_alarm_seen") == 2 and "管理巳" in root.get(ALARMS).text
 
 
 def test_coming_back_from_nowhere_fills_no_ledger(hall: Hall, hub: Core) -> None:
