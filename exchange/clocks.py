@@ -50,16 +50,24 @@ def _change(case: Case, message: Message) -> tuple[datetime | None, Callable[[Ca
 
 def _expect_lawful(case: Case, payload: CaseSpecialStarted) -> None:
     """Refused when an extension is longer than the law allows, or a second one (C8)."""
+    if payload.kind == "extension":
+        days = payload.limit.count if payload.limit else 0
+        if fault := unlawful_extension(case, days, local_date(payload.started_at)):
+            raise Refused("bad_value", f"the extension is not lawful: {fault}", "limit")
+
+
+def unlawful_extension(case: Case, days: int, day: date) -> str:
+    """Why the case's limit may not be extended by so many working days; '' if it may (C8)."""
     clock = case["clock"]
-    if payload.kind != "extension" or clock.get("statutory") is None:
-        return
-    day = local_date(payload.started_at)
-    days, earlier = payload.limit.count if payload.limit else 0, clock.get("extension", 0)
+    if clock.get("statutory") is None:
+        return ""
+    earlier = clock.get("extension", 0)
     try:
         limit = Limit(clock["statutory"][0], Unit(clock["statutory"][1]))
         approve_extension(days, limit, day, Extension(earlier, day) if earlier else None)
     except TimeLimitError as fault:
-        raise Refused("bad_value", f"the extension is not lawful: {fault.code}", "limit") from fault
+        return fault.code
+    return ""
 
 
 def runs(case: Case, number: int) -> bool:

@@ -20,7 +20,7 @@ from hallservice.approval import bpmn as bpmn_
 from hallservice.approval import events
 from hallservice.approval import picture as picture_
 from hallservice.approval.engine import apply
-from hallservice.approval.events import SYSTEM, VERBS, Actor, Deemed, Event, Person, Urged
+from hallservice.approval.events import SYSTEM, VERBS, Actor, Asked, Deemed, Event, Person, Urged
 from hallservice.approval.plan import Plan
 from hallservice.approval.state import ActRefused, State
 from hallservice.counter import standing
@@ -89,6 +89,8 @@ def act_in(
     by = staff.actor(work.connection, clerk, found.plan, found.state)
     event = event_of(work.connection, moment(work, found.state), by, kind, fields)
     _expect_fresh(work.connection, found, event, expected)
+    if isinstance(event, Asked) and event.kind == "extension" and event.days:
+        saying.expect_extendable(work, case_no, event.days)
     done = commit(hall, work, clerk, found, event)
     standing.handled(work, clerk, case_no, CaseStep.TYPE)
     return done

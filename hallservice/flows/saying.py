@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from canonical.amounts import BEIJING
 from canonical.messages import CaseConcluded, CaseSpecialFinished, CaseSpecialStarted, CaseStep, Payload
+from exchange import clocks
 from exchange.cases import Case
 from exchange.errors import HubError
 from exchange.store.tables import case_record
@@ -27,7 +28,7 @@ from ledger.prepared import run
 
 _STAFF_NO = re.compile("[A-Za-z0-9-]{1,20}")  # canonical.messages.parts.StaffNumber
 UNLAWFUL = "延期不合法：一个办件只能延长一次，一般不超过十个工作日，联合办理不超过十五个工作日"
-_KNOWN = ("case_no", "item_code", "region", "org", "promised_due")
+_KNOWN = ("case_no", "item_code", "region", "org", "promised_due", "clock")
 _CASE = select(*(case_record.c[name] for name in _KNOWN)).where(case_record.c.case_no == bindparam("of"))
 _BODY = select(p.org.c.name, p.org.c.uscc, p.org.c.path)
 _ORG = _BODY.where(p.org.c.code == bindparam("code"))
@@ -41,7 +42,7 @@ def tell(hall: Hall, work: Work, clerk: Clerk, case_no: str, sayings: Iterable[S
     if row is None:
         return ()
     case: Case = row._asdict()
-    types, told = [], list(sayings)
+    types, told = [], _tellable(work, case, sayings)
     for saying in told:
         try:
             payload = _payload(work, case, saying)
@@ -54,6 +55,26 @@ def tell(hall: Hall, work: Work, clerk: Clerk, case_no: str, sayings: Iterable[S
         types.append(payload.TYPE)
     noticing.issue(work, clerk, case, told)
     return tuple(types)
+
+
+def expect_extendable(work: Work, case_no: str, days: int) -> None:
+    """HallRefused extension_unlawful where the law allows the case no such extension: who asks hears it, not
+    who has to answer."""
+    row = run(work.connection, _CASE, {"of": case_no}).first()
+    if row is not None and clocks.unlawful_extension(row._asdict(), days, clocks.today(work.now)):
+        raise HallRefused("extension_unlawful", UNLAWFUL)
+
+
+def _tellable(work: Work, case: Case, sayings: Iterable[Saying]) -> list[Saying]:
+    """Without a refused extension that has become unlawful since it was asked for, because another was granted:
+    of what could not be there is nothing to tell."""
+    told = list(sayings)
+    match told:
+        case [SpecialBegun(kind="extension", days=days), SpecialOver(result="refused")] if (
+            clocks.unlawful_extension(case, days, clocks.today(work.now))
+        ):
+            return []
+    return told
 
 
 def _said(saying: Saying, refusal: HubError) -> HallRefused:

@@ -131,7 +131,8 @@ def _expect_possible(plan: Plan, before: State, event: Event, after: State, told
 
 
 def _stops(event: Event) -> bool:
-    asks = isinstance(event, Asked | Answered)
+    """What is asked for may still be refused: that changes nothing."""
+    asks = isinstance(event, Asked) or (isinstance(event, Answered) and event.grant)
     return asks or (isinstance(event, Returned) and event.to == "applicant")
 
 
@@ -216,7 +217,7 @@ def _over(told: Told, result: Literal["finished", "refused"] = "finished") -> Sa
 def _answered(before: State, event: Answered, state: State, told: Told) -> Said:
     """What was granted takes effect at once; an extension is told even if refused: it was asked for."""
     ask = next(ask for ask in before.asks if (ask.kind, ask.step) == (event.kind, event.step))
-    if event.kind == "extension":
+    if event.kind == "extension" and not told.decided:
         said, asked = _special(told, "extension", "延长办理期限", ask.reason, event.by.name, ask.days)
         result, left = _over(asked, "finished" if event.grant else "refused")
         return [*said, *result], left

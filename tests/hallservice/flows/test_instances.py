@@ -259,11 +259,46 @@ def test_an_approved_extension_lengthens_the_step_and_the_case(province, hall, a
     task = hall.read(lambda c: todo.of_case(c, story.no))[0]
     assert task.limit_days == 10 and (task.due - due) / 86400 == 7  # five working days are a week
     assert province.rows("SELECT promised_due FROM case_record")[0]["promised_due"] > before
-    instances.act(hall, as_(hall, "undertaker"), story.no, "asked", **ask)
-    again = refused(hall, "leader", story.no, "answered", kind="extension", step="undertake", grant=True)
+    again = refused(hall, "undertaker", story.no, "asked", **ask)
     assert again.code == "extension_unlawful" and "只能延长一次" in again.said
-    assert len(told(province)) == 2, "what the exchange refuses has not happened"
-    assert instances.of_case(hall, as_(hall, "leader"), story.no).state.asks
+    assert len(told(province)) == 2 and not instances.of_case(hall, as_(hall, "leader"), story.no).state.asks
+
+
+def test_what_the_law_does_not_allow_is_not_asked_for_and_can_always_be_refused(
+    province, hall, accepted
+) -> None:
+    story, ask = accepted(), {"step": "undertake", "kind": "extension", "opinion": "情况复杂"}
+    answer = {"step": "undertake", "kind": "extension", "opinion": "不需要"}
+    too_long = refused(hall, "undertaker", story.no, "asked", days=11, **ask)
+    assert too_long.code == "extension_unlawful" and "十个工作日" in too_long.said
+    instances.act(hall, as_(hall, "undertaker"), story.no, "asked", days=10, **ask)
+    province.ok("hall", "case.special_started.v1", story.special(7, "extension", days=5))
+    province.ok("hall", "case.special_finished.v1", story.special_over(7))
+    before = len(told(province))
+    late = refused(hall, "leader", story.no, "answered", grant=True, **answer)
+    assert late.code == "extension_unlawful", "another was granted meanwhile"
+    instances.act(hall, as_(hall, "leader"), story.no, "answered", grant=False, **answer)
+    assert not instances.of_case(hall, as_(hall, "leader"), story.no).state.asks
+    assert len(told(province)) == before, "of what could not be there is nothing to tell"
+
+
+def test_what_was_asked_for_before_the_decision_is_refused_after_it(province, hall, accepted) -> None:
+    leader = as_(hall, "leader")
+    draft = definitions.new(hall, leader, "441402-scj", "more", "决定后整理", ("platform", "standard"))
+    file = {**draft.body["body"]["parts"][0], "key": "file", "name": "整理", "kind": "custom"}
+    draft.body["body"]["parts"].append(file)
+    saved = definitions.save_draft(hall, leader, "441402-scj", "more", draft.body, draft.version.revision)
+    definitions.publish(hall, leader, "441402-scj", "more", saved.version.revision)
+    assigning.assign(hall, leader, "441402-scj", "", "441402-scj", "more")
+    story, answer = accepted(), {"kind": "abort", "step": "undertake", "opinion": "已经决定"}
+    ask = {"step": "undertake", "kind": "abort", "opinion": "申请人撤回"}
+    instances.act(hall, as_(hall, "undertaker"), story.no, "asked", **ask)
+    acts(hall, story.no, ("undertaker", "undertake"), ("reviewer", "review"), ("approver", "approve"))
+    assert province.state(story.no) == "decided"
+    assert refused(hall, "leader", story.no, "answered", grant=True, **answer).code == "decided"
+    instances.act(hall, leader, story.no, "answered", grant=False, **answer)
+    acts(hall, story.no, ("undertaker", "file"))
+    assert instances.of_case(hall, leader, story.no).state.status == "finished"
 
 
 @pytest.mark.req("S3-37", "S3-40")
