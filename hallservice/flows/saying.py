@@ -66,8 +66,8 @@ def expect_extendable(work: Work, case_no: str, days: int) -> None:
 
 
 def _tellable(work: Work, case: Case, sayings: Iterable[Saying]) -> list[Saying]:
-    """Without a refused extension that has become unlawful since it was asked for, because another was granted:
-    of what could not be there is nothing to tell."""
+    """Without a refused extension that has become unlawful since it was asked for: of what could not be
+    there is nothing to tell."""
     told = list(sayings)
     match told:
         case [SpecialBegun(kind="extension", days=days), SpecialOver(result="refused")] if (
