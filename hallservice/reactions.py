@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from exchange.reacting import fees
 from exchange.reacting.occasion import Reaction
 from exchange.reactions import Reactions
+from hallservice.applicants import keeping as applicants
 from hallservice.complaints import reactions as complaints
 from hallservice.counter import pricing, turneddown
 from hallservice.counter import reactions as counter
@@ -17,6 +18,7 @@ TABLES: tuple[Mapping[str, tuple[Reaction, ...]], ...] = (
     flows.REACTIONS,
     supervision.REACTIONS,
     complaints.REACTIONS,
+    applicants.REACTIONS,
 )
 
 

@@ -12,6 +12,7 @@ from canonical.messages import ComplaintRegistered, ComplaintResolved, Payload, 
 from exchange.errors import Refused
 from exchange.reacting.occasion import Occasion, Reaction
 from exchange.reacting.telling import worded
+from hallservice.applicants.keeping import reached_by
 from hallservice.complaints import places
 from hallservice.complaints.tables import hall_complaint
 from hallservice.counter.projection import name_shown
@@ -50,6 +51,7 @@ def _row(occasion: Occasion, said: ComplaintRegistered) -> dict[str, Any]:
         "title": said.title,
         "complainant_masked": name_shown("natural_person", said.complainant),
         "mobile_masked": f"{said.mobile[:3]}****{said.mobile[-4:]}",
+        "contact_hash": reached_by(occasion.hub.pseudonym_key, said.complainant, said.mobile),
         "registered_at": said.registered_at.timestamp(),
         "state": "registered",
     }

@@ -18,6 +18,7 @@ hall_complaint = Table(
     Column("title", String(200), nullable=False),
     Column("complainant_masked", String(100), nullable=False),
     Column("mobile_masked", String(11), nullable=False),
+    Column("contact_hash", String(40), nullable=False),  # keyed, of the name with the number
     Column("registered_at", Float, nullable=False),
     Column("clerk", String(100)),                    # who took it down, at which window
     Column("staff_no", String(40)),
@@ -32,4 +33,6 @@ hall_complaint = Table(
     UniqueConstraint("once", name="hall_complaint_once"),
     Index("hall_complaint_waiting", "state", "registered_at"),
     Index("hall_complaint_taken_by", "staff_no"),
+    Index("hall_complaint_contact", "contact_hash"),
+    Index("hall_complaint_case", "case_no"),
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """`hall_case`: one row a case, made from the case's own record and its receipt; lists read it alone.
 
 Every message that may move a case makes its row anew in the same commit; `rebuild` makes all of them, and the
-result is the same: nothing in a row comes from anywhere else.
+result is the same: nothing in a row comes from anywhere else. How a case ended is told by `ends`.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from canonical.casetable import State
 from exchange.records import pseudonym
 from exchange.store.tables import case_record, document
 from exchange.store.work import Work
+from hallservice.counter import ends
 from hallservice.counter.tables import hall_case, hall_receipt
 from hallservice.people.tables import org
 from ledger.prepared import run
@@ -67,6 +68,7 @@ def rebuild(work: Work, key: bytes) -> int:
     found = work.connection.execute(last).all()
     for row in found:
         project(work, key, row.case_no, row.entry)
+    ends.restore(work)
     return len(found)
 
 
@@ -115,6 +117,8 @@ def row_of(
         "updated_at": max(case["changed_at"], got.get("at", 0.0)),
         "window": got.get("window"),
         "clerk": got.get("clerk"),
+        "staff_no": got.get("staff_no"),
+        "accepted_on": (case["clock"] or {}).get("accepted"),
     }
 
 

@@ -19,7 +19,7 @@ from canonical.messages import (
     Payload,
 )
 from exchange.reacting.occasion import Occasion, Reaction
-from hallservice.counter import certfile, materials, standards, waiting
+from hallservice.counter import certfile, ends, materials, standards, waiting
 from hallservice.counter.certificate import ISSUED
 from hallservice.counter.projection import MOVING, project
 from hallservice.counter.tables import hall_certificate, hall_fee, hall_found, hall_parcel
@@ -115,7 +115,8 @@ def _keep(occasion: Occasion, case_no: str, one: FoundCertificate) -> None:
 REACTIONS: Mapping[str, tuple[Reaction, ...]] = {
     **dict.fromkeys(MOVING, (keep_row,)),
     "case.applied.v1": (take_again, keep_row),
-    "case.concluded.v1": (keep_row, waiting.promise),
+    "case.concluded.v1": (keep_row, ends.keep, waiting.promise),
+    "case.evaluated.v1": (ends.keep,),
     "case.accepted.v1": (keep_row, standards.ask),
     "certificate.schema.v1": (standards.keep,),
     "fee.noticed.v1": (follow_fee, keep_row),

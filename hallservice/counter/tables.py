@@ -6,7 +6,7 @@ from exchange.store.tables import metadata
 from hallservice.people.tables import ASCII_PATH
 
 hall_case = Table(
-    "hall_case", metadata,                           # made from case_record and hall_receipt alone
+    "hall_case", metadata,                           # made from case_record, hall_receipt and counter.ends
     Column("case_no", String(50), primary_key=True),
     Column("version", Integer, nullable=False),      # ledger entry of what was done last
     Column("org", String(18), nullable=False),
@@ -29,6 +29,10 @@ hall_case = Table(
     Column("updated_at", Float, nullable=False),
     Column("window", String(40)),
     Column("clerk", String(100)),
+    Column("staff_no", String(20)),                  # of that clerk
+    Column("accepted_on", String(10)),               # by law too; NULL: not, or not yet
+    Column("ended_on", String(10)),                  # 办结, whatever the result
+    Column("rating", Integer),                       # 1 the best to 5: GB/T 39046 annex A.8
     Index("hall_case_stage", "stage", "opened_at", "case_no"),
     Index("hall_case_place", "stage", "org_path", "site_path"),  # counting reads nothing else
     Index("hall_case_due", "stage", "promised_due", "state", "org_path", "site_path"),

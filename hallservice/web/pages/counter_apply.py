@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from exchange.clocks import today
 from exchange.errors import Refused
+from hallservice.applicants import person, seeing
+from hallservice.applicants.keeping import PERSON
 from hallservice.counter import apply, cards, catalogue, materials, supplement
 from hallservice.counter.apply import RELATIONS, Application, HandedIn
 from hallservice.counter.form import read
@@ -74,6 +76,7 @@ def _form(ctx: Context, code: str, given: Mapping[str, str], refusal: HallRefuse
         "answers": [(one.name, one.label, given[one.name]) for one in questions],
         "situations": wanted.situations,
         "reader": card_reader(ctx) is not None,
+        "callable": ctx.clerk.may(seeing.UNMASK),
         "identities": identities(ctx),
         "kinds": options("applicant_type"),
         "documents": options("document_type"),
@@ -107,6 +110,8 @@ def submit(ctx: Context) -> Response:
         if ctx.form.one("do") == "card" and (reader := card_reader(ctx)):
             ctx.typed = _with_card(ctx, reader)
             return _form(ctx, code, answers)
+        if ctx.form.one("do") == "known":
+            return _called(ctx, code, answers)
         handed_in = HandedIn(looked(ctx.form), answers)
         asked = read(Application, ctx.form)
         identified(ctx, asked.document_no)
@@ -114,7 +119,29 @@ def submit(ctx: Context) -> Response:
     except HallRefused as refusal:
         return _form(ctx, code, answers, refusal)
     said = f"已收件。办件编号 {opened.case_no}，查询密码 {opened.query_password}。请打印收件回执交申请人。"
-    return ctx.redirect(case_url(opened.case_no), said)
+    return ctx.redirect(case_url(opened.case_no), said + _doubt(ctx, opened.case_no))
+
+
+def _doubt(ctx: Context, case_no: str) -> str:
+    """Said at once, while the body's licence still lies on the desk."""
+    one = ctx.hall.read(lambda connection: seeing.of_case(connection, ctx.clerk, case_no))
+    if one is None or one.kind == PERSON or not (one.names > 1 or one.namesakes):
+        return ""
+    return "请注意：该单位的名称与统一社会信用代码和以往登记的不一致，请核对证件。"
+
+
+def _called(ctx: Context, code: str, answers: Mapping[str, str]) -> Response:
+    """What is known of whoever has the typed number, put into the form: for this, the number is enough and
+    nothing less is."""
+    number = ctx.form.one("document_no")
+    known = person.call_up(ctx.hall, ctx.clerk, ctx.form.one("document_type"), number)
+    if known is None:
+        ctx.typed, ctx.said = ctx.form, "没有这个证件号码的登记信息，请直接录入。本次查询已记入操作日志。"
+        return _form(ctx, code, answers)
+    told = {name: getattr(known, name) for name in ("kind", "name", "contact_name", "mobile", "address")}
+    ctx.typed = Form({**ctx.form, **{name: [value] for name, value in told.items() if value}})
+    ctx.said = "已填入登记过的信息，请与本人核对。本次调用已记入操作日志。"
+    return _form(ctx, code, answers)
 
 
 def _with_card(ctx: Context, reader: cards.CardReader) -> Form:

@@ -5,9 +5,13 @@ Each function gets the hall all pages are walked in, is called once, and may cal
 
 from base64 import b32encode
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from sqlalchemy import select
 
+from canonical.values import complete_id_number
+from hallservice.applicants import contacts, seeing
+from hallservice.applicants.contacts import Correction
 from hallservice.complaints import register
 from hallservice.complaints.register import Complaint
 from hallservice.counter import accept, apply, standing
@@ -47,9 +51,25 @@ def complaint(hall: Hall) -> str:
     return register.register(hall, clerk_of_role(hall, "clerk"), told).id
 
 
+def applicant(hall: Hall) -> str:
+    """Somebody who came with an agent, and whose telephone number was corrected."""
+    clerk = clerk_of_role(hall, "clerk")
+    agent = str(complete_id_number("44149919750606003"))
+    form = replace(
+        PLAIN, channel="agent", agent_name="代办甲", agent_relation="family", agent_document_no=agent
+    )
+    no = apply.apply(hall, clerk, form).case_no
+    with hall.hub.store.read() as connection:
+        found = seeing.of_case(connection, clerk, no)
+    assert found is not None
+    contacts.correct(hall, clerk, found.id, Correction(mobile="13800000041", reason="本人到场"))
+    return found.id
+
+
 MAKERS: Mapping[str, Callable[[Hall], str]] = {
     "case": case,
     "complaint": complaint,
+    "applicant": applicant,
     "paper_code": paper_code,
     **counter.MAKERS,
     **walked.MAKERS,

@@ -140,6 +140,10 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.Column("window", sa.String(length=40), nullable=True),
         sa.Column("clerk", sa.String(length=100), nullable=True),
+        sa.Column("staff_no", sa.String(length=20), nullable=True),
+        sa.Column("accepted_on", sa.String(length=10), nullable=True),
+        sa.Column("ended_on", sa.String(length=10), nullable=True),
+        sa.Column("rating", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("case_no"),
     )
     op.create_index("hall_case_document", "hall_case", ["document_hash"], unique=False)
@@ -643,16 +647,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("hall_slot_rule_site", "hall_slot_rule", ["site_path", "item_code"], unique=False)
-    op.create_table(
-        "hall_tally",
-        sa.Column("case_no", sa.String(length=50), nullable=False),
-        sa.Column("opened_on", sa.String(length=10), nullable=False),
-        sa.Column("accepted_on", sa.String(length=10), nullable=True),
-        sa.Column("ended_on", sa.String(length=10), nullable=True),
-        sa.Column("rating", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("case_no"),
-    )
-    op.create_index("hall_tally_opened", "hall_tally", ["opened_on"], unique=False)
     op.create_table(
         "hall_task",
         sa.Column("id", sa.Integer(), nullable=False),
