@@ -144,7 +144,7 @@ def resolved(ctx: Context) -> Response:
     return acted(ctx, ONE_PAGE, lambda: _values(ctx), act)
 
 
-@pages.post(ONE + "/unmask", function=reading.UNMASKING, title="投诉", draft=False)
+@pages.post(ONE + "/unmask", function=reading.UNMASKING, title="投诉")
 def unmasked(ctx: Context) -> Response:
     def act() -> Response:
         person = reading.unmask(ctx.hall, ctx.clerk, ctx.path["complaint"], ctx.form.one("reason"))

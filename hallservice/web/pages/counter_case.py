@@ -75,7 +75,7 @@ def case(ctx: Context) -> Response:
     return ctx.render(CASE_PAGE, **_values(ctx, the_case(ctx, VIEW)))
 
 
-@pages.post("/cases/{case_no}/unmask", function="case.unmask", title="办件", draft=False)
+@pages.post("/cases/{case_no}/unmask", function="case.unmask", title="办件")
 def unmasked(ctx: Context) -> Response:
     def act() -> Response:
         person = unmask.unmask(ctx.hall, ctx.clerk, ctx.path["case_no"], ctx.form.one("reason"))

@@ -44,7 +44,6 @@ def _form(ctx: Context) -> dict[str, Any]:
     title="批量导入",
     files=1,
     largest=workbooks.LARGEST + 64 * 1024,
-    draft=False,
     slow=True,
 )
 def upload(ctx: Context) -> Response:
