@@ -150,7 +150,7 @@ def shown(ctx: Context) -> Response:
     return ctx.render(ONE_PAGE, **_values(ctx))
 
 
-@pages.post(ONE + "/unmask", function=UNMASK, title="服务对象", draft=False)
+@pages.post(ONE + "/unmask", function=UNMASK, title="服务对象")
 def unmasked(ctx: Context) -> Response:
     def act() -> Response:
         found = person.unmask(ctx.hall, ctx.clerk, ctx.path["applicant"], ctx.form.one("reason"))
