@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from exchange.store.tables import document, outbox
 from exchange.store.work import Work
-from hallservice.complaints.places import HANDLE, VIEW, look, said
+from hallservice.complaints.places import HANDLE, REGISTER, VIEW, look, said
 from hallservice.counter.form import Check
 from hallservice.counter.materials import label
 from hallservice.counter.standing import PARTNERS, name_in
@@ -15,7 +15,7 @@ from hallservice.hall import Hall
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 
-UNMASKING = ("case.unmask", HANDLE)  # who answers has to know whom
+UNMASKING = (HANDLE, REGISTER)  # who answers has to know whom, and who took it down has been told
 SENT = {
     "pending": "等待发送", "claimed": "正在发送", "sent": "对方已接收", "refused": "对方不接受",
     "dead": "没有送到，已停止重发",
@@ -78,6 +78,11 @@ def _step(connection: Connection, entry: int, what: str, result: str) -> Step | 
     return Step(kept.at, what, name_in(kept.body) or PARTNERS, result) if kept else None
 
 
+def may_unmask(clerk: Clerk, row: Row[Any]) -> bool:
+    """Never the people complained of, whatever else they may unmask."""
+    return row.staff_no == clerk.staff_no or (row.path is not None and clerk.may(HANDLE, row.path))
+
+
 def unmask(hall: Hall, clerk: Clerk, complaint: str, reason: str) -> Person:
     """The complainant's name and number; an act in the ledger (S3-93). FormRefused; HallRefused."""
     check = Check()
@@ -86,8 +91,8 @@ def unmask(hall: Hall, clerk: Clerk, complaint: str, reason: str) -> Person:
 
     def act(work: Work) -> Person:
         row = look(work.connection, clerk, complaint, VIEW)
-        if not any(row.path is not None and clerk.may(code, row.path) for code in UNMASKING):
-            raise HallRefused("not_allowed", "您没有此项权限", "case.unmask")
+        if not may_unmask(clerk, row):
+            raise HallRefused("not_allowed", "投诉人信息只供答复人员和登记人查看", HANDLE)
         hall.record(work, clerk, "hall.unmasked", row.number, {"reason": why}, row.case_no)
         told = said(work.connection, row.entry)
         return Person(str(told.get("complainant", "")), str(told.get("mobile", "")))

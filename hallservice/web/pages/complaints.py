@@ -167,7 +167,7 @@ def _values(ctx: Context, person: Person | None = None) -> dict[str, Any]:
         "answer": _answer(whole) if row.state == "resolved" else (),
         "reply": whole.reply,
         "person": person,
-        "may_unmask": any(clerk.may(code, here) for code in reading.UNMASKING),
+        "may_unmask": reading.may_unmask(clerk, row),
         "may_resolve": row.state == "registered" and clerk.may(HANDLE, here),
         "may_see_case": bool(row.case_no) and clerk.may("case.view"),
         "results": options("complaint_result"),
