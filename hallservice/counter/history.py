@@ -66,7 +66,8 @@ def _step(row: Any, title: str) -> Step:
     said = row.canonical or {}
     who = name_in(row.body) or _named(said) or PARTNERS
     words = next((str(said[key]) for key in WORDS if said.get(key)), "")
-    return Step(str(said.get("step_name") or title), row.at, who, _result(row.type, said), words)
+    again = "（补记）" if row.type == "case.concluded.v1" and said.get("version", 1) > 1 else ""
+    return Step(str(said.get("step_name") or title) + again, row.at, who, _result(row.type, said), words)
 
 
 def _named(said: Mapping[str, Any]) -> str:

@@ -13,12 +13,14 @@ from canonical.messages import (
     CaseAccepted,
     CaseApplied,
     CaseConcluded,
+    CaseDelivered,
     CasePreReviewed,
     CaseSpecialFinished,
     CaseSpecialStarted,
     CaseStep,
     CaseSupplemented,
     CaseSupplementNoticed,
+    CertificateIssued,
     Payload,
 )
 from canonical.signals import ClockName
@@ -95,6 +97,17 @@ def _concluded(case: Case, said: CaseConcluded, stored: Clocks, now: float) -> d
     return _end(stored, tuple(stored), _day(said.concluded_at, now, case))
 
 
+def _issued(case: Case, said: CertificateIssued, stored: Clocks, now: float) -> dict[str, Facts]:
+    """What was left for later when the case was concluded is there; before that, the conclusion counts."""
+    if said.state != "issued" or case["state"] != "concluded":
+        return {}
+    return _end(stored, (SERVICE,), local_date(datetime.fromtimestamp(now, UTC)))
+
+
+def _delivered(case: Case, said: CaseDelivered, stored: Clocks, now: float) -> dict[str, Facts]:
+    return _end(stored, (SERVICE,), _day(said.collected_at, now, case))
+
+
 _CHANGES: Mapping[type[Payload], Callable[..., dict[str, Facts]]] = {
     CaseApplied: _applied,
     CasePreReviewed: _pre_reviewed,
@@ -105,6 +118,8 @@ _CHANGES: Mapping[type[Payload], Callable[..., dict[str, Facts]]] = {
     CaseSpecialFinished: _special_finished,
     CaseStep: _stepped,
     CaseConcluded: _concluded,
+    CertificateIssued: _issued,
+    CaseDelivered: _delivered,
 }
 CHANGED_BY = tuple(kind.TYPE for kind in _CHANGES)
 

@@ -3,9 +3,10 @@ messages. The table has the shape of exchange.reactions.STANDARD."""
 
 from collections.abc import Iterator, Mapping
 
-from canonical.messages import CaseSpecialStarted, CaseStep, Payload, SmsReported, SmsSubmitted
+from canonical.messages import CaseConcluded, CaseSpecialStarted, CaseStep, Payload, SmsReported, SmsSubmitted
 from exchange.clocks import today
 from exchange.reacting.occasion import Occasion, Reaction
+from hallservice.counter import certificate
 from hallservice.supervision import clocks, grounds, sending, store, urging
 from hallservice.supervision.looking import Look
 
@@ -17,6 +18,8 @@ def at_event(occasion: Occasion) -> Iterator[Payload]:
         return
     work, rows = occasion.work, store.of_case(occasion.work.connection, case["case_no"])
     changed = clocks.moved(case, said, {row.clock: store.facts_of(row) for row in rows}, work.now)
+    if isinstance(said, CaseConcluded) and certificate.owed(work.connection, case["case_no"]) is not None:
+        changed.pop(clocks.SERVICE, None)  # left for later, it is due all the same
     if not changed:
         return
     made = Look.now(occasion.hub, work, today(work.now)).at_change(case, rows, changed)

@@ -21,6 +21,7 @@ from tests.hallservice.world import hall_of
 WHOLE = """
 title = "梅县区政务服务大厅"
 idle_minutes = 15
+certificate_days = 5
 scanner = "tcp://127.0.0.1:3310"
 [accounts]
 shortest = 12
@@ -77,6 +78,7 @@ def test_everything_a_site_can_set(site: Settings) -> None:
     told = hallsettings.read(site)
     made = hallsettings.hall_settings(site, told)
     assert (made.title, made.idle_minutes, made.accounts.shortest) == ("梅县区政务服务大厅", 15, 12)
+    assert made.certificate_days == 5
     assert told.scanning() is not None
     assert [one.name for one in told.others({"公文系统": "t"})] == ["公文系统"]
     assert [one["kind"] for one in told.sign_on] == ["oidc", "cas"]
@@ -96,6 +98,7 @@ def test_a_client_secret_stands_in_the_file_of_secrets_alone(hall: Hall, site: S
     ("text", "where"),
     [
         ("idle_minutes = 0", "idle_minutes"),
+        ("certificate_days = 11", "certificate_days"),
         ("colour = 1", "colour"),
         ("[accounts]\nshortes = 1", "accounts.shortes"),
         ('scanner = "127.0.0.1"', "scanner"),

@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -441,7 +445,6 @@ def test_a_certificate_left_for_later_may_be_asked_for_anew_and_be_given_up(desk
     assert desk.stage(no) == ("delivered", "done")
 
 
-@pytest.mark.req("S3-45")
 def test_the_librarys_own_file_is_fetched_checked_kept_and_printed(desk: Desk, tmp_path: Path) -> None:
     no = desk.paid()
     clerk, folder = desk.clerk(), tmp_path / "files"
@@ -476,9 +479,39 @@ def test_the_librarys_own_file_is_fetched_checked_kept_and_printed(desk: Desk, t
     assert certfile.printed(desk.hall, clerk, no, folder, lambda url: b"") == body  # kept by its digest
     assert desk.core.value("SELECT copies FROM hall_certificate_file WHERE state = 'kept'") == 2
     assert b"hall.certificate_printed" in desk.core.leaves()[-1]
+
+
+def test_a_certificates_file_is_fetched_from_the_librarys_host_alone(desk: Desk) -> None:
+    desk.partner("library", "certificates")  # registered at 127.0.0.1
+    get, body = certfile.from_library(desk.hall), b"%PDF-1.7 x"
     for url in ("file:///etc/passwd", "http://10.9.8.7/f"):
         with pytest.raises(TryLater, match="bad_address"):
-            certfile.from_library(desk.hall)(url)
+            get(url)
+    with library_at(body) as url:
+        assert get(url) == body
+        with pytest.raises(TryLater, match="410"):
+            get(url + "gone")
+
+
+@contextmanager
+def library_at(body: bytes) -> Iterator[str]:
+    """The plain GET behind an offered file; anything but its own address is gone."""
+
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/f" else 410)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *said: object) -> None:
+            """Not on the test's output."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/f"
+        server.shutdown()
+        thread.join(30)
 
 
 def test_what_a_partner_refuses_for_good_is_told_at_the_window_and_asked_for_again(desk: Desk) -> None:

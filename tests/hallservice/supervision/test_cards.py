@@ -5,17 +5,20 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from canonical.messages import SmsReported
 from exchange import calendars
 from exchange.pipeline import submit
 from exchange.recomputing import recompute
 from exchange.store.tables import document
+from hallservice.counter import reactions as counter
+from hallservice.counter.tables import hall_certificate
 from hallservice.hall import Hall
 from hallservice.people.sessions import clerk_of
 from hallservice.refusals import FormRefused, HallRefused
 from hallservice.supervision import cards, keeper, sending, thresholds
+from hallservice.supervision import reactions as supervision
 from hallservice.supervision.scanning import scan
 from hallservice.supervision.tables import call, card
 from tests.exchange.core.rig import ITEM, Core, Story, until
@@ -28,8 +31,9 @@ from tests.hallservice.supervision.watch import (
     opened,
     staffed,
     told,
+    with_reactions,
 )
-from tests.hallservice.world import clerk_of_role
+from tests.hallservice.world import clerk_of_role, hall_of
 
 RULES = {"warning": "2", "prompt": "0", "yellow": "1", "red": "2", "deem_accepted": "on"}
 
@@ -311,3 +315,30 @@ def test_a_special_procedure_without_a_basis_is_a_finding(hub: Core, watch: Hall
     lawful = {**story.special(2, at=moment("2026-03-02")), "name": "听证"}
     hub.ok("hall", "case.special_started.v1", lawful)
     assert hub.findings(story.no).count(("procedure", "special_without_basis")) == 1
+
+
+def test_a_certificate_left_for_later_is_due_all_the_same_until_it_comes(hub: Core) -> None:
+    """E38: decided on 28 September 2026, ten working days to 16 October; concluded without it on the 9th."""
+    with_reactions(hub, counter.REACTIONS, supervision.REACTIONS)
+    hall = hall_of(hub)
+    mine = accepted(hub, 700, "2026-09-01", 60)
+    hub.clock.to(moment("2026-09-28"))
+    for number in (1, 2, 3):
+        hub.ok("hall", "case.step.v1", mine.step(number, at=moment("2026-09-28")))
+    asked = {
+        "request_id": f"cert-{mine.no}", "case_no": mine.no, "name": "许可证", "state": "requested",
+        "valid_from": "2026-09-28", "asked_at": hub.clock(), "later": True,
+    }  # fmt: skip
+    hall.write(lambda work: work.connection.execute(insert(hall_certificate), asked).rowcount)
+    hub.clock.to(moment("2026-10-09"))
+    hub.ok("hall", "case.concluded.v1", mine.concluded("concluded", moment("2026-10-09")))
+    mornings(hub, hall, date(2026, 10, 9), date(2026, 10, 19))
+    signals = ["warning", "due_today", "yellow"]
+    assert [(one, day) for one, _, day in told(hub, mine, "service")] == list(
+        zip(signals, ("2026-10-14", "2026-10-16", "2026-10-19"), strict=True)
+    )
+    hub.party("library", sends=("certificate.issued.v1",))
+    hub.ok("library", "certificate.issued.v1", mine.certificate_issued())
+    assert hub.state(mine.no) == "concluded"
+    mornings(hub, hall, date(2026, 10, 19), date(2026, 10, 21))
+    assert [one for one, _, _ in told(hub, mine, "service")] == signals
