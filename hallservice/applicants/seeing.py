@@ -132,11 +132,22 @@ def _doubted(clerk: Clerk, doubt: str, functions: Sequence[str]) -> ColumnElemen
     o, t = _OTHERS.c, _THEIRS.c
     mine = and_(t.case_no == o.case_no, seen(t, clerk, *functions))
     if doubt == SAME_NUMBER:
-        return exists().where(o.applicant == L.applicant, o.name_hash != L.name_hash, mine)
+        other = exists().where(o.applicant == L.applicant, o.name_hash != L.name_hash, mine)
+        return and_(L.applicant.in_(_SEVERAL_NAMES), other)
     if doubt != SAME_NAME:
         return false()
     own = exists().where(o.applicant == L.applicant, mine, _namesake(clerk, functions, o))
-    return and_(A.kind != PERSON, own)
+    return and_(A.kind != PERSON, L.applicant.in_(_SHARED_NAMES), own)
+
+
+# Who comes into question at all, each by one pass over an index; who is seen is asked of those alone.
+_M = hall_applicant_case.alias("all_of_them").c
+_SEVERAL_NAMES = (
+    select(_M.applicant).group_by(_M.applicant).having(func.min(_M.name_hash) < func.max(_M.name_hash))
+)
+_SHARED = select(_M.name_hash).group_by(_M.name_hash).having(func.min(_M.applicant) < func.max(_M.applicant))
+_NAMED_SO = hall_applicant_case.alias("named_so").c
+_SHARED_NAMES = select(_NAMED_SO.applicant).where(_NAMED_SO.name_hash.in_(_SHARED))
 
 
 def _namesake(clerk: Clerk, functions: Sequence[str], link: Any) -> ColumnElement[bool]:

@@ -23,9 +23,9 @@ hall_applicant_case = Table(
     Column("name_masked", String(200), nullable=False),
     Column("contact_hash", String(40)),              # keyed, of the contact's name with the number called
     Column("relation", String(20)),                  # of the agent to the applicant
-    Index("hall_applicant_case_of", "applicant", "opened_at", "case_no"),
+    Index("hall_applicant_case_of", "applicant", "opened_at", "case_no", "name_hash"),
     Index("hall_applicant_case_opened", "opened_at", "case_no"),
-    Index("hall_applicant_case_name", "name_hash"),
+    Index("hall_applicant_case_name", "name_hash", "applicant"),
 )  # fmt: skip
 
 hall_applicant_contact = Table(

@@ -1,5 +1,4 @@
-"""The day a case ended and how it was rated: the columns of its row that messages alone tell, written in their
-own commit."""
+"""The day a case ended and how it was rated: what of its row messages alone tell, written in their commit."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime

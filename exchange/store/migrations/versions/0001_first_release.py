@@ -920,9 +920,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("case_no", "role"),
     )
-    op.create_index("hall_applicant_case_name", "hall_applicant_case", ["name_hash"], unique=False)
     op.create_index(
-        "hall_applicant_case_of", "hall_applicant_case", ["applicant", "opened_at", "case_no"], unique=False
+        "hall_applicant_case_name", "hall_applicant_case", ["name_hash", "applicant"], unique=False
+    )
+    op.create_index(
+        "hall_applicant_case_of",
+        "hall_applicant_case",
+        ["applicant", "opened_at", "case_no", "name_hash"],
+        unique=False,
     )
     op.create_index(
         "hall_applicant_case_opened", "hall_applicant_case", ["opened_at", "case_no"], unique=False
