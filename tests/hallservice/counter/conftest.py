@@ -75,8 +75,10 @@ def rebuilt(core: Core) -> None:
 
 
 @pytest.fixture
-def hall(hub: Core) -> Hall:
-    return hall_of(hub)
+def hall(hub: Core, tmp_path: Path) -> Hall:
+    """Its files lie with the test."""
+    made = hall_of(hub)
+    return replace(made, settings=replace(made.settings, files=tmp_path / "files"))
 
 
 @pytest.fixture

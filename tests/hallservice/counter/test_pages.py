@@ -64,6 +64,9 @@ TYPED = {
 POINTS = {"material-1-point": ["1", "2", "3"], "material-2-point": ["1"]}
 
 
+FILE = b"%PDF-1.7 certificate"
+
+
 class Quick(Papers):
     """A printer without a typesetter: what a paper looks like is tested with the papers."""
 
@@ -78,7 +81,8 @@ class Quick(Papers):
 @pytest.fixture
 def place(hall: Hall) -> Iterator[Place]:
     features = [*FRAME, *(one.pages for one in PAGES)]
-    with served(mounted(hall, features, extras={"papers": Quick()})) as found:
+    extras = {"papers": Quick(), "certificate_files": lambda url: FILE}
+    with served(mounted(hall, features, extras=extras)) as found:
         yield found
 
 
@@ -290,8 +294,8 @@ def test_a_certificate_that_does_not_come_is_asked_for_again_and_left_for_later(
     assert "还没有签发，签发后一并送达" in held and "登记送达(A)" not in held
 
 
-def test_the_librarys_file_is_printed_at_the_window(desk: Desk, hall: Hall) -> None:
-    no, body = desk.awaited(), b"%PDF-1.7 x"
+def test_the_librarys_file_is_printed_at_the_window(desk: Desk, clerk: Visitor) -> None:
+    no = desk.awaited()
     sent = json.loads(desk.core.outbox("type = 'certificate.requested.v1'")[0]["payload"])
     answer = {
         "request_id": sent["request_id"],
@@ -300,21 +304,18 @@ def test_the_librarys_file_is_printed_at_the_window(desk: Desk, hall: Hall) -> N
         "state": "issued",
     }
     desk.answers("library", "certificate.issued.v1", answer)
-    features = [*FRAME, *(one.pages for one in PAGES)]
     at = f"/hall/cases/{no}/certificate/file"
-    with served(mounted(hall, features, extras={"certificate_files": lambda url: body})) as place:
-        clerk = place.visitor().sign_in("clerk")
-        assert "证照打印(F)" in clerk.get(f"/hall/cases/{no}").text
-        assert clerk.post(at, at).status_code == 303 and "还没有取到" in clerk.get(at).text
-        asked = json.loads(desk.core.outbox("type = 'certificate.file_requested.v1'")[0]["payload"])
-        offer = {
-            "request_id": asked["request_id"], "identifier": IDENTIFIER, "format": "pdf", "url": "http://h/x",
-            "expires_at": "2026-03-02T09:40:00+08:00", "digest": hashlib.sha256(body).hexdigest(),
-        }  # fmt: skip
-        desk.answers("library", "certificate.file.v1", offer)
-        printed = clerk.post(at, f"/hall/cases/{no}/certificate/print")
-        assert (printed.content, printed.headers["content-type"]) == (body, "application/pdf")
-        assert "已打印 1 份" in clerk.get(at).text
+    assert "证照打印(F)" in clerk.get(f"/hall/cases/{no}").text
+    assert clerk.post(at, at).status_code == 303 and "还没有取到" in clerk.get(at).text
+    asked = json.loads(desk.core.outbox("type = 'certificate.file_requested.v1'")[0]["payload"])
+    offer = {
+        "request_id": asked["request_id"], "identifier": IDENTIFIER, "format": "pdf", "url": "http://h/x",
+        "expires_at": "2026-03-02T09:40:00+08:00", "digest": hashlib.sha256(FILE).hexdigest(),
+    }  # fmt: skip
+    desk.answers("library", "certificate.file.v1", offer)
+    printed = clerk.post(at, f"/hall/cases/{no}/certificate/print")
+    assert (printed.content, printed.headers["content-type"]) == (FILE, "application/pdf")
+    assert "已打印 1 份" in clerk.get(at).text
 
 
 def test_a_day_is_typed_year_first_in_several_ways_and_never_by_the_browsers_language(
