@@ -27,7 +27,10 @@ from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
 
 def reset_password(hall: Hall, clerk: Clerk, user: str) -> str:
-    """A one-time password, told once; the person's sessions end and the old password is worth nothing."""
+    """A one-time password, told once; the person's sessions end and the old password is worth nothing. Never
+    the own one: whoever finds a session open would get in without the old password for good."""
+    if user == clerk.user:
+        raise HallRefused("own_account", "自己的密码请在“修改密码”中修改；忘记了请由其他管理员重置")
     secret = passwords.one_time()
     kept = passwords.hashed(hall.settings.accounts, secret)
 
@@ -129,7 +132,10 @@ def lock(hall: Hall, clerk: Clerk, user: str, reason: str = "") -> None:
 
 
 def unlock(hall: Hall, clerk: Clerk, user: str) -> None:
-    """The account is in use again, also after too many failures."""
+    """The account is in use again, also after too many failures. Never the own one: in a session found open
+    the own password could be guessed without end."""
+    if user == clerk.user:
+        raise HallRefused("own_account", "自己的账号请由其他管理员解锁")
 
     def act(work: Work) -> None:
         row = accounts.expect_over(work, clerk, user)

@@ -93,6 +93,8 @@ def _save(
         if work.connection.execute(same).scalar() not in (None, id_):
             raise FormRefused([FieldFault(key, "taken", "这个机构已有相同的一项")])
         known = id_ or new_id(work.now)
+        if table is t.post and id_ is not None:
+            _expect_not_own(work, clerk, id_, text["code"])
         if id_ is None:
             work.connection.execute(insert(table), {"id": known, column: org, "active": True, **text})
         else:
@@ -104,6 +106,14 @@ def _save(
         return known
 
     return hall.write(act)
+
+
+def _expect_not_own(work: Work, clerk: Clerk, post: str, code: str) -> None:
+    """The code of a post is what steps ask for: nobody makes another one of a post held by himself."""
+    held = select(t.post.c.code).join(t.user_post, t.user_post.c.post == t.post.c.id)
+    mine = held.where(t.post.c.id == post, t.user_post.c.user == clerk.user)
+    if work.connection.execute(mine).scalar() not in (None, code):
+        raise HallRefused("own_rights", "您自己担任这个岗位，岗位编码请由其他管理员修改")
 
 
 def close(hall: Hall, clerk: Clerk, kind: str, id_: str) -> None:

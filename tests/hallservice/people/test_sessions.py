@@ -282,7 +282,8 @@ def test_accounts_are_kept_within_reach(hall: Hall, hub: Core, clerk_as: As) -> 
     grants.grant(hall, root, Wish(role, "user", user, "441403"))
     for act in (credentials.reset_password, credentials.lock, credentials.leave, credentials.unlock):
         assert refusal(lambda act=act: act(hall, county, user)).code == "beyond_reach"
-    assert refusal(lambda: credentials.lock(hall, county, county.user)).code == "own_account"
+    for act in (credentials.lock, credentials.leave, credentials.unlock, credentials.reset_password):
+        assert refusal(lambda act=act: act(hall, county, county.user)).code == "own_account"
     assert credentials.reset_password(hall, root, user)
 
 
@@ -315,6 +316,12 @@ def test_a_post_gives_what_was_granted_to_it_to_nobody_by_the_back_door(
         refusal(lambda: staffing.put_in(hall, county, "post", post, clerk_as("approver").user)).code
         == "other_body"
     )
+    # Nor does who has a post make it the one that a step asks for.
+    county_post = staffing.save_post(hall, county, "441402", "file", "档案岗")
+    staffing.put_in(hall, root, "post", county_post, county.user)
+    renamed = refusal(lambda: staffing.save_post(hall, county, "441402", "approve", "档案岗", county_post))
+    assert renamed.code == "own_rights"
+    assert staffing.save_post(hall, county, "441402", "file", "归档岗", county_post) == county_post
     # A group in the county that the city gave rights in the other county: the county cannot fill it.
     group = staffing.save_group(hall, county, "441402", "专班")
     grants.grant(hall, root, Wish(role, "group", group, "4414"))
