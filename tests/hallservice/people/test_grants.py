@@ -229,10 +229,34 @@ def test_an_auditor_never_writes(hall: Hall, hub: Core, clerk_as: As) -> None:
     assert grown.code == "auditor_writes"
     future = Wish(role(hub, "审计"), "user", clerk_as("clerk").user, "4414", begins=hub.clock.now + 9e6)
     assert refusal(lambda: grants.grant(hall, root, future)).code == "auditor_writes"
+    for made, into in (
+        (staffing.save_group(hall, root, "4414", "专班"), "group"),
+        (staffing.save_post(hall, root, "4414", "desk", "总台"), "post"),
+    ):
+        grants.grant(hall, root, Wish(role(hub, "窗口受理"), into, made, "441403"))
+        joined = refusal(lambda made=made, into=into: staffing.put_in(hall, root, into, made, auditor.user))
+        assert joined.code == "auditor_writes" and "审计午" in joined.said
     # To pass on is not to use: whoever sets auditors up need not be one.
     assert grants.grant(
         hall, root, Wish(role(hub, "审计"), "user", clerk_as("clerk").user, "4414", False, True)
     )
+
+
+@pytest.mark.req("S0-22", "S0-24")
+@pytest.mark.parametrize("kind", ["post", "group"])
+def test_what_was_granted_to_a_post_or_a_group_ends_with_it(
+    hall: Hall, hub: Core, clerk_as: As, kind: str
+) -> None:
+    county, user = clerk_as("administrator"), clerk_as("village").user
+    save = {"post": lambda: staffing.save_post(hall, county, "441402", "help", "帮办岗"),
+            "group": lambda: staffing.save_group(hall, county, "441402", "帮办组")}  # fmt: skip
+    made = save[kind]()
+    grants.grant(hall, county, Wish(role(hub, "事项编制"), kind, made, "441402-scj"))
+    assert not clerk_as("village").may("items.edit")
+    staffing.put_in(hall, county, kind, made, user)
+    assert clerk_as("village").may("items.edit", "/4414/441402/441402-scj/")
+    staffing.close(hall, county, kind, made)
+    assert not clerk_as("village").may("items.edit")
 
 
 def test_one_hand_does_not_do_both_parts_of_one_case(hall: Hall, clerk_as: As) -> None:
