@@ -20,6 +20,7 @@ from hallservice.items.wording import EDIT, IMPLEMENTATION, LISTS
 from hallservice.items.workbooks import Grid, Sheet
 from hallservice.people.clerk import Clerk
 from hallservice.people.organisations import Org, get
+from hallservice.people.separation import note_hand_of
 from hallservice.refusals import FieldFault, HallRefused
 
 _T = hall_item_import
@@ -258,6 +259,7 @@ def confirm(hall: Hall, clerk: Clerk, staged: str) -> str:
             raise HallRefused("faulty", f"还有 {len(here.faults)} 处错误，请改正表格后重新导入")
         org = get(work.connection, here.org)
         change = drafts.keep(hall, work, clerk, "import", here.list, org, list(here.lines))
+        note_hand_of(work, here.made_by, EDIT, f"items/{change}")
         work.connection.execute(
             update(_T).where(_T.c.id == staged).values(state="applied", change=change, lines=[])
         )

@@ -47,12 +47,12 @@ def together(held: Collection[str]) -> list[tuple[str, str]]:
 def expect_other_person(connection: Connection, clerk: Clerk, function: str, about: str) -> None:
     """HallRefused same_person where this person has used the other function of a pair on the case or item."""
     for pair in pairs().get(function, ()):
-        _expect_other_person(connection, clerk, function, about, pair)
+        _expect_other_person(connection, clerk.user, function, about, pair)
 
 
-def _expect_other_person(connection: Connection, clerk: Clerk, function: str, about: str, pair: str) -> bool:
+def _expect_other_person(connection: Connection, user: str, function: str, about: str, pair: str) -> bool:
     """Whether this person has used this very function before."""
-    before = run(connection, _USED, {"of": about, "both": pair, "who": clerk.user}).scalar()
+    before = run(connection, _USED, {"of": about, "both": pair, "who": user}).scalar()
     if before is not None and before != function:
         said = f"您已在此件上办理过“{label(before)}”，“{label(function)}”须由他人办理"
         raise HallRefused("same_person", said, about)
@@ -61,7 +61,12 @@ def _expect_other_person(connection: Connection, clerk: Clerk, function: str, ab
 
 def note_hand(work: Work, clerk: Clerk, function: str, about: str) -> None:
     """This person uses the function on the case or item: HallRefused same_person, else remembered."""
+    note_hand_of(work, clerk.user, function, about)
+
+
+def note_hand_of(work: Work, user: str, function: str, about: str) -> None:
+    """The same of somebody whose part was done before there was the case or item."""
     for pair in pairs().get(function, ()):
-        if not _expect_other_person(work.connection, clerk, function, about, pair):
-            key = {"about": about, "pair": pair, "user": clerk.user}
+        if not _expect_other_person(work.connection, user, function, about, pair):
+            key = {"about": about, "pair": pair, "user": user}
             run(work.connection, _HAND, key | {"function": function, "at": work.now})

@@ -189,6 +189,16 @@ def test_full_width_digits_and_numbers_typed_as_text_are_read_as_meant(lists: Li
     assert (said["materials"][0]["copies"], said["fees"][0]["amount"]) == (2, "10.00")
 
 
+def test_who_made_the_sheet_does_not_review_it_whoever_confirms_the_import(lists: Lists) -> None:
+    both, body = lists.clerk_as("both"), sheet_of("directory", ENTRY)
+    staged = importing.stage(lists.hall, both, "directory", "441402-scj", "目录.xlsx", body)
+    change = importing.confirm(lists.hall, lists.clerk_as("editor"), staged)
+    lists.submitted(change)
+    with pytest.raises(HallRefused, match="same_person"):
+        lists.decided(change, "both")
+    assert lists.decided(change, "staffing") == "legal_review"
+
+
 @pytest.mark.req("S3-05")
 def test_a_confirmed_import_is_one_act_and_comes_back_as_it_went_out(lists: Lists) -> None:
     entries = [ENTRY | {"name": f"登记{no}"} for no in range(1, 4)]
