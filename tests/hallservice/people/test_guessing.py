@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from hallservice.refusals import HallRefused
 from hallservice.web.pages import entrance, home, people_account, people_alarms, people_users
 from tests.exchange.core.rig import Core
 from tests.hallservice.hostile.test_floods import Elsewhere
-from tests.hallservice.web.webrig import Place, Visitor, mounted, served
+from tests.hallservice.web.webrig import Place, Visitor, hidden, mounted, served
 from tests.hallservice.world import LOGINS, PASSWORD
 
 As = Callable[[str], Clerk]
@@ -89,6 +90,22 @@ def test_an_outsider_at_the_same_address_does_not_lock_the_clerk_out_of_the_own_
     # Of two people at one window, each keeps the own mark.
     own.http.cookies.delete("tongban", path="/hall")
     assert typed(own, LOGINS["clerk2"], PASSWORD) == 422  # never signed in here, and the address is full
+
+
+def test_with_https_the_mark_is_bound_to_this_host_and_kept_as_long_as_the_rule_says(hall: Hall) -> None:
+    secure = replace(hall, settings=replace(hall.settings, public_url="https://hall.example/hall"))
+    with served(mounted(secure, [entrance.pages, home.pages])) as place:
+        http = place.visitor().http
+        shown = http.get(SIGN_IN)
+        guest = shown.headers["set-cookie"].partition(";")[0]
+        form = hidden(shown.text, SIGN_IN) | {"login": LOGINS["clerk"], "password": PASSWORD}
+        answer = http.post(SIGN_IN, data=form, headers={"cookie": guest})
+    made = [each for each in answer.headers.get_list("set-cookie") if "known" in each]
+    value, *said = made[0].split("; ")
+    assert re.fullmatch(r"__Host-tongban-known=[A-Za-z0-9_-]{32}", value)
+    assert {one.lower() for one in said} == {
+        "httponly", "max-age=7776000", "path=/", "samesite=strict", "secure",
+    }  # fmt: skip
 
 
 def test_a_hundred_addresses_get_no_more_guesses_a_day_than_the_rule_says(hall: Hall, hub: Core) -> None:
