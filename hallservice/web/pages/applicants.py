@@ -107,9 +107,9 @@ def _cells(ctx: Context, one: Listed) -> tuple[Cell, ...]:
 
 
 def _doubt(one: Listed) -> Cell:
-    if one.names > 1:
-        return Badge("warn", f"一号 {one.names} 名")
-    return Badge("warn", "一名多号") if one.namesakes else ""
+    told = [f"一号 {one.names} 名"] if one.names > 1 else []
+    told += ["一名多号"] if one.namesakes else []
+    return Badge("warn", "，".join(told)) if told else ""
 
 
 def _url(applicant: str) -> str:
