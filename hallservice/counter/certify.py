@@ -183,7 +183,8 @@ def _result(here: Standing, made: Certificate | None, said: str, without: str) -
     note = f"；未制发电子证照：{without}" if without else ""
     if made is not None and made.awaited:
         note = f"；电子证照“{made.name}”签发后补送，签发时另行短信告知"
-    text = {"result_text": ((said or ("准予许可" if granted else "不予许可")) + note)[:1000]}
+    usual = ("准予" if granted else "不予") + ("许可" if is_licence(here) else "办理")
+    text = {"result_text": ((said or usual) + note)[:1000]}
     if made is None or not here.case["facts"]["certified"]:
         return {"result": "concluded", **text}
     until = {"certificate_valid_to": made.valid_to} if made.valid_to else {}
@@ -196,11 +197,17 @@ def _result(here: Standing, made: Certificate | None, said: str, without: str) -
     }
 
 
+def is_licence(here: Standing) -> bool:
+    """行政许可 by the item's type; a benefit or a confirmation is decided in other words."""
+    return bool(here.item.get("kind", "licence") == "licence")
+
+
 def _decision(work: Work, clerk: Clerk, here: Standing, made: Certificate | None) -> str:
-    """准予 or 不予许可决定书."""
+    """准予 or 不予行政许可决定书, 准予 or 不予办理决定书."""
     granted = here.case["facts"]["granted"] is not False
     said: dict[str, Any] = {
         "granted": granted,
+        "licence": is_licence(here),
         "applied_on": here.case["application"]["applied_at"][:10],
         "reason": "" if granted else last_opinion(work.connection, here.no),
         "basis": notices.line(str(here.item.get("legal_basis") or "有关法律法规")),

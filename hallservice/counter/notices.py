@@ -220,10 +220,12 @@ def limit_of(limit: Mapping[str, Any], until: str | None = None) -> dict[str, An
 
 
 def remedy_of(region: str) -> dict[str, Any]:
-    """Where a decision is contested: the government and the court of the county."""
-    county = regions().get(f"{region[:6]}000000")
-    name = county.name if county else "本级"
-    return {"review_body": f"{name}人民政府", "court": f"{name}人民法院"}
+    """Where a decision is contested: the government of the county or city, and the county's court; a city has
+    none that hears suits against its departments first (行政诉讼法 art. 14)."""
+    place = regions().get(f"{region[:6]}000000")
+    name = place.name if place else "本级"
+    court = f"{name}人民法院" if place and place.level == "4" else "有管辖权的人民法院"
+    return {"review_body": f"{name}人民政府", "court": court}
 
 
 def delivery_text(mode: str) -> str:
