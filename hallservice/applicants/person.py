@@ -95,8 +95,9 @@ def _whole(connection: Connection, link: Any, told: list[contacts.Corrected]) ->
 
 
 def _folded(at: float, typed: dict[str, str], told: list[contacts.Corrected]) -> dict[str, str]:
-    """In the order of time; what is empty says nothing."""
-    said = sorted([(one.at, one.told) for one in told] + [(at, typed)], key=lambda pair: pair[0])
+    """In the order of time (`told` has the newest first); what is empty says nothing."""
+    corrected = [(one.at, one.told) for one in reversed(told)]
+    said = sorted([(at, typed), *corrected], key=lambda pair: pair[0])
     found = dict.fromkeys(contacts.FIELDS, "")
     for _, fields in said:
         found |= {name: value for name, value in fields.items() if value}

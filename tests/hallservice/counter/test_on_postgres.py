@@ -9,12 +9,16 @@ from sqlalchemy import create_engine, text
 from exchange.app.opening import ensure_keys
 from exchange.app.postgres import PostgresNode
 from exchange.app.settings import load_settings
+from exchange.clocks import today
+from hallservice.applicants import beside, contacts, person, seeing
 from hallservice.complaints import lists as complaints
 from hallservice.complaints import register, resolve
 from hallservice.complaints.register import Complaint
 from hallservice.counter import accept, lists, progress, projection, supplement
 from hallservice.counter.lists import Wanted
 from hallservice.counter.materials import Seen
+from hallservice.statistics import behind, counting
+from hallservice.statistics.counting import Wanted as Counting
 from tests.exchange.core.rig import ITEM, Core, service_item
 from tests.exchange.core.test_store_postgres import close, on_postgres
 from tests.hallservice.counter.conftest import FEES, MATERIALS, TYPE
@@ -71,6 +75,40 @@ def test_the_same_on_postgresql(desk: Desk) -> None:
     assert desk.core.rows("SELECT * FROM hall_case ORDER BY case_no") == before
     assert desk.hall.write(lambda work: projection.refresh(work, desk.core.hub.pseudonym_key)) == 0
     complained_of(desk, no)
+    counted(desk)
+    registered(desk, no)
+
+
+def counted(desk: Desk) -> None:
+    """By every side, the days of Beijing among them, with the cases behind the numbers."""
+    day, clerk = today(desk.core.clock.now), desk.clerk()
+    with desk.core.hub.store.read() as connection:
+        for side in counting.SIDES:
+            groups = counting.counted(connection, clerk, side, Counting(since="2026-03-02"), day)
+            assert counting.total(groups).numbers["opened"] == 2, side
+            for measure in counting.MEASURES:
+                of = counting.narrowed(Counting(), side, groups[0].key)
+                number = behind.number(connection, clerk, of, measure, day)
+                assert len(behind.found(connection, clerk, of, measure, day).rows) == number
+                assert number == groups[0].numbers[measure]
+        months = counting.counted(connection, clerk, "month", Counting(), day)
+        assert [one.key for one in months] == ["2026-03"]
+
+
+def registered(desk: Desk, case_no: str) -> None:
+    """Whoever came, with the complaint about the case, and read by an act."""
+    key, clerk = desk.core.hub.pseudonym_key, desk.clerk()
+    with desk.core.hub.store.read() as connection:
+        (one,) = seeing.found(connection, key, clerk).rows
+        assert one.cases == 2 and seeing.found(connection, key, clerk, size=1).next == ""
+        for doubt in ("names", "namesakes"):
+            assert seeing.found(connection, key, clerk, seeing.Wanted(doubt=doubt)).rows == ()
+        assert len(beside.complaints(connection, clerk, one.id)) == 1
+        assert len(beside.messages(connection, clerk, one.id)) >= 3
+        assert beside.acted_by(connection, clerk, one.id) == [] == beside.names(connection, clerk, "x" * 24)
+        assert seeing.found(connection, key, desk.clerk_as("other")).rows == ()
+    contacts.correct(desk.hall, clerk, one.id, contacts.Correction(mobile="13800000041", reason="到场"))
+    assert person.unmask(desk.hall, clerk, one.id, "核对").mobile == "13800000041"
 
 
 def complained_of(desk: Desk, case_no: str) -> None:
