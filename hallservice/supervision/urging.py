@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from canonical.messages import SmsRequested
 from exchange.pipeline import submit
@@ -24,11 +24,18 @@ from ledger.prepared import run
 
 BATCH = 100  # messages of one commit
 PAUSES = (1800.0, 7200.0)  # seconds before the second sending, and the third
+QUIET = 1800.0  # seconds in which a person hears once of a step, however often it is urged
 SHOWN = 100  # characters of what was said that go into the message
 OPEN = ("waiting", "sent", "failed")
 
 _WAITED_FOR = select(task.c.person, task.c.org, task.c.post).where(
     task.c.case_no == bindparam("of"), task.c.step == bindparam("named"), task.c.wanted != "answer"
+)
+_HEARD = select(urge.c.user).where(
+    urge.c.case_no == bindparam("of"),
+    urge.c.step == bindparam("named"),
+    urge.c.user.is_not(None),
+    or_(urge.c.at > bindparam("since"), urge.c.state == "waiting"),
 )
 _NEW = insert(urge)
 _STILL = and_(task.c.case_no == urge.c.case_no, task.c.step == urge.c.step, task.c.urge_at.is_not(None))
@@ -50,11 +57,14 @@ class Notice:
 
 
 def call(hall: Hall, work: Work, case_no: str, event: Urged, entry: int) -> None:
-    """Everybody the step waits for is told, now or when the day begins; nobody there is a finding."""
+    """Everybody the step waits for is told, now or when the day begins; nobody there is a finding. Whoever
+    was told a short while ago reads the new words above the to-do alone."""
     told = {"case_no": case_no, "step": event.step, "by_name": event.by.name, "said": event.opinion}
     row = {**told, "at": work.now, "entry": entry, "attempts": 0}
     people = _awaited(work.connection, case_no, event)
-    for one in people:
+    asked = {"of": case_no, "named": event.step, "since": work.now - QUIET}
+    heard = {row.user for row in run(work.connection, _HEARD, asked)}
+    for one in [each for each in people if each not in heard]:
         waiting = {"user": one, "state": "waiting", "next_at": work.now}
         run(work.connection, _NEW, {**row, **waiting, "id": new_id(work.now)})
     if not people:

@@ -125,3 +125,26 @@ def test_what_was_answered_is_sent_no_more_and_nobody_there_is_a_finding(hub: Co
     )
     act(both, "leader", other, "urged", "请抓紧")
     assert ("procedure", "urge_undelivered") in hub.findings(other.no)
+
+
+def test_who_urges_without_end_sends_no_flood_of_messages(hub: Core, both: Hall) -> None:
+    story = accepted(hub, 1, "2026-03-02", 20)
+    people = len(holders(hub, both))
+    hub.clock.to(moment("2026-03-02", 10))
+    for _ in range(4):
+        act(both, "leader", story, "urged", "快")
+        hub.clock.on(60)
+    assert len(urged(hub)) == people
+    for one in urged(hub):
+        report(hub, one["request_id"], one["mobile"], "delivered")
+    hub.clock.on(urging.QUIET)
+    act(both, "leader", story, "urged", "再催一次")
+    assert len(urged(hub)) == 2 * people
+    late = accepted(hub, 2, "2026-03-02", 20)
+    hub.clock.to(moment("2026-03-02", 22))
+    for _ in range(3):
+        act(both, "leader", late, "urged", "快")
+        hub.clock.on(urging.QUIET + 1)
+    hub.clock.to(moment("2026-03-03", 8))
+    urging.round_(both)
+    assert len([one for one in urged(hub) if late.no in one["content"]]) == people
