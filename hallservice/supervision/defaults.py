@@ -5,7 +5,7 @@ its receipt. Defaults of a step in a process are defined there with their basis,
 """
 
 import secrets
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from canonical.casetable import State
 from canonical.codes import code_list
-from canonical.instants import local_date
+from canonical.instants import SHANGHAI, local_date
 from canonical.messages import CaseAccepted
 from canonical.timelimit import Acceptance, deemed_acceptance
 from exchange import acts, calendars, clocks, items
@@ -44,8 +44,10 @@ def fire(hall: Hall, today: date) -> int:
 
 
 def _unanswered(connection: Connection, today: date) -> list[str]:
-    """Licences applied for whose notice limit has passed, and that nothing was done about yet."""
+    """Licences applied for whose notice limit has passed, and that nothing was done about yet. What was told
+    only today waits for the morning: the answer to it may be on the way."""
     late = (clock.c.clock == NOTICE) & clock.c.concluded.is_(None) & (clock.c.due < today.isoformat())
+    late &= case_record.c.opened_at < datetime.combine(today, time.min, SHANGHAI).timestamp()
     open_ = case_record.c.state.in_([state.value for state in UNANSWERED])
     done = select(default.c.case_no).where(default.c.about == ACCEPTANCE)
     query = (

@@ -2,9 +2,11 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
+from canonical.signals import ClockName
 from exchange import calendars
 from exchange.hub import Hub
 from exchange.store.work import Work
@@ -13,6 +15,8 @@ from hallservice.supervision.colouring import colour_tasks
 from hallservice.supervision.limits import Facts, Reckoner, Told, Written
 from hallservice.supervision.raising import Raised, raised
 from hallservice.supervision.thresholds import Rulebook, rulebook
+
+DAY = timedelta(days=1)
 
 
 class Sight:
@@ -71,17 +75,26 @@ class Look:
         owed: dict[str, list[Told]] = {}
         for name, facts in changed.items():
             seen = known.setdefault(name, set())
-            row = before.get(name)
-            found = self._told(store.facts_of(row), row.looked, region, seen) if row else []
-            found += self._told(facts, self.today.isoformat(), region, seen)
+            row, waits = before.get(name), self._is_told_late(facts, before.get(name))
+            old = row is not None and row.looked < self.today.isoformat()  # else everything was told
+            found = self._told(store.facts_of(row), row.looked, region, seen) if old else []
+            found += [] if waits else self._told(facts, self.today.isoformat(), region, seen)
             owed[name] = found
             course = self.reckoner.course(facts, rules)
+            if waits:
+                course = replace(course, days=(self.today + DAY, *course.days))
             store.keep(
                 self.work.connection, case_no, region, facts, course, self.today, known=row is not None
             )
         made = raised(self.hub, self.work, {case_no: owed})
         colour_tasks(self.work, [case_no])
         return made
+
+    def _is_told_late(self, facts: Facts, row: Any) -> bool:
+        """An application that is told on a later day: its answer of then may be on the way. Nothing of it is
+        owed before the morning."""
+        begins = row is None or row.since != facts.since.isoformat()
+        return begins and facts.name is ClockName.SUPPLEMENT_NOTICE and facts.since < self.today
 
     def at_rows(self, rows: Sequence[Any]) -> list[Raised]:
         """The clocks of many cases, as they stand; what was found is written and raised."""
