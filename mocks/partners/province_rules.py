@@ -33,7 +33,8 @@ DIALECT = Dialect(
 LISTS = ("SBCLQD", "SLZLQD", "BZCLQD")
 ENTRY = form(rf"{NAME}\*[0-9]+")
 SPLIT = re.compile(r"(?<!\\);")
-ENDED_EARLY = frozenset("1234")  # BJJGDM: returned, voided, deleted, forwarded
+ENDED_EARLY = frozenset("124")  # BJJGDM: returned, voided, forwarded
+DELETED, NOT_SUPPLEMENTED = "3", "5"  # BJJGDM of cases that need not have been accepted
 LARGEST = 1 << 31  # no step and no version is so large; a database keeps no more
 NO_ACCEPTANCE = "缺少受理数据"
 Known = Mapping[tuple[str, int], Mapping[str, object]]
@@ -106,9 +107,14 @@ def _before_step(report: Report, known: Known) -> dict[str, bool]:
 
 
 def _before_conclusion(report: Report, known: Known) -> dict[str, bool]:
-    """4 after 3, or after 2 when the case was returned, voided, deleted or forwarded."""
-    if report.body["BJJGDM"] in ENDED_EARLY:
+    """4 after 3; after 2 when the case was returned, voided or forwarded, after 0 when deleted, after 7 when
+    the supplement did not come."""
+    ending = report.body["BJJGDM"]
+    if ending in ENDED_EARLY:
         return {"2": _accepted(known)}
+    if ending in (DELETED, NOT_SUPPLEMENTED):
+        before = "0" if ending == DELETED else "7"
+        return {before: _there(known, before)}
     return {"3": any(number == "3" for number, _ in known)}
 
 

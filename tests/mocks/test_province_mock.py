@@ -167,6 +167,19 @@ def test_a_refused_acceptance_ends_a_case(province: AmqpProgram) -> None:
     assert code(province, "3", step(case, 1)) == code(province, "4", concluded(case)) == "70"
 
 
+def test_a_case_that_was_never_accepted_may_end_deleted_or_without_its_supplement(
+    province: AmqpProgram,
+) -> None:
+    deleted, waited = new_case(), new_case()
+    assert missing(province, "4", concluded(deleted, "3")) == ["0"]
+    assert code(province, "0", applied(deleted)) == code(province, "0", applied(waited)) == "0"
+    assert missing(province, "4", concluded(deleted, "1")) == ["2"]
+    assert code(province, "4", concluded(deleted, "3")) == "0"
+    assert missing(province, "4", concluded(waited, "5")) == ["7"]
+    assert code(province, "7", common(waited) | others(waited)["7"]) == "0"
+    assert code(province, "4", concluded(waited, "5")) == "0"
+
+
 def test_a_refused_decision_is_concluded_as_seven(province: AmqpProgram) -> None:
     case = new_case()
     for number, value in (("0", applied(case)), ("2", accepted(case)), ("3", step(case, 1, "3"))):
