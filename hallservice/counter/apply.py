@@ -223,6 +223,10 @@ def _expect_item(work: Work, clerk: Clerk, code: str) -> None:
         raise HallRefused(refused.code, why or refused.said, "item_code") from fault
     if not catalogue.receivable(items.content_of(work.connection, code, version), clerk.region):
         raise HallRefused("wrong_place", "该事项不在本窗口受理范围内，请到事项所属地办理", "item_code")
+    if not catalogue.at_level(work.connection, code, version, clerk.region):
+        raise HallRefused(
+            "wrong_place", "该事项不由本级窗口收件，请到办事指南所列层级的窗口办理", "item_code"
+        )
 
 
 def _materials(

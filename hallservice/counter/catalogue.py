@@ -9,12 +9,21 @@ from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from canonical.values import RegionCode
 from exchange.store.tables import item, item_content
+from hallservice.items import situations
+from hallservice.items.wording import LEVELS
 from hallservice.people.clerk import Clerk
 
 MOST = 200  # rows looked at for one search
 SHOWN = 20
 _FOUND = (
-    select(item.c.code, item.c.name, item.c.effective_on, item.c.cancelled_on, item_content.c.data)
+    select(
+        item.c.code,
+        item.c.version,
+        item.c.name,
+        item.c.effective_on,
+        item.c.cancelled_on,
+        item_content.c.data,
+    )
     .join(item_content, item_content.c.id == item.c.content)
     .where(
         item.c.current,
@@ -49,14 +58,15 @@ def search(connection: Connection, clerk: Clerk, words: str, day: str) -> tuple[
     """By a part of the name or the whole code; `day` (ISO) is today."""
     like = "%" + words.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     rows = connection.execute(_FOUND, {"like": like, "code": words.strip()})
-    return tuple(_offered(rows, clerk.region, day))
+    return tuple(_offered(connection, rows.all(), clerk.region, day))
 
 
-def _offered(rows: Any, region: str, day: str) -> Iterator[Offered]:
+def _offered(connection: Connection, rows: Any, region: str, day: str) -> Iterator[Offered]:
     shown = 0
     for row in rows:
         content = json.loads(row.data)
-        if shown < SHOWN and _in_force(row, day) and receivable(content, region):
+        near = shown < SHOWN and _in_force(row, day) and receivable(content, region)
+        if near and at_level(connection, row.code, row.version, region):
             shown += 1
             yield Offered(
                 row.code,
@@ -83,6 +93,12 @@ def receivable(content: Mapping[str, Any], region: str) -> bool:
         return True
     there = RegionCode(narrowest)
     return there.contains(here) or here.contains(there)
+
+
+def at_level(connection: Connection, code: str, version: int, region: str) -> bool:
+    """Whether the item is received at counters of this level: at all where nobody said at which."""
+    levels = situations.setup_of(connection, code, version).received_at
+    return not levels or LEVELS[RegionCode(region).level] in levels
 
 
 def limit_text(limit: Mapping[str, Any]) -> str:

@@ -43,6 +43,7 @@ def setup(content: Content) -> dict[str, Any]:
             row["name"]: parts(row["situations"]) for row in content["materials"] if parts(row["situations"])
         },
         "formulas": {fee["code"]: charges.formula_data(fee) for fee in content["fees"] if fee["formula"]},
+        "received_at": list(content.get("received_at", ())),
     }
 
 

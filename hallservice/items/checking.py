@@ -65,7 +65,7 @@ def _several(check: Check, one: Element, name: str, value: Any) -> None:
     chosen = list(value) if isinstance(value, list | tuple) else []
     if one.required and not chosen:
         check.fault(name, "required", f"请选择{one.label}")
-    if unknown := [said for said in chosen if said not in code_list(one.codes).names]:
+    if unknown := [said for said in chosen if said not in dict(one.choices)]:
         check.fault(name, "bad_choice", f"{one.label}没有“{unknown[0]}”这一项")
 
 

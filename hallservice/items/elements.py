@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hallservice.items.wording import DIRECTORY, FORMULAS, IMPLEMENTATION, OVERLAY, QUESTIONS, labels, options
+from hallservice.items.wording import (
+    DIRECTORY,
+    FORMULAS,
+    IMPLEMENTATION,
+    OVERLAY,
+    QUESTIONS,
+    RECEIVING,
+    options,
+)
 
 Content = dict[str, Any]  # as typed: texts, lists of texts, lists of such rows
 YES: Mapping[str, str] = {"1": "是"}
@@ -31,15 +39,19 @@ class Element:
 
     def shown(self, value: object) -> str:
         """A value in words."""
-        if isinstance(value, list | tuple):
-            return labels(self.codes, value) if self.codes else "、".join(map(str, value))
         if self.kind == "yes":
             return "是" if value == "1" else "否"
         found = dict(self.choices) if self.codes or self.given else {}
+        if isinstance(value, list | tuple):
+            return "、".join(found.get(str(one), str(one)) for one in value)
         return found.get(str(value or ""), str(value or ""))
 
 
 _BASIC, _WORK, _RESULT, _PLACE = "基本要素", "办理要素", "结果与收费", "办理地点与联系方式"
+_RECEIVED = Element(
+    "received_at", "收件层级", "choices", section=_PLACE, given=RECEIVING,
+    hint="哪些层级的窗口可以收件；不选则事项区划内各级窗口都可以",
+)  # fmt: skip
 DIRECTORY_ELEMENTS = (
     Element("name", "事项名称", required=True, section=_BASIC),
     Element("kind", "事项类型", "choice", "item_type", required=True, section=_BASIC),
@@ -79,6 +91,7 @@ IMPLEMENTATION_ELEMENTS = (
     Element("certificate_type", "证照类型编码", longest=21, section=_RESULT),
     Element("has_fee", "收费", "yes", section=_RESULT),
     Element("fee_basis", "收费依据", "long", longest=4000, section=_RESULT),
+    _RECEIVED,
     Element("address", "办理地点", longest=1000, required=True, section=_PLACE),
     Element("opening_hours", "办理时间", longest=1000, required=True, section=_PLACE),
     Element("contact", "咨询电话", longest=1000, required=True, section=_PLACE),
@@ -126,6 +139,7 @@ OVERLAY_ELEMENTS = (
     Element("item", "实施编码", "fixed", section=_BASIC),
     Element("name", "事项名称", "fixed", section=_BASIC),
     Element("kind", "事项类型", "fixed", "item_type", section=_BASIC),
+    _RECEIVED,
 )
 LINK_ELEMENTS = (
     Element("name", "材料名称", required=True, hint="省统一目录中的材料名称"),

@@ -86,8 +86,9 @@ def check(connection: Connection, org: Org, content: Content, found: Checked) ->
     for at, fee in enumerate(content["fees"], 1):
         rowchecks.formula(at, fee, found)
     rowchecks.situations(content, found)
-    if not content["situations"] and not any(fee["formula"] for fee in content["fees"]):
-        found.fault("s-1-name", "empty", "请至少填写一个情形或一个收费项目的计费方式")
+    formulas = any(fee["formula"] for fee in content["fees"])
+    if not (content["situations"] or formulas or content.get("received_at")):
+        found.fault("s-1-name", "empty", "请至少填写一个情形、一个收费项目的计费方式或收件层级")
 
 
 def _known(content: Content, group: str, letter: str, key: str, known: set[str], found: Checked) -> None:

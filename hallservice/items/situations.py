@@ -5,7 +5,8 @@ An item's `setup`, as the counter needs it:
   {"questions": [{"name": "q1", "label": "经营面积", "type": "integer", "options": []}],
    "situations": [{"name": "大型餐饮", "description": "", "condition": {…}}],
    "materials": {"平面布局图": ["大型餐饮"]},        # a material that is not named here is always asked for
-   "formulas": {"F1": {"kind": "per_unit", …}}}
+   "formulas": {"F1": {"kind": "per_unit", …}},
+   "received_at": ["town", "village"]}               # levels of the counters that may receive it; none: all
 
 Items of the province have none of their own; what is laid over them here (overlays.py) is kept beside them
 and holds for every version of theirs it still fits. Without one every material is asked for, and each fee
@@ -73,12 +74,14 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Questions, situations, which materials they ask for, and formulas of fees by fee code."""
+    """Questions, situations, which materials they ask for, formulas of fees by fee code, and the levels whose
+    counters receive the item (S0-13; none: every one)."""
 
     questions: tuple[Question, ...] = ()
     situations: tuple[Situation, ...] = ()
     materials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     formulas: Mapping[str, Any] = field(default_factory=dict)
+    received_at: tuple[str, ...] = ()
 
 
 def setup_from(data: Mapping[str, Any]) -> Setup:
@@ -94,6 +97,7 @@ def setup_from(data: Mapping[str, Any]) -> Setup:
         ),
         {name: tuple(which) for name, which in data.get("materials", {}).items()},
         dict(data.get("formulas", {})),
+        tuple(data.get("received_at", ())),
     )
 
 

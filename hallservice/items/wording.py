@@ -42,6 +42,10 @@ QUESTIONS: Mapping[str, str] = {
 # Of a division's code; the items of the last two are reported upward, each with its category.
 LEVELS: Mapping[str, str] = {"2": "province", "3": "city", "4": "county", "5": "town", "6": "village"}
 LOCAL_LEVELS = ("town", "village")
+# Counters that may receive an item (S0-13).
+RECEIVING: Mapping[str, str] = {
+    "city": "市级窗口", "county": "县级窗口", "town": "镇（街）窗口", "village": "村（社区）服务点",
+}  # fmt: skip
 SERIALS = 36**2 - 1  # main items a department may add here
 
 

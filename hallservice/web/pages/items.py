@@ -39,6 +39,7 @@ from hallservice.items.wording import (
     IMPLEMENTATION,
     ITEM_STATES,
     LISTS,
+    RECEIVING,
     REVIEW,
     VIEW,
     label,
@@ -176,7 +177,7 @@ def _guide(ctx: Context, connection: Connection, code: str, version: int | None)
     values: dict[str, Any] = {
         "item": {"conditions": None, "flow": None, "fee_basis": None} | content,
         "found": found[0], "kept": here, "versions": kept, "number": number, "flow": flow,
-        "facts": _facts(content, here), "materials": _materials(content, setup),
+        "facts": _facts(content, here, setup), "materials": _materials(content, setup),
         "fees": _fees(content, setup), "situations": _situations(setup), "badge": badge(content["state"]),
         "old": number != found[0].version, "changes": drafts.told_of(connection, {k.change for k in kept}),
         "why": following.why(connection, here) if here is not None else "",
@@ -187,7 +188,8 @@ def _guide(ctx: Context, connection: Connection, code: str, version: int | None)
     return ctx.render("items/guide.html", **values, title=content["name"])
 
 
-def _facts(content: Mapping[str, Any], kept: Kept | None) -> list[tuple[str, object]]:
+def _facts(content: Mapping[str, Any], kept: Kept | None, setup: Setup) -> list[tuple[str, object]]:
+    received_at = "、".join(RECEIVING[level] for level in setup.received_at)
     region = content.get("village") or content.get("town") or content["region"]
     known = regions().get(region)
     told: list[tuple[str, object]] = [
@@ -202,6 +204,7 @@ def _facts(content: Mapping[str, Any], kept: Kept | None) -> list[tuple[str, obj
         ("办理形式", labels("handling_form", content.get("handling_forms", ()))),
         ("到现场次数", content.get("visits")), ("网上办理", "可以" if content["online"] else "不可以"),
         ("审批结果", content.get("result_name") or label("result_type", content["result_kind"])),
+        ("收件层级", received_at),
         ("办理地点", content.get("address")), ("办理时间", content.get("opening_hours")),
         ("咨询电话", content.get("contact")), ("监督投诉", content.get("supervision")),
         ("生效日期", content.get("effective_on")), ("取消日期", content.get("cancelled_on")),
