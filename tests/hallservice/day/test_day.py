@@ -195,6 +195,22 @@ def test_three_bodies_side_by_side(running: Running, staff: Staff) -> None:
     expect_reported(running, case_no, "023333333", ["applied", "accepted"])
 
 
+@pytest.mark.req("S0-44")
+def test_who_comes_in_finds_a_days_work(running: Running) -> None:
+    """Something waits for each who approves, and supervision has cards of every colour but the day's own."""
+    body = running.rows("SELECT org FROM hall_user WHERE login = ?", POLICE[0].removesuffix("04"))[0]["org"]
+    waits = running.rows("SELECT post, colour FROM hall_task WHERE org = ? AND colour <> ''", body)
+    assert {(one["post"], one["colour"]) for one in waits} == {
+        ("undertake", "red"), ("review", "yellow"), ("approve", "warning"),
+    }  # fmt: skip
+    asked = """SELECT role, "user" FROM hall_card_call JOIN hall_card ON hall_card.id = card
+        WHERE colour = 'red' AND hall_card.case_no NOT IN (SELECT case_no FROM hall_receipt)"""
+    told_ = running.rows(asked)
+    assert {one["role"] for one in told_ if one["user"]} == {
+        "分管局长", "办公室主任", "主管处长", "承办人", "系统管理员",
+    }  # fmt: skip
+
+
 def test_everybody_it_names_comes_in_and_no_second_one_starts_beside_it(running: Running) -> None:
     urls = running.told["urls"]
     for account in running.told["accounts"]:

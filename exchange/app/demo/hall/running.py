@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from exchange.app import opening
 from exchange.app.demo.asking import Asking
 from exchange.app.demo.counter import FIELDS
-from exchange.app.demo.hall import applicants, complaints, site
+from exchange.app.demo.hall import applicants, complaints, late, site
 from exchange.app.demo.hall.day import Day, Standing, certificate_types
 from exchange.app.demo.hall.site import Account
 from exchange.app.demo.layout import Layout, Partner
@@ -73,6 +73,7 @@ def begin(
     bodies = site.build(hall, password, taken)
     complaints.seed(hall, bodies)
     applicants.seed(hall, bodies)
+    late.seed(hall, bodies)
     for code, name in certificate_types(hall, bodies):
         kind = {"typeCode": code, "typeName": name, "version": "1.0", "fields": FIELDS}
         asking.post("certificates", "/admin/type", kind)

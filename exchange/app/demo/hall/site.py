@@ -135,7 +135,9 @@ def _build(hall: Hall, work: Work, kept: str, found: Sequence[Body]) -> None:
     upsert(hall, work, SYSTEM, [*_sites(county, town, village), *map(_organ, found)])
     roles = {row.name: row.id for row in work.connection.execute(select(t.role.c.name, t.role.c.id))}
     for at, one in enumerate(_people(found)):
-        user = add(hall, work, SYSTEM, UserRow(f"M{at:04}", one["name"], one["org"], one["login"]), kept)
+        duty, mobile = one.get("duty", ""), f"1990009{at:04}"  # a prefix nobody has
+        member = UserRow(f"M{at:04}", one["name"], one["org"], one["login"], duty, mobile)
+        user = add(hall, work, SYSTEM, member, kept)
         for role in one["roles"]:
             grants.keep(work, Wish(roles[role], "user", user, one["over"], may_pass=role == PASSES), root)
         if PASSES in one["roles"]:
@@ -171,6 +173,9 @@ def _people(found: Sequence[Body]) -> Iterator[dict[str, Any]]:
             number = f"{at + 1:02}" if at else ""
             name = one["names"][at % len(one["names"])]
             yield {**one, "name": name, "login": one["login"] + number, "org": body.code, "over": body.code}
+    for one in told()["told_of_red_cards"] if found else ():
+        org = one.get("org", found[0].code)
+        yield {**one, "org": org, "over": org, "roles": []}
 
 
 def _posted(work: Work, user: str, org: str, code: str) -> None:
