@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from exchange.store.tables import document, reference
-from hallservice.applicants.keeping import AGENT, APPLICANT
+from hallservice.applicants.keeping import AGENT, APPLICANT, CREDIT_CODE, identity, known_by
 from hallservice.applicants.seeing import VIEW, C, L, seen
 from hallservice.applicants.tables import hall_applicant_case
 from hallservice.complaints import places
 from hallservice.complaints.tables import hall_complaint
 from hallservice.counter.tables import hall_case, hall_certificate, hall_receipt
 from hallservice.people.clerk import Clerk
+from hallservice.people.tables import org
 
 MOST = 50  # rows of each list
 CASES = "case.view"
@@ -142,6 +143,19 @@ def _agencies(connection: Connection, clerk: Clerk, applicant: str, role: str) -
         Agency(row.applicant, row.name, row.relation, row.org_name, int(row.cases), row.last_at)
         for row in connection.execute(ask.limit(MOST))
     ]
+
+
+def body_named(connection: Connection, key: bytes, clerk: Clerk, applicant: str) -> str:
+    """What the hall's own organisations call a body with this code, where the cases call it otherwise; else
+    ''."""
+    rows = connection.execute(select(org.c.uscc, org.c.name).where(org.c.uscc.is_not(None)))
+    known = {identity(key, CREDIT_CODE, known_by(key, row.uscc)): str(row.name) for row in rows}
+    if applicant not in known:
+        return ""
+    ask = select(L.name_hash).join(hall_case, C.case_no == L.case_no)
+    told = connection.execute(ask.where(L.applicant == applicant, seen(C, clerk, VIEW)).distinct())
+    own = known_by(key, known[applicant])
+    return known[applicant] if any(row.name_hash != own for row in told) else ""
 
 
 def names(connection: Connection, clerk: Clerk, applicant: str) -> list[tuple[str, float]]:

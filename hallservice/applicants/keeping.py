@@ -17,7 +17,7 @@ from hallservice.counter.tables import hall_receipt
 from ledger.prepared import run
 
 APPLICANT, AGENT = "applicant", "agent"
-PERSON, ID_CARD = "natural_person", "resident_id_card"
+PERSON, ID_CARD, CREDIT_CODE = "natural_person", "resident_id_card", "unified_social_credit_code"
 _KIND = select(hall_applicant.c.kind).where(hall_applicant.c.id == bindparam("of"))
 _NEW = insert(hall_applicant)
 _OTHER_KIND = update(hall_applicant).where(hall_applicant.c.id == bindparam("of"))

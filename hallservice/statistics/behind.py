@@ -17,7 +17,7 @@ from hallservice.people.tables import org
 from hallservice.refusals import HallRefused
 from hallservice.statistics.counting import NAMES, NONE, VIEW, C, Wanted, chosen, measures
 
-MOST = 100  # rows a page
+MOST = 2_000  # rows a page
 NO_SIDE = {"site": "网上或部门系统收件", "clerk": "网上或部门系统收件", "window": "不在窗口收件"}
 
 

@@ -130,7 +130,7 @@ def sought(ctx: Context) -> Response:
     return ctx.redirect(f"{LIST}?{urlencode({'who': who})}")
 
 
-@pages.post("/applicants/export", function=EXPORT, title="服务对象", draft=False)
+@pages.post("/applicants/export", function=EXPORT, title="服务对象", draft=False, slow=True)
 def exported(ctx: Context) -> Response:
     """The rows as listed, masked: full numbers leave the hall one by one or not at all."""
 
@@ -214,6 +214,9 @@ def _doubts(ctx: Context, connection: Connection, one: Listed) -> list[str]:
         others = seeing.namesakes(connection, ctx.clerk, one.id)
         numbers = "、".join(number for _, number in others)
         found.append(f"同一名称另有 {one.namesakes} 个统一社会信用代码：{numbers}，请核对营业执照。")
+    body = beside.body_named(connection, ctx.hall.hub.pseudonym_key, ctx.clerk, one.id)
+    if body:
+        found.append(f"机构库中这个统一社会信用代码是“{body}”，与申请的名称不一致。")
     return found
 
 

@@ -275,6 +275,13 @@ def test_names_that_do_not_fit_their_code_are_flagged(hall: Hall, desk: Desk, cl
     assert {name for name, _ in names} >= {"梅州市改名食品有限公司"} and len(names) == 2
     others = hall.read(lambda c: seeing.namesakes(c, desk.clerk(), mine.id))
     assert [number for _, number in others] == [keeping.document_shown(OTHER_FIRM)]
+    for name in ("梅江区市场监督管理局", "梅江区市监局"):
+        desk.opened(replace(COMPANY, kind="government_organ", name=name, document_no=ORG))
+        (office,) = listed(hall, desk.clerk(), Wanted(kind="government_organ"))
+        said = hall.read(
+            lambda c, one=office.id: beside.body_named(c, hall.hub.pseudonym_key, desk.clerk(), one)
+        )
+        assert said == ("" if name == "梅江区市场监督管理局" else "梅江区市场监督管理局")
     for form in (PLAIN, replace(PLAIN, document_no=SECOND)):
         desk.opened(form)
     people = listed(hall, desk.clerk(), Wanted(kind="natural_person"))

@@ -39,7 +39,6 @@ def worked(desk: Desk, core: Core) -> list[str]:
     return [early, late]
 
 
-@pytest.mark.req("R-07")
 def test_numbers_lead_to_their_cases_and_go_out_as_a_sheet(place: Place, desk: Desk, hub: Core) -> None:
     early, late = worked(desk, hub)
     ended = hub.rows("SELECT case_no, ended_on, rating FROM hall_case WHERE ended_on IS NOT NULL")
@@ -67,7 +66,6 @@ def test_numbers_lead_to_their_cases_and_go_out_as_a_sheet(place: Place, desk: D
     assert finer.status_code == 200 and "没有符合条件的办件" in finer.text
 
 
-@pytest.mark.req("R-07")
 def test_others_see_their_own_alone_and_hostile_addresses_get_an_answer(
     place: Place, desk: Desk, hub: Core
 ) -> None:
