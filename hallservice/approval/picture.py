@@ -227,13 +227,19 @@ def _column(pieces: list[Drawn], left: int, top: int) -> tuple[str, int]:
 
 
 def wrapped(text: str, units: int, most: int) -> list[str]:
-    """Lines of at most that many half-widths, the last of `most` ending in … where text is left over."""
-    lines, line, used = [], "", 0
+    """Lines of at most that many half-widths, the last of `most` ending in … where text is left over; none
+    ends in an opening bracket."""
+    lines, line = [], ""
     for character in text:
-        wide = 2 if east_asian_width(character) in "WFA" else 1
-        if used + wide > units:
-            lines.append(line)
-            line, used = "", 0
-        line, used = line + character, used + wide
+        if _wide(line + character) > units:
+            kept = line[:-1] if line[-1:] in ("（", "(") and len(line) > 1 else line
+            lines.append(kept)
+            line = line.removeprefix(kept)
+        line += character
     lines.append(line)
     return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][:-1] + "…"]
+
+
+def _wide(text: str) -> int:
+    """In half-widths."""
+    return sum(2 if east_asian_width(character) in "WFA" else 1 for character in text)

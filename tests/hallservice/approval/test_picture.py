@@ -111,6 +111,8 @@ def test_many_branches_stay_within_the_screen() -> None:
         ("abcdefg", ["abcdef", "g"]),
         ("一二三四五六七", ["一二三", "四五…"]),
         ("", [""]),
+        ("一二（三）", ["一二", "（三）"]),
+        ("（（（（", ["（（", "（（"]),
     ],
 )
 def test_lines_are_broken_by_width(text: str, lines: list[str]) -> None:
