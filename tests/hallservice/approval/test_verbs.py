@@ -146,6 +146,7 @@ def test_the_second_hears_who_was_first() -> None:
             "other_unit",
         ),
         (Delegated, REVIEW, {"step": "review", "to": REVIEW.person}, "same_person"),
+        (Delegated, REVIEW, {"step": "review", "to": Person("x", "别处", "org-town")}, "other_unit"),
         (GivenBack, REVIEW, {"step": "review"}, "not_delegated"),
         (
             SignerAdded,
