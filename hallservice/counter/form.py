@@ -1,7 +1,6 @@
 """Reading a form: every fault is collected with its field and said in Chinese, then all are shown at once."""
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
@@ -13,11 +12,10 @@ from canonical.errors import ValueRefused
 from canonical.values import CreditCode, IdNumber, MobileNumber, Money
 from hallservice.papers.text import one_line, paragraphs
 from hallservice.refusals import FieldFault, FormRefused
+from hallservice.typed import day_in, plain
 
 F = TypeVar("F")
 _DOCUMENT = re.compile(r"[A-Za-z0-9()（）\-]{1,18}", re.ASCII)
-_DAY = re.compile(r"([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?", re.ASCII)
-_DIGITS = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
 _VALUE_FORMS = {"resident_id_card": IdNumber, "unified_social_credit_code": CreditCode}
 
 
@@ -67,7 +65,7 @@ class Check:
         return given
 
     def mobile(self, name: str, given: str, label: str = "手机号码") -> str:
-        said = _plain(given)
+        said = plain(given)
         if not said:
             self.fault(name, "required", f"请填写{label}")
         elif _refused(MobileNumber, said):
@@ -76,7 +74,7 @@ class Check:
 
     def document(self, name: str, kind: str, given: str, label: str = "证件号码") -> str:
         """An ID number or credit code with its check character; other documents by their form alone."""
-        said = _plain(given).upper()
+        said = plain(given).upper()
         if not said:
             self.fault(name, "required", f"请填写{label}")
         elif (form := _VALUE_FORMS.get(kind)) is not None:
@@ -88,7 +86,7 @@ class Check:
 
     def day(self, name: str, given: str, label: str, *, required: bool = True) -> date | None:
         """2026-03-02, and what people type for it: 20260302, 2026/3/2, 2026年3月2日."""
-        said = _plain(given)
+        said = plain(given)
         if not said and not required:
             return None
         found = day_in(said)
@@ -98,14 +96,14 @@ class Check:
 
     def whole(self, name: str, given: str, label: str, least: int, most: int) -> int:
         """A whole number within bounds; `least` where there is a fault."""
-        said = _plain(given)
+        said = plain(given)
         if not re.fullmatch("[0-9]{1,9}", said, re.ASCII) or not least <= int(said) <= most:
             self.fault(name, "out_of_range" if said else "required", f"{label}应为 {least} 至 {most} 的整数")
             return least
         return int(said)
 
     def money(self, name: str, given: str, label: str, *, required: bool = True) -> Money:
-        said = _plain(given)
+        said = plain(given)
         if not said and not required:
             return Money("0")
         try:
@@ -116,23 +114,11 @@ class Check:
 
     def amount(self, name: str, given: str, label: str) -> Decimal:
         """A positive quantity with at most three decimals; 1 where there is a fault."""
-        said = _plain(given)
+        said = plain(given)
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", said, re.ASCII) or not Decimal(said):
             self.fault(name, "bad_form", f"{label}应为大于零的数，最多三位小数")
             return Decimal(1)
         return Decimal(said)
-
-
-def day_in(said: str) -> date | None:
-    """The day somebody typed, year first; None where it is none."""
-    text = _plain(said)
-    found = _DAY.fullmatch(text) or _DIGITS.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return date(*(int(part) for part in found.groups()))
-    except ValueError:
-        return None
 
 
 def _unprintable(text: str, lines: bool) -> bool:
@@ -142,11 +128,6 @@ def _unprintable(text: str, lines: bool) -> bool:
     except ValueRefused:
         return True
     return False
-
-
-def _plain(text: str) -> str:
-    """Without blanks, full-width forms made narrow: as an input method leaves them."""
-    return "".join(unicodedata.normalize("NFKC", text).split())
 
 
 def _refused(form: type[str], said: str) -> str | None:

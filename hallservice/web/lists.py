@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from hallservice.typed import day_in
+
 PAGE = 20
 SIZES = (20, 50, 100)
 LAST = 100_000  # no list has more pages
@@ -61,7 +63,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One field of the query bar; with `options` (value, label) a choice."""
+    """One field of the query bar; with `options` (value, label) a choice; `kind`: search, or
+    date, which lists are told as YYYY-MM-DD however it was typed."""
 
     name: str
     label: str
@@ -130,6 +133,8 @@ def asked(
 
 
 def _chosen(wanted: Filter, value: str) -> str:
+    if wanted.kind == "date" and (day := day_in(value)):
+        return day.isoformat()
     return "" if wanted.options and value not in {v for v, _ in wanted.options} else value
 
 

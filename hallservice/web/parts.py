@@ -64,9 +64,9 @@ def _choice(one: Filter, value: str) -> str:
 
 
 def _typed(one: Filter, value: str) -> str:
-    most = ' max="9999-12-31"' if one.kind == "date" else ""
-    name = f'id="q-{one.name}" name="{one.name}"'
-    return f'<input {name} type="{one.kind}" value="{text(value)}" autocomplete="off"{most}>'
+    day = one.kind == "date"  # as text: the browser's own field follows its language
+    kind = 'type="text" inputmode="numeric" data-day maxlength="12"' if day else f'type="{one.kind}"'
+    return f'<input id="q-{one.name}" name="{one.name}" {kind} value="{text(value)}" autocomplete="off">'
 
 
 def heads(columns: Iterable[Column]) -> Markup:

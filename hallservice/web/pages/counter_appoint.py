@@ -7,9 +7,10 @@ from starlette.responses import Response
 from exchange.clocks import today
 from hallservice.counter import appoint, catalogue, slots
 from hallservice.counter.appoint import Person
-from hallservice.counter.form import day_in, read
+from hallservice.counter.form import read
 from hallservice.counter.slots import FUNCTION, Rule
 from hallservice.refusals import HallRefused
+from hallservice.typed import day_in
 from hallservice.web.context import Context
 from hallservice.web.pages.counter_apply import COLUMNS, item_cells
 from hallservice.web.pages.counter_parts import acted, options

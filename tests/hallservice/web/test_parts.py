@@ -1,5 +1,6 @@
 """Parts of the frame by themselves: cells are text, marks are ours, sealed values open for one purpose."""
 
+import pytest
 from markupsafe import Markup
 from sqlalchemy import Connection
 
@@ -8,6 +9,7 @@ from hallservice.people.clerk import Clerk
 from hallservice.web.guard import Vault
 from hallservice.web.lists import Badge, Column, Filter, Link, Paging, asked, table_rows
 from hallservice.web.live import Board
+from hallservice.web.parts import bar
 from hallservice.web.registry import Counted
 from hallservice.web.visit import local
 from tests.hallservice.world import clerk_of_role
@@ -44,6 +46,19 @@ def test_a_list_takes_only_what_it_knows() -> None:
     )
     paging = Paging(listing, 120)
     assert (paging.first, paging.last, paging.pages) == (101, 120, 3)
+
+
+@pytest.mark.parametrize(
+    "typed", ["2026-03-02", "20260302", "2026/3/2", "2026年3月2日", "２０２６－３－２", " 2026.03.02 "]
+)
+def test_a_day_filters_however_it_was_typed(typed: str) -> None:
+    since = Filter("since", "自", kind="date")
+    listing = asked({"since": [typed]}, (), (since,))
+    assert listing.wanted == {"since": "2026-03-02"}
+    shown = str(bar((since,), listing, "/x"))
+    assert 'value="2026-03-02"' in shown
+    assert 'type="date"' not in shown
+    assert asked({"since": ["2026-02-30"]}, (), (since,)).wanted == {"since": "2026-02-30"}
 
 
 def test_marks_and_sealed_values_are_for_one_purpose_of_one_hall() -> None:
