@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from exchange.app.demo.hall import site
+from exchange.app.demo.hall import applicants, site
 from exchange.app.opening import ensure_keys
 from exchange.app.settings import load_settings
+from hallservice.applicants import seeing
 from hallservice.hall import Hall
 from hallservice.items import drafts, finding, reporting
 from hallservice.items.finding import Wanted
@@ -65,4 +66,11 @@ def test_items_of_every_station_and_point_are_kept_to_the_norm_and_reported(core
         "returned": [PASSED[0], ("return", "org_review", "邱伟强")],
     }
     assert site.build(hall, "", frozenset()) == bodies, "what is kept here is no body's of the catalogue"
+    for _ in range(2):  # a later run finds them there
+        applicants.seed(hall, bodies)
+    village = site.clerk(hall, "cunju")
+    people = hall.read(lambda c: seeing.found(c, hall.hub.pseudonym_key, village).rows)
+    assert sorted((one.name, one.role, one.cases) for one in people) == [
+        ("丘**", "applicant", 1), ("侯**", "agent", 2), ("管**", "applicant", 1),
+    ]  # fmt: skip
     core.verified()
