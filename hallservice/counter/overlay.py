@@ -63,8 +63,8 @@ def printable(here: Standing) -> bool:
 
 
 def printed(hall: Hall, clerk: Clerk, case_no: str, layout: Layout, asked: Asked, place: Place) -> bytes:
-    """The values alone, for the form that lies in the printer; an act in the ledger. FormRefused names the
-    field; HallRefused too_early before there is something to hand out."""
+    """The values alone, for the form that lies in the printer; an act in the ledger, which names the fields
+    typed over. FormRefused names the field; HallRefused too_early before there is something to hand out."""
     check = Check()
     typed = {
         box.name: check.text(
@@ -81,13 +81,18 @@ def printed(hall: Hall, clerk: Clerk, case_no: str, layout: Layout, asked: Asked
     filled = known(here, made)
     values = {name: said or filled.get(name, "") for name, said in typed.items()}
     pdf, digest = _placed(hall, layout, values, shift, place)
-    what: dict[str, Any] = {"layout": layout.name, "pdf": digest}
+    what: dict[str, Any] = {"layout": layout.name, "pdf": digest, "instead": instead(filled, typed)}
 
     def record(work: Work) -> None:
         hall.record(work, clerk, "hall.overlay_printed", case_no, what, case_no)
 
     hall.write(record)
     return pdf
+
+
+def instead(case: Mapping[str, str], typed: Mapping[str, str]) -> list[str]:
+    """The fields printed otherwise than the case says, for whoever looks at the act later."""
+    return sorted(name for name, said in typed.items() if said and case.get(name) and case[name] != said)
 
 
 def _placed(

@@ -465,6 +465,11 @@ def test_overlay_printing_fills_what_the_case_knows_and_is_recorded(desk: Desk) 
         == "right"
     )
     assert b"hall.overlay_printed" in desk.core.leaves()[-1]
+    other = overlay.Asked({"operator": "别人", "permit_no": "JY14414"})
+    overlay.printed(desk.hall, desk.clerk(), no, layout, other, place)
+    bodies = [row["body"] for row in desk.core.rows("SELECT body FROM act ORDER BY entry")]
+    told = [json.loads(body)["what"]["instead"] for body in bodies if b'"instead"' in body]
+    assert told == [[], ["operator"]]
 
 
 def test_files_are_kept_by_digest_never_changed_and_sent_on(desk: Desk, tmp_path: Any) -> None:
