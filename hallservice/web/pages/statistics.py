@@ -82,7 +82,7 @@ def _is_day(text: str) -> bool:
         return False
 
 
-@pages.get(COUNTED, function=VIEW, title="办件统计", menu="窗口", order=35)
+@pages.get(COUNTED, function=VIEW, title="办件统计", menu="窗口", order=35, slow=True)
 def counted(ctx: Context) -> Response:
     asked = _asked(ctx)
     groups, names, scope, bodies = ctx.hall.read(lambda connection: _read(ctx, connection, asked))
@@ -181,7 +181,7 @@ def _scope(ctx: Context, connection: Connection, asked: Asked) -> str:
 # -- the cases behind a number
 
 
-@pages.get(LISTED, function=VIEW, title="统计明细")
+@pages.get(LISTED, function=VIEW, title="统计明细", slow=True)
 def listed(ctx: Context) -> Response:
     asked = _asked(ctx)
     if ctx.one("as") == "xlsx":

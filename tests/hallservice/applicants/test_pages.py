@@ -67,6 +67,15 @@ def test_the_register_is_masked_searched_by_post_and_read_by_an_act(place: Place
     assert other.get(who).status_code == 200 and "测***" not in other.get(f"{LIST}?who={mine.id}").text
     assert "不在您的管辖范围内" in other.get(led).text
     assert place.visitor().sign_in("approver").get(led).status_code == 403
+    for odd in (
+        "?after=x~y",
+        "?after=nan~x~y",
+        "?who='%20OR%201=1&kind=x&role=y&doubt=z",
+        "?size=9999999&page=-1",
+    ):
+        assert clerk.get(LIST + odd).status_code in (200, 400, 422), odd
+    long = clerk.post(LIST, LIST, {"person": "𠅤" * 101})
+    assert long.headers["location"] == LIST, "asked for whole names, and nothing is kept of what was typed"
 
 
 @pytest.mark.req("S0-04")
