@@ -14,6 +14,7 @@ from hallservice.approval.definition import (
     Branch,
     Choice,
     FactField,
+    HandDown,
     HandUp,
     Parallel,
     Sub,
@@ -87,6 +88,8 @@ def test_what_the_editor_saves_is_what_it_reads(seed: int) -> None:
         ),
         (step("a", "accept", "town"), "body.level", "level_not_handed"),
         (HandUp(key="h", to="town", body=step("a", level="town")), "body.to", "not_up"),
+        (HandDown(key="h", to="city", body=step("a", level="city")), "body.to", "not_down"),
+        (HandDown(key="h", to="county", body=step("a", level="county")), "body.to", "not_down"),
         (Sub(key="s", name="n", org="o"), "body.ref", "sub_source"),
         (Sub(key="s", name="n", org="o", ref="x", body=step("a")), "body.ref", "sub_source"),
         (

@@ -1,12 +1,15 @@
 """A process that cannot be published: each refusal names, in Chinese, the step it is about."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hallservice.approval.validation import DefinitionRefused
-from hallservice.flows import definitions, editing, outline
+from hallservice.flows import assigning, definitions, editing, outline
 from hallservice.flows.definitions import Draft
+from hallservice.refusals import FormRefused, HallRefused
 from tests.hallservice.flows.conftest import as_
 
 OWNER = "441402-scj"
@@ -66,6 +69,33 @@ def test_what_is_wrong_is_said_of_its_step(hall: Any, more: dict[str, Any], said
     assert [one for one in words if one.startswith(said)], words
     with pytest.raises(DefinitionRefused):
         definitions.publish(hall, as_(hall, "leader"), OWNER, "broken", draft.version.revision)
+
+
+def test_a_process_that_decides_nothing_takes_no_cases(hall: Any) -> None:
+    leader = as_(hall, "leader")
+    draft = saved(hall, "opinion")
+    parts = [one for one in draft.body["body"]["parts"] if one["kind"] != "approve"]
+    draft.body["body"]["parts"] = parts
+    again = definitions.save_draft(hall, leader, OWNER, "opinion", draft.body, draft.version.revision)
+    definitions.publish(hall, leader, OWNER, "opinion", again.version.revision)
+    with pytest.raises(HallRefused, match="批准环节") as refusal:
+        assigning.assign(hall, leader, OWNER, "", OWNER, "opinion")
+    assert refusal.value.code == "no_approval"
+
+
+def test_a_body_takes_its_own_processes_and_those_of_bodies_above_it(hall: Any, hub: Any) -> None:
+    county = replace(as_(hall, "leader"), scopes={"flows.edit": ("/4414/441402/",)})
+    for owner in ("441402-wjj", "441402"):
+        made = definitions.new(hall, county, owner, "shared", "县里的流程", ("platform", "standard"))
+        definitions.publish(hall, county, owner, "shared", made.version.revision)
+    with pytest.raises(FormRefused) as refusal:
+        assigning.assign(hall, county, OWNER, "", "441402-wjj", "shared")
+    assert [one.field for one in refusal.value.faults] == ["key"]
+    assigning.assign(hall, county, OWNER, "", "441402", "shared")
+    assert assigning.for_item(hall, county, OWNER, "")[0].name == "县里的流程"
+    kinds = [json.loads(leaf)["kind"] for leaf in hub.leaves()]
+    acts = [kind for kind in kinds if kind.startswith("hall.flow_")]
+    assert acts == [*["hall.flow_drafted", "hall.flow_published"] * 2, "hall.flow_assigned"]
 
 
 def test_processes_that_refer_to_each_other_are_refused_at_the_reference(hall: Any) -> None:
