@@ -114,9 +114,10 @@ def _failures(bound: Bound, row: Row[Any] | None, now: float) -> float:
     """How many count at this moment."""
     if row is None or (row.locked_until is not None and row.locked_until <= now):
         return 0.0
+    failures, since = float(row.failures), now - float(row.last_at)
     if bound.drains:
-        return max(0.0, float(row.failures) - (now - row.last_at) * bound.drains)
-    return float(row.failures) if now - row.last_at < bound.quiet else 0.0
+        return max(0.0, failures - since * bound.drains)
+    return failures if since < bound.quiet else 0.0
 
 
 def _wait(bound: Bound, row: Row[Any] | None, now: float) -> float:
