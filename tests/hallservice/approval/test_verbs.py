@@ -341,7 +341,9 @@ def test_signers_after_finish_the_step_or_give_it_back() -> None:
     run.passes("review")
     run.act(Signed, first, step="review", agree=True)
     assert run.state.active == ("review",)
-    run.act(SignerRemoved, REVIEW, step="review", who=second.person, opinion="休假")
+    away = {"step": "review", "who": second.person, "opinion": "休假"}
+    assert refusal(run, SignerRemoved, second, **away).code == "not_holder"
+    run.act(SignerRemoved, REVIEW, **away)
     assert run.state.active == ("approve",) and run.state.done["review"].by == REVIEW.person
 
 

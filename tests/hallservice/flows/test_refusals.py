@@ -96,6 +96,11 @@ def test_a_body_takes_its_own_processes_and_those_of_bodies_above_it(hall: Any, 
     kinds = [json.loads(leaf)["kind"] for leaf in hub.leaves()]
     acts = [kind for kind in kinds if kind.startswith("hall.flow_")]
     assert acts == [*["hall.flow_drafted", "hall.flow_published"] * 2, "hall.flow_assigned"]
+    definitions.retire(hall, county, "441402", "shared", 1)
+    assert assigning.for_item(hall, county, OWNER, "")[0].name == "一般审批", "no new case takes it"
+    with pytest.raises(HallRefused) as again:
+        definitions.retire(hall, county, "441402", "shared", 1)
+    assert again.value.code == "not_published"
 
 
 def test_processes_that_refer_to_each_other_are_refused_at_the_reference(hall: Any) -> None:
