@@ -28,7 +28,7 @@ def record(
     """An act of the hub on itself; `case` is a pseudonym, `kid` the certificate concerned."""
     draft = Draft(kind, xid, hub, hub, service, case=case, kid=kid, values={"payload": body}, note=note)
     entry = work.append(draft)
-    run(work.connection, _ACT, {"entry": entry.seq, "body": body})
+    run(work.connection, _ACT, {"entry": entry.seq, "kind": kind, "body": body})
     return entry
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, LargeBinary, func, literal, select
+from sqlalchemy import Connection, select
 
 from exchange.acts import record_value
 from exchange.receipts import moment
@@ -23,7 +23,7 @@ from ledger.log import Entry
 LIFE = timedelta(days=90)
 TYPE = "conformance+jws"
 CERTIFIED, FAILED, DRIFTED = "conformance.certified", "conformance.failed", "conformance.drifted"
-_MARK = b'{"conformance":'
+_ACTS = select(act).where(act.c.kind.in_((CERTIFIED, FAILED, DRIFTED))).order_by(act.c.entry)
 State = Literal["valid", "expired", "drifted", "failed"]
 
 
@@ -90,7 +90,7 @@ def drifted(work: Work, hub: str, certificate: Certificate, reasons: Mapping[str
 
 def certificates(connection: Connection, now: float, folders: Mapping[str, Path]) -> list[Certificate]:
     """Every recorded verdict, newest first; a folder that changed since is drift too."""
-    rows = [(row.entry, json.loads(row.body)["conformance"]) for row in connection.execute(_acts())]
+    rows = [(row.entry, json.loads(row.body)["conformance"]) for row in connection.execute(_ACTS)]
     drifts: dict[int, tuple[str, ...]] = {
         said["of"]: tuple(f"{code} × {count}" for code, count in said["reasons"].items())
         for _, said in rows
@@ -103,11 +103,6 @@ def certificates(connection: Connection, now: float, folders: Mapping[str, Path]
         if said["kind"] != DRIFTED
     ]
     return sorted(found, key=lambda one: -one.entry)
-
-
-def _acts() -> Any:
-    start = func.substr(act.c.body, 1, len(_MARK), type_=LargeBinary)
-    return select(act).where(start == literal(_MARK, LargeBinary)).order_by(act.c.entry)
 
 
 def _changed(said: Mapping[str, Any], folders: Mapping[str, Path], digests: dict[str, str]) -> bool:

@@ -42,21 +42,28 @@ class Rows:
         return self._rows[0][0] if self._rows else None
 
 
-class _Plan:
+class _Compiled:
     """One statement for one set of parameter names; keeps the statement, whose identity it is found by."""
 
-    def __init__(self, statement: Executable, compiled: SQLCompiler, dialect: Dialect) -> None:
+    def __init__(self, statement: Executable, compiled: SQLCompiler) -> None:
         self.statement = statement
         self.sql = str(compiled)
         fixed = compiled.params
-        self._binds = [
-            (name, _bind(compiled.binds[name].type, dialect), fixed.get(name))
-            for name in compiled.positiontup or ()
+        self.binds = [
+            (name, compiled.binds[name].type, fixed.get(name)) for name in compiled.positiontup or ()
         ]
         columns = list(statement.selected_columns) if isinstance(statement, Select) else []
-        self.returns = bool(columns)
-        self._row = _row_type([str(column.key) for column in columns])
-        processors = [_result(column.type, dialect) for column in columns]
+        self.returns = [column.type for column in columns]
+        self.row = _row_type([str(column.key) for column in columns])
+
+
+class _Plan:
+    """A compiled statement with the types as one engine works them."""
+
+    def __init__(self, compiled: _Compiled, dialect: Dialect) -> None:
+        self.sql, self.returns, self._row = compiled.sql, bool(compiled.returns), compiled.row
+        self._binds = [(name, _bind(kind, dialect), fixed) for name, kind, fixed in compiled.binds]
+        processors = [_result(kind, dialect) for kind in compiled.returns]
         self._results = [(at, processor) for at, processor in enumerate(processors) if processor]
 
     def bound(self, given: Mapping[str, Any]) -> list[Any]:
@@ -81,7 +88,8 @@ class _Plan:
         return values
 
 
-_PLANS: dict[tuple[int, tuple[str, ...]], _Plan | None] = {}
+_Key = tuple[int, tuple[str, ...]]
+_COMPILED: dict[_Key, _Compiled | None] = {}
 
 
 def run(
@@ -95,13 +103,21 @@ def run(
     if connection.dialect.name != "sqlite":
         return _made(connection.execute(statement, parameters), into)
     sample: Any = parameters[0] if isinstance(parameters, list) else parameters or {}
-    key = (id(statement), tuple(sample))
-    if key not in _PLANS:
-        _PLANS[key] = _prepared(statement, connection.dialect, list(sample))
-    plan = _PLANS[key]
+    plan = _plan(connection.dialect, statement, (id(statement), tuple(sample)))
     if plan is None:
         return _made(connection.execute(statement, parameters), into)
     return _run(connection, plan, parameters if isinstance(parameters, list) else sample, into)
+
+
+def _plan(dialect: Dialect, statement: Any, key: _Key) -> _Plan | None:
+    """Kept on the dialect, as SQLAlchemy keeps its own: a type may work differently on each engine."""
+    plans: dict[_Key, _Plan | None] = vars(dialect).setdefault("prepared_plans", {})
+    if key not in plans:
+        if key not in _COMPILED:
+            _COMPILED[key] = _prepared(statement, dialect, list(key[1]))
+        compiled = _COMPILED[key]
+        plans[key] = _Plan(compiled, dialect) if compiled is not None else None
+    return plans[key]
 
 
 def _made(found: Any, into: Callable[[Any], Any] | None) -> Any:
@@ -127,7 +143,7 @@ def _run(connection: Connection, plan: _Plan, parameters: Any, into: Callable[[A
         cursor.close()
 
 
-def _prepared(statement: Any, dialect: Dialect, keys: list[str]) -> _Plan | None:
+def _prepared(statement: Any, dialect: Dialect, keys: list[str]) -> _Compiled | None:
     """None for what needs SQLAlchemy at every execution: expanding parameters, defaults, RETURNING."""
     named = {"column_keys": keys} if isinstance(statement, Insert | Update) and keys else {}
     compiled = statement.compile(dialect=dialect, **named)
@@ -137,7 +153,7 @@ def _prepared(statement: Any, dialect: Dialect, keys: list[str]) -> _Plan | None
     defaults = getattr(compiled, "insert_prefetch", ()) or getattr(compiled, "update_prefetch", ())
     if not plain or defaults or getattr(compiled, "post_compile_params", ()):
         return None
-    return _Plan(statement, compiled, dialect)
+    return _Compiled(statement, compiled)
 
 
 def _row_type(names: list[str]) -> Any:

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, int]] = {
     "contracts": ("exchange.app.commands.contracts", 2),
     "demo": ("exchange.app.commands.demo", 2),
     "init": ("exchange.app.commands.init", 2),
+    "keys": ("exchange.app.commands.keys", 2),
     "ledger": ("exchange.app.commands.ledger", 3),
     "message": ("exchange.app.commands.message", 2),
     "messages": ("exchange.app.commands.messages", 2),

@@ -1,9 +1,6 @@
 """Opening the hub's store and keys; what is missing is made once, and only when opening to write."""
 
-import fcntl
-import os
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +15,8 @@ from sqlalchemy import Engine, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from exchange.app import datakeys
+from exchange.app.secretfiles import alone, folder_of, read_secret, write_secret
 from exchange.app.settings import Settings
 from exchange.errors import HubError, Misconfigured, TryLater
 from exchange.seals.keys import PrivateKey, SigningKey, load_signing_key
@@ -60,6 +59,8 @@ def open_store(settings: Settings) -> Store:
         schema.prepare(engine, hall_tables.metadata)
         _expect_keys_of_old(settings, engine)
         ensure_keys(settings)
+        datakeys.arm(settings, engine)
+        datakeys.enter(engine)
         log = Log(settings.ledger_origin, ledger_signer(settings))
         _expect_newest(settings, engine, log)
         return Store(engine, log)
@@ -82,20 +83,23 @@ def open_reader(settings: Settings) -> Engine:
         with reading(engine) as connection:
             if not inspect(connection).has_table("document"):
                 raise Misconfigured("no_store", "the database holds no store of a hub")
+        datakeys.arm(settings, engine)
         return engine
 
 
 def ensure_keys(settings: Settings) -> None:
-    """Makes what is missing of ledger key, the hub's two key pairs and pseudonym key; replaces nothing."""
+    """Makes what is missing of ledger key, the hub's two key pairs, pseudonym key and data key; replaces
+    nothing."""
     folder = settings.state / "keys"
-    with coded(), _alone(folder):
+    with coded(), alone(folder):
         if not settings.ledger_key.exists():
-            _folder_of(settings.ledger_key)
+            folder_of(settings.ledger_key)
             keys.create(settings.ledger_key, settings.ledger_origin)
         ensure_pair(settings.ec_key, settings.ec_certificate, settings.hub, curve=True)
         ensure_pair(settings.rsa_key, settings.rsa_certificate, settings.hub, curve=False)
         if not pseudonym_path(settings).exists():
-            _write_secret(pseudonym_path(settings), secrets.token_bytes(PSEUDONYM_SIZE))
+            write_secret(pseudonym_path(settings), secrets.token_bytes(PSEUDONYM_SIZE))
+        datakeys.ensure(settings)
 
 
 def ledger_signer(settings: Settings) -> Signer:
@@ -127,7 +131,7 @@ def pseudonym_path(settings: Settings) -> Path:
 def pseudonym_key(settings: Settings) -> bytes:
     """The key of the case pseudonyms."""
     with coded():
-        key = _secret(pseudonym_path(settings))
+        key = read_secret(pseudonym_path(settings))
     if len(key) != PSEUDONYM_SIZE:
         raise Misconfigured(
             "key_unreadable", f"must be {PSEUDONYM_SIZE} bytes", str(pseudonym_path(settings))
@@ -147,8 +151,8 @@ def ensure_pair(key_path: Path, certificate_path: Path, name: str, *, curve: boo
     private = _new_key(curve)
     certificate = self_signed(private, name, datetime.now(UTC))
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _write_secret(key_path, pem)
-    _folder_of(certificate_path)
+    write_secret(key_path, pem)
+    folder_of(certificate_path)
     certificate_path.write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
@@ -169,41 +173,9 @@ def _new_key(curve: bool) -> PrivateKey:
     return ec.generate_private_key(ec.SECP256R1()) if curve else rsa.generate_private_key(65537, 2048)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two processes started together must not both make keys."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _folder_of(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-def _write_secret(path: Path, data: bytes) -> None:
-    _folder_of(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _secret(path: Path) -> bytes:
-    with path.open("rb") as file:
-        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-            raise Misconfigured("key_exposed", "may be read by others; set its mode to 0600", str(path))
-        return file.read(65_536)
-
-
 def _pair(key_path: Path, certificate_path: Path) -> SigningKey:
     with coded():
-        return load_signing_key(_secret(key_path), certificate_path.read_bytes())
+        return load_signing_key(read_secret(key_path), certificate_path.read_bytes())
 
 
 def _expect_keys_of_old(settings: Settings, engine: Engine) -> None:
@@ -213,6 +185,7 @@ def _expect_keys_of_old(settings: Settings, engine: Engine) -> None:
     for path in (settings.ledger_key, pseudonym_path(settings)):
         if old and not path.exists():
             raise Misconfigured("key_missing", "the store was written with this key; restore it", str(path))
+    datakeys.expect(settings, engine)
 
 
 def _expect_newest(settings: Settings, engine: Engine, log: Log) -> None:

@@ -19,9 +19,10 @@ import uvicorn
 
 from exchange import consuming, drift, inbox, overdue
 from exchange.adapterfolder import Adapter, load_adapters
-from exchange.app import halls, opening
+from exchange.app import datakeys, halls, opening
 from exchange.app.http import build_app
 from exchange.app.line import Line, most_lines
+from exchange.app.secretfiles import held
 from exchange.app.settings import Settings
 from exchange.app.sitesecrets import read_ciphers, read_secrets
 from exchange.asking import Asker
@@ -265,7 +266,7 @@ class _Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT."""
-    with listening(settings) as line:
+    with listening(settings) as line, held(datakeys.running(settings), alone=False):
         _serve(settings, line)
 
 

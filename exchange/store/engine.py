@@ -1,6 +1,5 @@
 """Opening the database: SQLite in WAL mode with durable commits is the embedded default."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,22 +8,21 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
+from exchange.store.sealed import Ring, arm, dumps
 from exchange.store.tables import metadata
 
 WRITING = 7_303_014_100  # advisory lock of whoever writes the store
 
 
-def _dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def open_engine(url: str, *, create: bool = True) -> Engine:
-    """One engine for `url`; creates missing tables. SQLite: WAL, synchronous=FULL (a lost commit would
-    fork the log)."""
+def open_engine(url: str, *, create: bool = True, ring: Ring | None = None) -> Engine:
+    """One engine for `url`, its sealed columns under the keys of `ring`; creates missing tables. SQLite: WAL,
+    synchronous=FULL (a lost commit would fork the log)."""
     if (parsed := make_url(url)).get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     # What stands in a statement may be a person's: it is never told in an error, and so in no log.
-    engine = create_engine(url, json_serializer=_dumps, connect_args=_arguments(url), hide_parameters=True)
+    engine = create_engine(url, json_serializer=dumps, connect_args=_arguments(url), hide_parameters=True)
+    if ring is not None:
+        arm(engine, ring)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

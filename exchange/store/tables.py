@@ -16,12 +16,13 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from exchange.store.sealed import Sealed, SealedJSON, SealedText
 from ledger.tables import metadata
 
 __all__ = [
     "act", "attachment", "calendar_year", "case_record", "catalogue_change", "catalogue_load",
-    "catalogue_report", "catalogue_row", "directory_entry", "document", "finding", "inbox", "item",
-    "item_content", "metadata", "nonce", "notice", "outbox", "package", "party", "party_certificate",
+    "catalogue_report", "catalogue_row", "data_key", "directory_entry", "document", "finding", "inbox",
+    "item", "item_content", "metadata", "nonce", "notice", "outbox", "package", "party", "party_certificate",
     "reference", "registration", "stream",
 ]  # fmt: skip
 
@@ -62,9 +63,9 @@ inbox = Table(
     Column("seal", String(64), nullable=False),      # digest of the signature
     Column("state", String(10), nullable=False),     # accepted, held, refused
     Column("code", String(40), nullable=False),
-    Column("receipt", LargeBinary),
+    Column("receipt", Sealed("inbox.receipt")),
     Column("received_at", Float, nullable=False),
-    Column("message", JSON),                         # of a held message, until it is released
+    Column("message", SealedJSON("inbox.message")),  # of a held message, until it is released
     Column("case_no", String(50)),
     Column("held_until", Float),
     _entry(),
@@ -88,7 +89,7 @@ notice = Table(
     Column("message_id", String(64), primary_key=True),
     Column("entry_name", String(40), nullable=False),
     Column("digest", String(64), nullable=False),    # of the notice: the same id may not name something else
-    Column("delivery", JSON, nullable=False),
+    Column("delivery", SealedJSON("notice.delivery"), nullable=False),
     Column("sealed", JSON, nullable=False),          # what the seal proved when it was fresh
     Column("since", Float, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -109,13 +110,13 @@ document = Table(
     Column("state", String(10), nullable=False),     # accepted, held, refused, sent, failed
     Column("code", String(40), nullable=False),
     Column("media_type", String(80)),
-    Column("body", LargeBinary, nullable=False),     # the bytes as they went over the wire
-    Column("seal", LargeBinary),                     # detached signature, when it is not inside the body
-    Column("bound", JSON),                           # what a detached signature is bound to
+    Column("body", Sealed("document.body"), nullable=False),  # the bytes as they went over the wire
+    Column("seal", Sealed("document.seal")),         # detached signature, when it is not inside the body
+    Column("bound", SealedJSON("document.bound")),   # what a detached signature is bound to
     Column("key_id", String(43)),
-    Column("answer", LargeBinary),                   # what the other side answered (out), or the receipt (in)
-    Column("canonical", JSON),
-    Column("note", Text),
+    Column("answer", Sealed("document.answer")),     # what the other side answered (out), or the receipt (in)
+    Column("canonical", SealedJSON("document.canonical")),
+    Column("note", SealedText("document.note")),
     Index("document_message", "message_id"),
     Index("document_case", "case_no"),
 )  # fmt: skip
@@ -124,7 +125,7 @@ attachment = Table(
     "attachment", metadata,                          # a file that travelled beside a document
     _entry(primary_key=True),
     Column("case_no", String(50)),
-    Column("body", LargeBinary, nullable=False),
+    Column("body", Sealed("attachment.body"), nullable=False),
     Index("attachment_case", "case_no"),
 )  # fmt: skip
 
@@ -140,9 +141,9 @@ case_record = Table(
     Column("has_fee", Boolean, nullable=False),
     Column("gives_certificate", Boolean, nullable=False, default=False),
     Column("origin", String(40), nullable=False),    # the party that opened it
-    Column("application", JSON, nullable=False),     # payload of case.applied
-    Column("acceptance", JSON),                      # payload of case.accepted
-    Column("query_password", String(6)),
+    Column("application", SealedJSON("case_record.application"), nullable=False),  # payload of case.applied
+    Column("acceptance", SealedJSON("case_record.acceptance")),  # payload of case.accepted
+    Column("query_password", SealedText("case_record.query_password")),
     Column("clock", JSON),                           # suspensions, extension
     Column("statutory_due", String(10)),
     Column("promised_due", String(10)),
@@ -175,7 +176,7 @@ finding = Table(
     Column("case_no", String(50)),
     Column("category", String(12), nullable=False),  # logic, time, procedure …
     Column("code", String(40), nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("detail", SealedText("finding.detail"), nullable=False),
     Column("at", Float, nullable=False),
     _entry(),
 )  # fmt: skip
@@ -188,8 +189,8 @@ outbox = Table(
     Column("document", String(60), nullable=False),  # which outbound document of the adapter
     Column("type", String(40), nullable=False),
     Column("case_no", String(50)),
-    Column("payload", JSON, nullable=False),
-    Column("context", JSON, nullable=False),
+    Column("payload", SealedJSON("outbox.payload"), nullable=False),
+    Column("context", SealedJSON("outbox.context"), nullable=False),
     Column("awaits", Boolean, nullable=False, default=False),  # the receiver answers by a receipt of its own
     Column("state", String(10), nullable=False),     # pending, claimed, sent, refused, dead
     Column("attempts", Integer, nullable=False, default=0),
@@ -209,7 +210,7 @@ package = Table(
     "package", metadata,
     Column("token", String(64), primary_key=True),
     Column("case_no", String(50), nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("body", Sealed("package.body"), nullable=False),
     Column("expires", Float, nullable=False),
 )  # fmt: skip
 
@@ -247,6 +248,13 @@ directory_entry = Table(
     Column("data", JSON, nullable=False),
 )  # fmt: skip
 
+data_key = Table(
+    "data_key", metadata,                            # whose keys sealed columns of this database need
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("since", Float, nullable=False),
+    Column("proof", LargeBinary, nullable=False),    # only that key can have made it
+)  # fmt: skip
+
 calendar_year = Table(
     "calendar_year", metadata,
     Column("year", Integer, primary_key=True),
@@ -259,7 +267,9 @@ calendar_year = Table(
 act = Table(
     "act", metadata,                                 # what an act that is no document committed to
     _entry(primary_key=True),
-    Column("body", LargeBinary, nullable=False),
+    Column("kind", String(40), nullable=False),      # as its ledger line says it
+    Column("body", Sealed("act.body"), nullable=False),
+    Index("act_kind", "kind"),
 )  # fmt: skip
 
 item_content = Table(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from canonical.messages import CertificateFile, CertificateFileRequested, Payload
 from exchange.errors import TryLater
 from exchange.reacting.occasion import Occasion
+from exchange.store.sealed import Ring, ring_of
 from exchange.store.work import Work
 from exchange.transports.rest import RestClient
 from hallservice.counter import files
@@ -107,7 +108,9 @@ def printed(hall: Hall, clerk: Clerk, case_no: str, folder: Path, get: Get) -> b
     paper = hall.read(read)
     if paper is None or not paper.printable(hall.hub.store.clock()):
         raise HallRefused("no_file", "证照文件还没有取到，或者取件地址已经失效，请重新调取")
-    body = files.taken(folder, paper.digest) if paper.state == KEPT else _fetched(paper, folder, get)
+    ring = ring_of(hall.hub.store.engine.dialect)
+    kept = paper.state == KEPT
+    body = files.taken(folder, paper.digest, ring) if kept else _fetched(paper, folder, ring, get)
 
     def count(work: Work) -> None:
         mine = hall_certificate_file.c.request_id == paper.request_id
@@ -127,7 +130,7 @@ def _made(connection: Connection, case_no: str) -> Certificate:
     return made
 
 
-def _fetched(paper: Paper, folder: Path, get: Get) -> bytes:
+def _fetched(paper: Paper, folder: Path, ring: Ring, get: Get) -> bytes:
     """What lies at the address, if it is what the library sealed; kept before it is shown."""
     try:
         body = get(paper.url)
@@ -135,7 +138,7 @@ def _fetched(paper: Paper, folder: Path, get: Get) -> bytes:
         raise HallRefused("file_away", f"证照文件暂时取不到（{fault.code}），请稍后再打印") from fault
     if hashlib.sha256(body).hexdigest() != paper.digest or not body.startswith(b"%PDF-"):
         raise HallRefused("file_damaged", "取到的文件与电子证照系统给出的摘要不符，没有打印；请重新调取")
-    files.put(folder, body)
+    files.put(folder, body, ring)
     return body
 
 

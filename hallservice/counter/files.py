@@ -1,9 +1,10 @@
-"""Files of a case: kept under their digest, never changed, sent on as case.attached.v1."""
+"""Files of a case: kept sealed under their digest, never changed, sent on as case.attached.v1."""
 
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 
 from canonical.messages import CaseAttached
 from exchange.cases import find
+from exchange.errors import TryLater
+from exchange.records import pseudonym
+from exchange.store.sealed import KEPT_FILE, Ring, ring_of
 from exchange.store.work import Work
 from hallservice.counter.form import Check
 from hallservice.counter.standing import look, moment, tell
@@ -28,7 +32,7 @@ _ONE = select(hall_file).where(hall_file.c.id == bindparam("of"))
 _OF = (
     select(hall_file)
     .where(hall_file.c.case_no == bindparam("of"))
-    .order_by(hall_file.c.material, hall_file.c.name, hall_file.c.version)
+    .order_by(hall_file.c.material, hall_file.c.version)
 )
 
 
@@ -57,24 +61,27 @@ def attach(hall: Hall, clerk: Clerk, folder: Path, case_no: str, material: str, 
     if len(file.body) > LARGEST:
         check.fault("file", "too_large", f"文件不能超过 {megabytes(LARGEST)} MB，请降低扫描精度后再传")
     check.done()
-    digest = put(folder, file.body)
+    digest = put(folder, file.body, ring_of(hall.hub.store.engine.dialect))
 
     def act(work: Work) -> File:
         look(work.connection, clerk, case_no, FUNCTION)
-        row = _row(work, clerk, case_no, said, file, digest)
+        row = _row(hall, work, clerk, case_no, said, file, digest)
         payload = _message(work, case_no, row, file.body)
         tell(hall, work, clerk, CaseAttached.model_validate(payload))
         work.connection.execute(insert(hall_file), row)
-        return File(**row)
+        return _file(row)
 
     return hall.write(act)
 
 
-def _row(work: Work, clerk: Clerk, case_no: str, material: str, file: Checked, digest: str) -> dict[str, Any]:
+def _row(
+    hall: Hall, work: Work, clerk: Clerk, case_no: str, material: str, file: Checked, digest: str
+) -> dict[str, Any]:  # fmt: skip
+    name_hash = pseudonym(hall.hub.pseudonym_key, f"file:{file.name}")
     same = (
         (hall_file.c.case_no == case_no)
         & (hall_file.c.material == material)
-        & (hall_file.c.name == file.name)
+        & (hall_file.c.name_hash == name_hash)
     )
     last = work.connection.execute(select(func.max(hall_file.c.version)).where(same)).scalar() or 0
     return {
@@ -82,6 +89,7 @@ def _row(work: Work, clerk: Clerk, case_no: str, material: str, file: Checked, d
         "case_no": case_no,
         "material": material,
         "name": file.name,
+        "name_hash": name_hash,
         "version": last + 1,
         "media_type": file.kind.media_type,
         "size": len(file.body),
@@ -105,8 +113,8 @@ def _message(work: Work, case_no: str, row: dict[str, Any], body: bytes) -> dict
     }
 
 
-def put(folder: Path, body: bytes) -> str:
-    """Under its SHA-256, whole or not at all, durable before it is named anywhere; the digest."""
+def put(folder: Path, body: bytes, ring: Ring) -> str:
+    """Sealed under its SHA-256, whole or not at all, durable before it is named anywhere; the digest."""
     digest = hashlib.sha256(body).hexdigest()
     target = folder / digest[:2] / digest
     if target.exists():
@@ -114,7 +122,7 @@ def put(folder: Path, body: bytes) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
     with draft.open("xb") as file:
-        file.write(body)
+        file.write(ring.seal(body, KEPT_FILE))
         file.flush()
         os.fsync(file.fileno())
     draft.replace(target)
@@ -132,7 +140,12 @@ def _sync(folder: Path) -> None:
 
 def of_case(connection: Connection, case_no: str) -> tuple[File, ...]:
     """Every version, by material and name."""
-    return tuple(File(**row._asdict()) for row in run(connection, _OF, {"of": case_no}))
+    found = [_file(row._asdict()) for row in run(connection, _OF, {"of": case_no})]
+    return tuple(sorted(found, key=lambda one: (one.material, one.name, one.version)))
+
+
+def _file(row: Mapping[str, Any]) -> File:
+    return File(**{one.name: row[one.name] for one in fields(File)})
 
 
 def fetch(hall: Hall, clerk: Clerk, folder: Path, ident: str) -> tuple[File, bytes]:
@@ -140,19 +153,19 @@ def fetch(hall: Hall, clerk: Clerk, folder: Path, ident: str) -> tuple[File, byt
     row = hall.read(lambda connection: run(connection, _ONE, {"of": ident}).first())
     if row is None:
         raise HallRefused("unknown_file", "没有这个文件")
-    found = File(**row._asdict())
+    found = _file(row._asdict())
     hall.read(lambda connection: look(connection, clerk, found.case_no, "case.view"))
-    body = taken(folder, found.sha256)
+    body = taken(folder, found.sha256, ring_of(hall.hub.store.engine.dialect))
     what = {"file": found.id, "sha256": found.sha256}
     hall.write(lambda work: hall.record(work, clerk, "hall.file_read", found.id, what, found.case_no))
     return found, body
 
 
-def taken(folder: Path, digest: str) -> bytes:
+def taken(folder: Path, digest: str, ring: Ring) -> bytes:
     """The bytes of a digest; HallRefused file_damaged unless they are those that were kept."""
     try:
-        body = (folder / digest[:2] / digest).read_bytes()
-    except OSError as fault:
+        body = ring.open((folder / digest[:2] / digest).read_bytes(), KEPT_FILE)
+    except (OSError, TryLater) as fault:
         raise HallRefused("file_damaged", "文件读不出来，请联系管理员") from fault
     if hashlib.sha256(body).hexdigest() != digest:
         raise HallRefused("file_damaged", "文件与收到时的摘要不符，请联系管理员")

@@ -1,7 +1,8 @@
 """Tables of the counter: the projection lists are read from, and what a case has beside its messages."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, String, Table, UniqueConstraint
 
+from exchange.store.sealed import SealedJSON, SealedText
 from exchange.store.tables import metadata
 from hallservice.people.tables import ASCII_PATH
 
@@ -52,11 +53,12 @@ hall_receipt = Table(
     Column("site_path", ASCII_PATH, nullable=False),
     Column("window", String(40)),
     Column("identified", String(10), nullable=False),  # card, seen (looked at), none
-    Column("agent", JSON),                           # name, relation, masked number; 代办人
-    Column("answers", JSON, nullable=False),         # to the questions of the item, by their names
+    Column("agent", SealedJSON("hall_receipt.agent")),  # name, relation, masked number; 代办人
+    # to the questions of the item, by their names
+    Column("answers", SealedJSON("hall_receipt.answers"), nullable=False),
     Column("situations", JSON, nullable=False),      # names of those the answers meet
-    Column("address", String(200)),                  # of the applicant, typed or from the card
-    Column("query_password", String(6), nullable=False),
+    Column("address", SealedText("hall_receipt.address")),  # of the applicant, typed or from the card
+    Column("query_password", SealedText("hall_receipt.query_password"), nullable=False),
     Column("once", String(64)),                      # of the form: the same again opens no second case
     UniqueConstraint("once", name="hall_receipt_once"),
 )  # fmt: skip
@@ -97,24 +99,25 @@ hall_material = Table(
     Column("received_as", String(24), nullable=False),  # code list material_received_as
     Column("status", String(10), nullable=False),    # awaited, received, deferred, wanted
     Column("count", Integer, nullable=False),
-    Column("problem", Text),                         # what was asked for in the supplement notice
+    Column("problem", SealedText("hall_material.problem")),  # what was asked for in the supplement notice
     Column("certificate", String(128)),              # its identifier in the library
     Column("certificate_name", String(200)),
 )  # fmt: skip
 
 hall_file = Table(
-    "hall_file", metadata,                           # one row a version; the bytes lie under their digest
+    "hall_file", metadata,                           # a version each; the bytes lie sealed by their digest
     Column("id", String(36), primary_key=True),
     Column("case_no", String(50), nullable=False),
     Column("material", String(200), nullable=False),
-    Column("name", String(200), nullable=False),
+    Column("name", SealedText("hall_file.name"), nullable=False),
+    Column("name_hash", String(40), nullable=False),  # keyed
     Column("version", Integer, nullable=False),
     Column("media_type", String(80), nullable=False),
     Column("size", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("by", String(100), nullable=False),
     Column("at", Float, nullable=False),
-    UniqueConstraint("case_no", "material", "name", "version", name="hall_file_version"),
+    UniqueConstraint("case_no", "material", "name_hash", "version", name="hall_file_version"),
 )  # fmt: skip
 
 hall_notice = Table(
@@ -122,7 +125,7 @@ hall_notice = Table(
     Column("doc_no", String(60), primary_key=True),
     Column("kind", String(20), nullable=False),
     Column("case_no", String(50), nullable=False),
-    Column("data", JSON, nullable=False),            # a paper of hallservice.papers.kinds
+    Column("data", SealedJSON("hall_notice.data"), nullable=False),  # a paper of hallservice.papers.kinds
     Column("digest", String(64), nullable=False),    # SHA-256 of the canonical bytes of the data
     Column("pdf_sha256", String(64)),                # of the copy made first
     Column("copies", Integer, nullable=False),       # how often it was printed
@@ -138,11 +141,11 @@ hall_fee = Table(
     Column("case_no", String(50), nullable=False),
     Column("lines", JSON, nullable=False),
     Column("reduction", String(20), nullable=False),  # yuan
-    Column("reduction_basis", Text),
+    Column("reduction_basis", SealedText("hall_fee.reduction_basis")),
     Column("total", String(20), nullable=False),     # yuan
     # requested, noticed, paid, confirmed, reversed, exempt, refused
     Column("state", String(12), nullable=False),
-    Column("reason", String(200)),                   # why the fee system refused
+    Column("reason", SealedText("hall_fee.reason")),  # why the fee system refused
     Column("verified_by", String(100), nullable=False),
     Column("verified_at", Float, nullable=False),
     Column("due_on", String(10), nullable=False),
@@ -162,11 +165,11 @@ hall_certificate = Table(
     Column("case_no", String(50), nullable=False),
     Column("name", String(200), nullable=False),
     Column("state", String(16), nullable=False),     # requested, pending_seal, issued, refused
-    Column("reason", String(200)),                   # why the library refused
+    Column("reason", SealedText("hall_certificate.reason")),  # why the library refused
     Column("valid_from", String(10), nullable=False),
     Column("valid_to", String(10)),
     Column("identifier", String(128)),
-    Column("number", String(128)),
+    Column("number", SealedText("hall_certificate.number")),
     Column("asked_at", Float, nullable=False),
     Column("again_at", Float),                       # asked for again, with the same request
     Column("later", Boolean, nullable=False),        # the case was concluded without waiting for it
@@ -179,9 +182,9 @@ hall_certificate_file = Table(
     Column("case_no", String(50), nullable=False),
     Column("identifier", String(128), nullable=False),
     Column("state", String(12), nullable=False),     # requested, offered, kept, refused
-    Column("reason", String(200)),                   # why the library refused
+    Column("reason", SealedText("hall_certificate_file.reason")),  # why the library refused
     Column("asked_at", Float, nullable=False),
-    Column("url", String(500)),                      # where it can be fetched until it expires
+    Column("url", SealedText("hall_certificate_file.url")),  # where it can be fetched until it expires
     Column("expires_at", Float),
     Column("digest", String(64)),                    # SHA-256 of the file, under which it lies once kept
     Column("copies", Integer, nullable=False),       # how often it was printed
@@ -203,8 +206,8 @@ hall_parcel = Table(
     Column("waybill_no", String(64)),
     # requested, booked, then code list parcel_status; refused
     Column("status", String(20), nullable=False),
-    Column("reason", String(200)),                   # why the courier refused
-    Column("place", String(200)),
+    Column("reason", SealedText("hall_parcel.reason")),  # why the courier refused
+    Column("place", SealedText("hall_parcel.place")),
     Column("changed_at", Float, nullable=False),
     Index("hall_parcel_case", "case_no"),
     Index("hall_parcel_waybill", "waybill_no"),

@@ -12,12 +12,12 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     String,
     Table,
     Text,
 )
 
+from exchange.store.sealed import Sealed, SealedText
 from exchange.store.tables import metadata
 from hallservice.people.tables import ASCII_PATH
 
@@ -73,7 +73,8 @@ instance = Table(
     Column("plan", String(64), nullable=False),      # digest
     Column("status", String(14), nullable=False),    # hallservice.approval.state.Status
     Column("number", Integer, nullable=False),       # of events so far
-    Column("state", LargeBinary, nullable=False),    # deflated JSON: a copy, its events are the truth
+    # deflated JSON: a copy, its events are the truth
+    Column("state", Sealed("hall_flow_instance.state"), nullable=False),
     Column("told", JSON, nullable=False),            # what the case has been told so far (telling.Told)
 )  # fmt: skip
 
@@ -103,7 +104,7 @@ task = Table(
     Column("due", Float),                            # NULL: no limit, or the clock stands
     Column("limit_days", Integer, nullable=False),   # with extensions; 0 = none
     Column("urged", Integer, nullable=False),        # how often
-    Column("urge", String(1000), nullable=False),    # what was said last, until it is answered
+    Column("urge", SealedText("hall_task.urge"), nullable=False),  # what was said last, until it is answered
     Column("urge_by", String(100), nullable=False),
     Column("urge_at", Float),                        # NULL: nothing waits for an answer
     Column("risk", Boolean, nullable=False),         # a step of integrity risk

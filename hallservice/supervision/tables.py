@@ -17,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from exchange.store.sealed import SealedText
 from exchange.store.tables import metadata
 
 __all__ = ["call", "card", "clock", "default", "looked", "metadata", "threshold", "urge"]
@@ -99,7 +100,7 @@ urge = Table(
     Column("step", String(300), nullable=False),
     Column("user", String(36)),                      # hall_user.id; NULL: nobody is there to be told
     Column("by_name", String(100), nullable=False),  # who urged
-    Column("said", String(1000), nullable=False),
+    Column("said", SealedText("hall_urge.said"), nullable=False),
     Column("at", Float, nullable=False),
     # waiting, sent, delivered, failed, given_up, missing, moot
     Column("state", String(12), nullable=False),

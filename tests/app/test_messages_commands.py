@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from lxml import etree
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from canonical.values import complete_id_number
 from exchange.app import cli, opening, table
@@ -22,7 +22,7 @@ from exchange.records import Record, keep
 from exchange.registry import PartyFacts, add_party
 from exchange.seals import jws, wssec, xmldsig
 from exchange.seals.keys import SigningKey, key_id
-from exchange.store.tables import outbox
+from exchange.store.tables import act, document, outbox
 from exchange.store.work import Store
 from exchange.transports.soap_seals import DocumentSeal
 
@@ -151,8 +151,8 @@ def test_samples_are_verified_by_the_real_tools(bench: Bench, tongban: Tongban, 
 
 def tongban_raw(bench: Bench, message_id: str) -> bytes:
     with bench.store.read() as connection:
-        body: bytes = connection.exec_driver_sql(
-            "SELECT body FROM document WHERE message_id = ?", (message_id,)
+        body: bytes = connection.execute(
+            select(document.c.body).where(document.c.message_id == message_id)
         ).scalar_one()
         return body
 
@@ -279,7 +279,7 @@ def test_a_call_about_several_people_is_read_for_a_reason_that_is_kept(
     assert cli.main(["message", "call-1", "--raw", "--reason", "投诉核查"]) == 0
     assert capfdbinary.readouterr().out == whole
     with bench.store.read() as connection:
-        acts = connection.exec_driver_sql("SELECT body FROM act ORDER BY entry").scalars().all()
+        acts = connection.execute(select(act.c.body).order_by(act.c.entry)).scalars().all()
     said = json.loads(acts[-1])
     assert (said["reason"], said["by"]) == ("投诉核查", "shenji")
 
@@ -366,6 +366,7 @@ def test_the_ledger_knows_the_values_of_documents(bench: Bench, tongban: Tongban
     said = tongban("ledger", "verify")
     assert said.code == 0, said.out
     with bench.store.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE document SET answer = x'6e6f' WHERE message_id = 'answered-01'")
+        mine = document.c.message_id == "answered-01"
+        connection.execute(update(document).where(mine).values(answer=b"no"))
     said = tongban("ledger", "verify")
     assert said.code == 1 and "answer" in said.out

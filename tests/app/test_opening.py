@@ -33,9 +33,9 @@ def files(settings: Settings) -> dict[str, bytes]:
 def test_keys_are_made_once_and_are_the_owners_alone(settings: Settings) -> None:
     opening.open_store(settings)
     made = files(settings)
-    secret = {"hub-ec.key", "hub-rsa.key", "ledger.key", "pseudonym.key"}
+    secret = {"data-1.key", "hub-ec.key", "hub-rsa.key", "ledger.key", "pseudonym.key"}
     assert made.keys() == secret | {"hub-ec.pem", "hub-rsa.pem", ".lock"}
-    assert len(made["pseudonym.key"]) == 32
+    assert len(made["pseudonym.key"]) == len(made["data-1.key"]) == 32
     for name in secret:
         assert stat.S_IMODE((settings.state / "keys" / name).stat().st_mode) == 0o600
     opening.open_store(settings)

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from canonical.values import RegionCode, complete_id_number, make_case_number
+from tests.exchange.core.opened import opened, ring_in
 
 ROOT = Path(__file__).resolve().parents[2]
 TONGBAN = "import sys; from exchange.app.cli import main; sys.exit(main())"
@@ -286,7 +287,12 @@ class Hub:
         with closing(
             sqlite3.connect(f"file:{self.state / 'hub.db'}?mode=ro", uri=True, timeout=30)
         ) as connection:
-            return connection.execute(query, values).fetchall()
+            cursor = connection.execute(query, values)
+            names, found = [one[0] for one in cursor.description], cursor.fetchall()
+        if not any(isinstance(value, bytes) for row in found for value in row):
+            return found
+        ring = ring_in(self.state)
+        return [tuple(opened(ring, *pair) for pair in zip(names, row, strict=True)) for row in found]
 
     def effects(self) -> dict[str, int]:
         """How many rows there are of everything that an accepted message leaves."""

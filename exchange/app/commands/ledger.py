@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from exchange.app import datakeys
 from exchange.app.settings import Settings, load_settings
 from exchange.errors import HubError
 from exchange.ledgervalues import value_of
@@ -148,7 +149,10 @@ def _verify(args: argparse.Namespace) -> int:
     vkey, saved = _verifier_key(args), [path.read_bytes()[: MAX_NOTE + 1] for path in args.saved]
     started = time.monotonic()
     if args.directory is None:
-        with _store(load_settings()) as connection:
+        settings = load_settings()
+        with _store(settings) as connection:
+            if inspect(connection).has_table("data_key") and datakeys.known(connection.engine):
+                datakeys.arm(settings, connection.engine)
             report = verify_store(connection, vkey, value_of(connection), saved)
     elif args.directory.is_dir():
         report = verify_directory(args.directory, vkey, saved)

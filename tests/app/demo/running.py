@@ -9,12 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from exchange.app.demo.layout import free_port
+from exchange.store.sealed import Ring
+from tests.exchange.core.opened import opened, ring_in
 from tests.hallservice.web.webrig import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,7 +44,13 @@ class Running:
         """From the hub's store, read only."""
         with closing(sqlite3.connect(f"file:{self.state / 'hub.db'}?mode=ro", uri=True)) as db:
             db.row_factory = sqlite3.Row
-            return [dict(row) for row in db.execute(sql, values)]
+            found = [dict(row) for row in db.execute(sql, values)]
+        return [{name: opened(self.ring, name, value) for name, value in row.items()} for row in found]
+
+    @cached_property
+    def ring(self) -> Ring:
+        """The keys of its sealed columns."""
+        return ring_in(self.state)
 
     def stands(self, case_no: str) -> tuple[str, str]:
         """State and stage of a case."""

@@ -15,6 +15,7 @@ import pytest
 
 from exchange.app.rabbit import find_server
 from tests.app.demo.running import SECONDS, demo, left_over, logs, own_folder, under_way
+from tests.exchange.core.opened import ring_in
 
 SYSTEMS = {"SYS-01", "SYS-02", "SYS-03", "SYS-04", "SYS-05", "SYS-06", "SYS-14"}
 CASES, MORE = 6, 20
@@ -73,7 +74,8 @@ def reported(state: Path) -> list[str]:
 
 
 def damage(state: Path) -> tuple[str, str]:
-    """A message lost at the SMS gateway, one byte altered in the hub's evidence of another; their ids."""
+    """A message lost at the SMS gateway, one byte altered in the hub's evidence of another, by somebody who
+    has the keys; their ids."""
     with closing(sqlite3.connect(state / "demo" / "sms" / "record.db")) as db, db:
         (lost,) = db.execute(
             "SELECT id FROM message WHERE direction = 'received' AND kind = 'sms'"
@@ -83,8 +85,10 @@ def damage(state: Path) -> tuple[str, str]:
         entry, body, canonical = db.execute(
             "SELECT entry, body, canonical FROM document WHERE party = 'fees' AND type = 'fee.requested.v1'"
         ).fetchone()
-        db.execute("UPDATE document SET body = ? WHERE entry = ?", (body + b" ", entry))
-    return str(lost), str(json.loads(canonical)["request_id"])
+        ring = ring_in(state)
+        other = ring.seal(ring.open(body, b"document.body") + b" ", b"document.body")
+        db.execute("UPDATE document SET body = ? WHERE entry = ?", (other, entry))
+    return str(lost), str(json.loads(ring.open(canonical, b"document.canonical"))["request_id"])
 
 
 @pytest.mark.req("SYS-01", "SYS-02", "SYS-03", "SYS-04", "SYS-05", "SYS-06", "SYS-14")

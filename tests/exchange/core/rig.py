@@ -41,8 +41,10 @@ from exchange.registry import PartyFacts, add_party
 from exchange.replies import take_pulled
 from exchange.seals import jws
 from exchange.seals.keys import SigningKey, load_signing_key
+from exchange.store.sealed import ring_of
 from hallservice.tables import metadata
 from ledger.verify_store import verify_store
+from tests.exchange.core.opened import opened
 
 BEIJING = timezone(timedelta(hours=8))
 ITEM = "1144140200720810054440125105000"  # with a fee and a certificate
@@ -445,12 +447,14 @@ class Core:
         return receipt
 
     def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        ring = ring_of(self.hub.store.engine.dialect)
         with self.hub.store.read() as connection:
-            return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+            found = connection.execute(text(sql), values).mappings()
+            return [{name: opened(ring, name, value) for name, value in row.items()} for row in found]
 
     def value(self, sql: str, **values: Any) -> Any:
-        with self.hub.store.read() as connection:
-            return connection.execute(text(sql), values).scalar()
+        rows = self.rows(sql, **values)
+        return next(iter(rows[0].values())) if rows else None
 
     def state(self, case_no: str) -> str | None:
         found: str | None = self.value("SELECT state FROM case_record WHERE case_no = :no", no=case_no)

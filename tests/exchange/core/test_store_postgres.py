@@ -8,18 +8,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from exchange.app import datakeys
 from exchange.app.opening import open_store
 from exchange.app.postgres import PostgresNode
 from exchange.app.serving import build_hub
 from exchange.app.settings import load_settings
 from exchange.ledgervalues import value_of
-from exchange.store import schema
+from exchange.store import resealing, schema
 from exchange.store.engine import open_engine
 from exchange.store.work import Store
 from hallservice.tables import metadata
 from ledger.log import Draft
 from ledger.verify_store import verify_store
 from tests.exchange.core.rig import (
+    ID_NUMBER,
+    MOBILE,
+    NAME,
     PLAIN_ITEM,
     START,
     Clock,
@@ -130,6 +134,41 @@ def test_two_hubs_on_one_database_write_in_turn(core: Core, url: str, tmp_path: 
     assert core.value("SELECT count(*) FROM ledger_entry") == before + 50
     whole(core)
     close(other.hub.store)
+
+
+def test_nothing_personal_stands_plain_and_a_rotation_leaves_nothing_under_the_old_key(
+    core: Core, url: str, tmp_path: Path, hub_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resealing, "BATCH", 2)
+    core.party("report", **PARTIES["report"])
+    for number in range(1, 4):
+        core.ok("hall", "case.applied.v1", Story(case_number(number)).applied())
+    assert plain(core) == set()
+    engine = core.hub.store.engine
+    assert datakeys.turn(core.settings, engine) == 2
+    done = {one.what: one.written for one in resealing.reseal(engine, metadata)}
+    assert (done["case_record"], done["outbox"]) == (3, 3)
+    datakeys.retire(engine)
+    datakeys.path_of(core.settings, 1).unlink()
+    after = on_postgres(url, tmp_path, hub_keys)
+    whole(after)
+    assert plain(after) == set()
+    (first, *_) = after.rows("SELECT application FROM case_record")
+    assert ID_NUMBER in first["application"]
+    close(after.hub.store)
+
+
+def plain(core: Core) -> set[str]:
+    """The tables with a value that names the applicant."""
+    said = [one.encode() for one in (NAME, ID_NUMBER, MOBILE)]
+    with core.hub.store.read() as connection:
+        return {
+            table.name
+            for table in metadata.sorted_tables
+            for row in connection.execute(text(f'SELECT * FROM "{table.name}"'))  # noqa: S608 - our own names
+            for value in row
+            if any(one in (value if isinstance(value, bytes) else str(value).encode()) for one in said)
+        }
 
 
 def test_the_steps_of_the_schema_lead_to_the_tables(url: str) -> None:

@@ -61,10 +61,10 @@ def staff_numbers(running: Running, *logins: str) -> list[str]:
 
 def texts(running: Running, case_no: str, direction: str) -> list[dict[str, Any]]:
     """Short messages of the case: `own` as they were wanted, `out` as the gateway was sent them."""
-    asked = """SELECT json_extract(canonical, '$.request_id') AS id,
-        json_extract(canonical, '$.template') AS template FROM document
+    asked = """SELECT canonical FROM document
         WHERE type = 'sms.requested.v1' AND case_no = ? AND direction = ? ORDER BY entry"""
-    return running.rows(asked, case_no, direction)
+    said = [json.loads(row["canonical"]) for row in running.rows(asked, case_no, direction)]
+    return [{"id": one["request_id"], "template": one["template"]} for one in said]
 
 
 def expect_reported(running: Running, case_no: str, objects: str, messages: list[str]) -> None:
@@ -203,6 +203,9 @@ def test_who_comes_in_finds_a_days_work(running: Running) -> None:
     assert {(one["post"], one["colour"]) for one in waits} == {
         ("undertake", "red"), ("review", "yellow"), ("approve", "warning"),
     }  # fmt: skip
+    joint = """SELECT window FROM hall_flow_instance JOIN hall_flow_plan ON digest = plan
+        JOIN hall_case USING (case_no) WHERE definitions LIKE '%联合审批%' AND window IN ('A01', 'A02')"""
+    assert running.rows(joint), "bodies side by side, of the demonstration's own day"
     asked = """SELECT role, "user" FROM hall_card_call JOIN hall_card ON hall_card.id = card
         WHERE colour = 'red' AND hall_card.case_no NOT IN (SELECT case_no FROM hall_receipt)"""
     told_ = running.rows(asked)

@@ -257,11 +257,10 @@ def test_e36_the_deemed_acceptance_is_told_to_everybody_it_concerns(played: Core
     with played.hub.store.read() as connection:
         (mark,) = [one for one in progress.course(connection, no) if one.what == "受理"]
     assert mark.said == "期限内未告知补正，依法视为受理（自2026-02-11起）"
-    message = played.value(
-        "SELECT canonical FROM document WHERE case_no = :no AND type = 'sms.requested.v1'"
-        " AND canonical LIKE '%视为受理%'",
-        no=no,
+    rows = played.rows(
+        "SELECT canonical FROM document WHERE case_no = :no AND type = 'sms.requested.v1'", no=no
     )
+    (message,) = [row["canonical"] for row in rows if "视为受理" in row["canonical"]]
     assert json.loads(message)["template"] == "deemed"
 
 
