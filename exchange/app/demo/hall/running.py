@@ -72,9 +72,10 @@ def begin(
     taken = frozenset(one.org for one in members if one.org is not None)
     bodies = site.build(hall, password, taken)
     complaints.seed(hall, bodies)
+    day = Day(hall, bodies, cases, LEFT)  # its numbers follow those of earlier runs alone
     applicants.seed(hall, bodies)
     late.seed(hall, bodies)
     for code, name in certificate_types(hall, bodies):
         kind = {"typeCode": code, "typeName": name, "version": "1.0", "fields": FIELDS}
         asking.post("certificates", "/admin/type", kind)
-    return Working(settings.public_url + PATH, password, Day(hall, bodies, cases, LEFT))
+    return Working(settings.public_url + PATH, password, day)
