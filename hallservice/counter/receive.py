@@ -6,8 +6,9 @@ applicant; everything else comes through the document camera.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from canonical.casetable import Event
 from canonical.messages import CertificateSearched
@@ -22,6 +23,7 @@ from hallservice.counter.standing import Standing, begin, handled, moment, tell
 from hallservice.counter.tables import hall_notice, hall_receipt
 from hallservice.hall import Hall
 from hallservice.ids import new_id
+from hallservice.items import situations
 from hallservice.people.clerk import Clerk
 from hallservice.refusals import HallRefused
 from ledger.prepared import run
@@ -94,7 +96,17 @@ def prepare(work: Work, here: Standing) -> None:
     """The materials of a case the hall sees for the first time."""
     if not materials.of(work.connection, here.no):
         handed = here.case["application"].get("materials", ())
-        materials.lay_out(work, here.no, here.item, handed)
+        materials.lay_out(work, here.no, asked(work.connection, here), handed)
+
+
+def asked(connection: Connection, here: Standing) -> dict[str, Any]:
+    """The item for a case that came without answers to its questions, as from the portal: what depends on a
+    situation may be handed in and need not; where it is missing, a supplement asks for it (S3-12)."""
+    code, version, at = (here.case[name] for name in ("item_code", "item_version", "opened_at"))
+    linked = situations.setup_of(connection, code, version, at).materials
+    said = here.item.get("materials", ())
+    some = [one | {"necessity": "optional"} if one["name"] in linked else one for one in said]
+    return {**here.item, "materials": some}
 
 
 def keep(hall: Hall, work: Work, clerk: Clerk, case_no: str, taken: Taken) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from canonical.casetable import MOVES, Event
 from canonical.codes import code_list
 from exchange.clocks import today
 from hallservice import wording
-from hallservice.counter import cards, materials
+from hallservice.counter import cards, materials, receive
 from hallservice.counter.materials import Material, Seen
 from hallservice.counter.standing import Standing, look
 from hallservice.papers.kinds import Paper
@@ -135,8 +136,11 @@ def material_cells(shown: Sequence[Material]) -> list[tuple[Any, ...]]:
 
 def expected(ctx: Context, here: Standing) -> tuple[Material, ...]:
     """The materials of a case; those of its item while nobody has taken them in."""
-    found = ctx.hall.read(lambda connection: materials.of(connection, here.no))
-    return found or materials.asked_by(here.item)
+
+    def read(connection: Connection) -> tuple[Material, ...]:
+        return materials.of(connection, here.no) or materials.asked_by(receive.asked(connection, here))
+
+    return ctx.hall.read(read)
 
 
 def renderer(ctx: Context) -> Callable[[Paper, int], tuple[bytes, str]]:

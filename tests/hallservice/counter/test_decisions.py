@@ -1,11 +1,11 @@
-"""In which words a case is decided, and where that is contested."""
+"""In which words a case is decided and where that is contested; what the notices before acceptance say."""
 
 import json
 from typing import Any
 
 import pytest
 
-from hallservice.counter import notices
+from hallservice.counter import accept, notices, supplement
 from tests.exchange.core.rig import PLAIN_ITEM, service_item
 from tests.hallservice.counter.counter import PLAIN, Desk
 
@@ -38,3 +38,26 @@ def test_a_decision_is_contested_where_there_is_a_court() -> None:
     assert notices.remedy_of("441481000000")["court"] == "兴宁市人民法院"
     city = {"review_body": "梅州市人民政府", "court": "有管辖权的人民法院"}
     assert notices.remedy_of("441400000000") == city, "there is no 梅州市人民法院"
+
+
+@pytest.mark.req("S3-30", "S3-32")
+@pytest.mark.parametrize("kind", ["supplement", "refusal"])
+def test_a_notice_given_later_says_when_the_application_was_taken_in(desk: Desk, kind: str) -> None:
+    no = desk.opened(seen=()).case_no  # on Monday 2 March 2026 at half past nine
+    desk.core.clock.on(3 * 3600)
+    if kind == "supplement":
+        done = supplement.notify(desk.hall, desk.clerk(), no, desk.seen(no), {1: "缺签名"}, reason="不齐全")
+    else:
+        done = accept.refuse(desk.hall, desk.clerk(), no, desk.seen(no), "不属于本机关职权范围")
+    said = json.loads(desk.core.value("SELECT data FROM hall_notice WHERE doc_no = :d", d=done.doc_no))
+    assert (said["kind"], said["case_no"], said["department"]) == (kind, no, "梅江区市场监督管理局")
+    assert said["received_at"] == "2026-03-02T09:30:00+08:00"
+    assert said["issued_at"] == "2026-03-02T12:30:00+08:00"
+    assert said["window"]["staff"] == "窗口甲"
+    if kind == "supplement":
+        assert said["promised"] == {"number": 10, "unit": "working_day", "until": None}
+        assert [(one["name"], one["problem"]) for one in said["materials"]] == [
+            ("食品经营许可申请书", "缺签名")
+        ]
+    else:
+        assert said["reason"] == "不属于本机关职权范围"
