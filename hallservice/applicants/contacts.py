@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from exchange.store.work import Work
-from hallservice.applicants.sealing import opened, sealed
 from hallservice.applicants.seeing import EDIT, VIEW, look
 from hallservice.applicants.tables import hall_applicant_contact
 from hallservice.counter.form import Check
@@ -66,13 +65,12 @@ def correct(hall: Hall, clerk: Clerk, applicant: str, asked: Correction) -> None
 
     def act(work: Work) -> None:
         look(work.connection, clerk, applicant, EDIT)
-        made, named = new_id(work.now), sorted(told)
-        value = {"fields": named, "reason": why}
+        value = {"fields": sorted(told), "reason": why}
         entry = hall.record(work, clerk, "hall.applicant_corrected", applicant, value)
         row = {
-            "id": made, "applicant": applicant, "entry": entry.seq, "at": work.now, "clerk": clerk.name,
-            "staff_no": clerk.staff_no, "org_name": clerk.org_name, "site_path": clerk.path,
-            "sealed": sealed(hall.hub.pseudonym_key, made, {**told, "reason": why}),
+            "id": new_id(work.now), "applicant": applicant, "entry": entry.seq, "at": work.now,
+            "clerk": clerk.name, "staff_no": clerk.staff_no, "org_name": clerk.org_name,
+            "site_path": clerk.path, "told": {**told, "reason": why},
         }  # fmt: skip
         work.connection.execute(insert(hall_applicant_contact), row)
 
@@ -95,14 +93,12 @@ def _checked(asked: Correction) -> tuple[dict[str, str], str]:
     return told, why
 
 
-def history(
-    connection: Connection, key: bytes, clerk: Clerk, applicant: str, function: str = VIEW
-) -> list[Corrected]:
+def history(connection: Connection, clerk: Clerk, applicant: str, function: str = VIEW) -> list[Corrected]:
     """The corrections made where the clerk holds the function, the newest first."""
     ask = select(hall_applicant_contact).where(K.applicant == applicant, within(K.site_path, clerk, function))
-    return [_corrected(key, row) for row in connection.execute(ask.order_by(K.at.desc(), K.id.desc()))]
+    return [_corrected(row) for row in connection.execute(ask.order_by(K.at.desc(), K.id.desc()))]
 
 
-def _corrected(key: bytes, row: Any) -> Corrected:
-    told = opened(key, row.id, row.sealed)
+def _corrected(row: Any) -> Corrected:
+    told = dict(row.told)
     return Corrected(row.id, row.at, row.clerk, row.staff_no, row.org_name, told.pop("reason"), told)

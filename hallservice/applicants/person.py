@@ -77,7 +77,7 @@ def _read(
     link = newest(work.connection, clerk, applicant, *functions, role=APPLICANT)
     came = link or newest(work.connection, clerk, applicant, *functions, role=AGENT)
     hall.record(work, clerk, "hall.unmasked", applicant, {"reason": why}, came.case_no)
-    told = contacts.history(work.connection, hall.hub.pseudonym_key, clerk, applicant, functions[0])
+    told = contacts.history(work.connection, clerk, applicant, functions[0])
     return _whole(work.connection, link, told) if link else _agent(work.connection, came, told)
 
 

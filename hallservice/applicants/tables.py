@@ -1,7 +1,8 @@
 """Tables of the register of applicants: no number of a document stands in them, but a keyed hash of it."""
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table
 
+from exchange.store.sealed import SealedJSON
 from exchange.store.tables import metadata
 from hallservice.people.tables import ASCII_PATH
 
@@ -38,6 +39,6 @@ hall_applicant_contact = Table(
     Column("clerk", String(100), nullable=False),
     Column("org_name", String(200), nullable=False),
     Column("site_path", ASCII_PATH, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),   # what was corrected and why, encrypted
+    Column("told", SealedJSON("hall_applicant_contact.told"), nullable=False),  # what, and why
     Index("hall_applicant_contact_of", "applicant", "at"),
 )  # fmt: skip

@@ -241,7 +241,7 @@ def _lists(ctx: Context, connection: Connection, applicant: str) -> list[Beside]
 
 
 def _history(ctx: Context, connection: Connection, applicant: str) -> list[contacts.Corrected]:
-    return contacts.history(connection, ctx.hall.hub.pseudonym_key, ctx.clerk, applicant)
+    return contacts.history(connection, ctx.clerk, applicant)
 
 
 def _number(ctx: Context, case_no: str) -> Link:

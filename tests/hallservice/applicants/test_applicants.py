@@ -10,6 +10,7 @@ import pytest
 
 from canonical.itemcodes import complete_credit_code
 from canonical.values import complete_id_number
+from exchange.errors import TryLater
 from hallservice.applicants import beside, contacts, exporting, keeping, person, seeing
 from hallservice.applicants.contacts import Correction
 from hallservice.applicants.seeing import Listed, Wanted
@@ -57,17 +58,21 @@ def acts(hub: Core, *kinds: str) -> list[tuple[str, Any]]:
 
 
 def everything_kept(hub: Core) -> str:
-    """Every value in the tables of the hall."""
-    names = [row["name"] for row in hub.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    return str([hub.rows(f"SELECT * FROM {name}") for name in names if name.startswith("hall_")])  # noqa: S608
+    """Every value in the tables of the hall, as the database has it."""
+    with hub.hub.store.engine.connect() as connection:
+        ask = connection.exec_driver_sql
+        names = (
+            ask("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'hall%'").scalars().all()
+        )
+        return str([ask(f"SELECT * FROM {name}").all() for name in names])  # noqa: S608 - of our own tables
 
 
 def rebuilt(hub: Core) -> None:
     """What was kept step by step is what the messages say."""
     key, tables = hub.hub.pseudonym_key, ("hall_applicant", "hall_applicant_case")
-    before = [hub.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]  # noqa: S608
+    before = [hub.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]  # noqa: S608 - of our own tables
     hub.hub.store.write(lambda work: keeping.rebuild(work, key))
-    assert [hub.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables] == before  # noqa: S608
+    assert [hub.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables] == before  # noqa: S608 - of our own tables
 
 
 def refused(act: Callable[[], Any]) -> str:
@@ -203,8 +208,7 @@ def test_contact_data_is_corrected_with_who_and_when_and_nothing_is_overwritten(
     contacts.correct(
         hall, desk.clerk("clerk2"), mine.id, Correction("新联系人", address="新址22号东侧", reason="来电")
     )
-    key = hub.hub.pseudonym_key
-    history = hall.read(lambda c: contacts.history(c, key, clerk, mine.id))
+    history = hall.read(lambda c: contacts.history(c, clerk, mine.id))
     assert [(one.clerk, one.reason, one.masked()) for one in history] == [
         ("窗口乙", "来电", {"contact_name": "新***", "address": "新址22号东****"}),
         ("窗口甲", "本人到场", {"mobile": "138****0041"}),
@@ -223,11 +227,10 @@ def test_contact_data_is_corrected_with_who_and_when_and_nothing_is_overwritten(
     found = person.unmask(hall, clerk, mine.id, "核对")
     assert (found.mobile, found.address) == ("13800000051", "新址22号东侧"), "what was said last of each"
     hub.hub.store.write(
-        lambda work: work.connection.exec_driver_sql(
-            "UPDATE hall_applicant_contact SET sealed = zeroblob(64)"
-        )
+        lambda work: work.connection.exec_driver_sql("UPDATE hall_applicant_contact SET told = zeroblob(64)")
     )
-    assert refused(lambda: hall.read(lambda c: contacts.history(c, key, clerk, mine.id))) == "tampered"
+    with pytest.raises(TryLater, match="value_damaged"):
+        hall.read(lambda c: contacts.history(c, clerk, mine.id))
 
 
 @pytest.mark.req("S0-04", "S0-16")

@@ -956,7 +956,7 @@ def upgrade() -> None:
             sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
             nullable=False,
         ),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("told", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["applicant"],
             ["hall_applicant.id"],
