@@ -154,5 +154,7 @@ def test_appointments_keep_to_working_days_capacity_and_their_states(desk: Desk)
     with pytest.raises(HallRefused, match="too_late"):
         appoint.check_in(desk.hall, clerk, late.id)
     assert appoint.mark_missed(desk.hall, clerk) == 1
-    rows = desk.core.rows("SELECT * FROM hall_appointment")
+    rows = desk.core.rows("SELECT * FROM hall_appointment ORDER BY booked_at")
+    assert [row["state"] for row in rows] == ["checked_in", "missed"]
+    assert appoint.mark_missed(desk.hall, clerk) == 0, "once"
     assert not any(ID_NUMBER in str(row) or MOBILE in str(row) for row in rows)
