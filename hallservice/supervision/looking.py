@@ -76,8 +76,7 @@ class Look:
         for name, facts in changed.items():
             seen = known.setdefault(name, set())
             row, waits = before.get(name), self._is_told_late(facts, before.get(name))
-            old = row is not None and row.looked < self.today.isoformat()  # else everything was told
-            found = self._told(store.facts_of(row), row.looked, region, seen) if old else []
+            found = self._as_it_was(row, region, seen) if row else []
             found += [] if waits else self._told(facts, self.today.isoformat(), region, seen)
             owed[name] = found
             course = self.reckoner.course(facts, rules)
@@ -89,6 +88,12 @@ class Look:
         made = raised(self.hub, self.work, {case_no: owed})
         colour_tasks(self.work, [case_no])
         return made
+
+    def _as_it_was(self, row: Any, region: str, seen: store.Raised) -> list[Told]:
+        """What the days since the last look owed; a clock that was looked at today has told everything."""
+        if row.looked >= self.today.isoformat():
+            return []
+        return self._told(store.facts_of(row), row.looked, region, seen)
 
     def _is_told_late(self, facts: Facts, row: Any) -> bool:
         """An application that is told on a later day: its answer of then may be on the way. Nothing of it is
