@@ -98,12 +98,22 @@ def configure(hall: Hall, clerk: Clerk, asked: Rule) -> str:
 
 
 def item_name(work: Work, code: str) -> str:
+    """Of an item in force that may be booked; HallRefused also not_bookable."""
     try:
         items.in_force(work, code)
     except HubError as fault:
         raise wording.in_chinese(fault) from fault
+    if not bookable(work.connection, code):
+        raise HallRefused("not_bookable", "实施清单写明该事项不接受预约，请直接到窗口办理", "item_code")
     found = work.connection.execute(select(item.c.name).where(item.c.code == code, item.c.current)).scalar()
     return str(found or code)
+
+
+def bookable(connection: Connection, code: str) -> bool:
+    """What the item says of itself (S3-24); one that says nothing may be."""
+    current = select(item.c.version).where(item.c.code == code, item.c.current)
+    version = connection.execute(current).scalar() or 0
+    return items.content_of(connection, code, version).get("by_appointment") is not False
 
 
 def rules(connection: Connection, clerk: Clerk) -> tuple[Mapping[str, Any], ...]:
@@ -134,7 +144,8 @@ def rule_of(connection: Connection, ident: str) -> dict[str, Any]:
 
 
 def slots(hall: Hall, site_path: str, item_code: str) -> tuple[Slot, ...]:
-    """What may be booked at a site for an item from now on, working days only; full slots are left out."""
+    """What may be booked at a site for an item from now on, working days only; full slots are left out.
+    Nothing of an item that is not booked."""
     query = select(hall_slot_rule).where(
         hall_slot_rule.c.active,
         hall_slot_rule.c.site_path == site_path,
@@ -142,6 +153,8 @@ def slots(hall: Hall, site_path: str, item_code: str) -> tuple[Slot, ...]:
     )
 
     def ask(connection: Connection) -> tuple[Slot, ...]:
+        if not bookable(connection, item_code):
+            return ()
         now = hall.hub.store.clock()
         found = [row._asdict() for row in connection.execute(query.order_by(hall_slot_rule.c.id))]
         return tuple(slot for rule in found for slot in free(connection, rule, now))

@@ -17,7 +17,7 @@ from hallservice.counter.fees import cost, formula_from, standards_of
 from hallservice.items.tables import hall_item
 from hallservice.reactions import with_hall
 from hallservice.refusals import FormRefused, HallRefused
-from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, PLAIN_ITEM, day
+from tests.exchange.core.rig import ID_NUMBER, ITEM, MOBILE, NAME, PLAIN_ITEM, day, service_item
 from tests.hallservice.counter.conftest import FEES
 from tests.hallservice.counter.counter import Desk
 
@@ -158,3 +158,17 @@ def test_appointments_keep_to_working_days_capacity_and_their_states(desk: Desk)
     assert [row["state"] for row in rows] == ["checked_in", "missed"]
     assert appoint.mark_missed(desk.hall, clerk) == 0, "once"
     assert not any(ID_NUMBER in str(row) or MOBILE in str(row) for row in rows)
+
+
+@pytest.mark.req("S3-24")
+def test_an_item_says_itself_whether_it_is_booked(desk: Desk) -> None:
+    clerk, hours = desk.clerk(), (("1", "2", "3", "4", "5"), "09:00", "10:00", "30", "1", "7")
+    rule = slots.configure(desk.hall, clerk, slots.Rule(*hours))  # of any item
+    assert slots.slots(desk.hall, clerk.path, PLAIN_ITEM)
+    desk.core.catalogue(service_item(PLAIN_ITEM, 3, by_appointment=False), to=3)
+    assert slots.slots(desk.hall, clerk.path, PLAIN_ITEM) == ()
+    person = appoint.Person(NAME, "resident_id_card", ID_NUMBER, MOBILE)
+    with pytest.raises(HallRefused, match="not_bookable"):
+        appoint.book(desk.hall, person, rule, "2026-03-03", "09:00", PLAIN_ITEM)
+    with pytest.raises(HallRefused, match="not_bookable"):
+        slots.configure(desk.hall, clerk, slots.Rule(*hours, PLAIN_ITEM))
