@@ -129,14 +129,7 @@ def _assign(hall: Hall, work: Work, clerk: Clerk, wanted: Use) -> None:
     body = organisations.get(work.connection, wanted.org)
     clerk.expect(EDIT, body.path)
     _expect_item(work.connection, body, wanted.item_code)
-    found = _expect_flow(work.connection, body, wanted)
-    plan = plans.link(found)
-    if problems := unknown_orgs(work.connection, plan.body):
-        words = "；".join(sorted({said(problem) for problem in problems}))
-        raise HallRefused("flow_unfit", words, wanted.key)
-    if all(place.step.kind != "approve" for place in plan.places.values()):
-        raise HallRefused("no_approval", "流程里没有批准环节，不能用于办件", wanted.key)
-    _expect_guided(work.connection, body, plan)
+    usable(work.connection, body, wanted.owner, wanted.key, wanted.version)
     unassign_in(work, wanted.org, wanted.item_code)
     row = {
         "org": wanted.org, "item_code": wanted.item_code, "owner": wanted.owner, "key": wanted.key,
@@ -144,6 +137,21 @@ def _assign(hall: Hall, work: Work, clerk: Clerk, wanted: Use) -> None:
     }  # fmt: skip
     work.connection.execute(insert(t.use), {**row, "set_by": clerk.name, "set_at": work.now})
     hall.record(work, clerk, "hall.flow_assigned", f"{wanted.org}/{wanted.item_code}", row)
+
+
+def usable(
+    connection: Connection, body: Org, owner: str, key: str, version: int | None
+) -> tuple[Definition, ...]:
+    """A process that cases of this body may take; FormRefused key, HallRefused flow_unfit, no_approval."""
+    found = _expect_flow(connection, body, owner, key, version)
+    plan = plans.link(found)
+    if problems := unknown_orgs(connection, plan.body):
+        words = "；".join(sorted({said(problem) for problem in problems}))
+        raise HallRefused("flow_unfit", words, key)
+    if all(place.step.kind != "approve" for place in plan.places.values()):
+        raise HallRefused("no_approval", "流程里没有批准环节，不能用于办件", key)
+    _expect_guided(connection, body, plan)
+    return found
 
 
 def _expect_guided(connection: Connection, body: Org, plan: Plan) -> None:
@@ -162,11 +170,13 @@ def _expect_item(connection: Connection, body: Org, item_code: str) -> None:
         raise FormRefused([FieldFault("item_code", "unknown", "这个机构没有此编码的事项")])
 
 
-def _expect_flow(connection: Connection, body: Org, wanted: Use) -> tuple[Definition, ...]:
+def _expect_flow(
+    connection: Connection, body: Org, owner: str, key: str, version: int | None
+) -> tuple[Definition, ...]:
     """Of the body itself, of one above it, or shipped."""
     above = {org.code for org in organisations.above(connection, body.path)}
-    known = wanted.owner == shipped.OWNER or wanted.owner in above
-    found = chosen(connection, body, wanted.owner, wanted.key, wanted.version) if known else None
+    known = owner == shipped.OWNER or owner in above
+    found = chosen(connection, body, owner, key, version) if known else None
     if found is None:
         raise FormRefused([FieldFault("key", "unknown", "没有这个已发布的流程")])
     return found

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
+from exchange.store.tables import case_record
 from exchange.store.work import Work
 from hallservice.approval.definition import Definition
 from hallservice.approval.events import Migrated
@@ -14,13 +15,15 @@ from hallservice.approval.plan import Plan
 from hallservice.approval.walk import ready
 from hallservice.flows import instances, keeping, plans, staff
 from hallservice.flows import tables as t
-from hallservice.flows.assigning import EDIT, chosen
+from hallservice.flows.assigning import EDIT, usable
 from hallservice.flows.instances import Acted
 from hallservice.flows.keeping import Instance
 from hallservice.hall import Hall
 from hallservice.people import organisations
+from hallservice.people import tables as p
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import within
+from hallservice.people.organisations import Org
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
 
 
@@ -55,7 +58,8 @@ def running(hall: Hall, clerk: Clerk, owner: str, key: str) -> list[Running]:
 
 def _running(connection: Connection, clerk: Clerk, owner: str, key: str) -> list[Running]:
     digests = select(t.flow.c.digest).where(t.flow.c.owner == owner, t.flow.c.key == key)
-    here = select(t.task.c.case_no).where(within(t.task.c.org_path, clerk, EDIT))
+    here = select(case_record.c.case_no).join(p.org, p.org.c.uscc == case_record.c.org)
+    here = here.where(within(p.org.c.path, clerk, EDIT))
     ask = select(t.instance.c.case_no, t.instance.c.plan, t.instance.c.status, t.instance.c.number).where(
         t.instance.c.plan.in_(digests),
         t.instance.c.status.in_(("running", "suspended", "with_applicant")),
@@ -68,27 +72,29 @@ def preview(hall: Hall, clerk: Clerk, case_no: str, owner: str, key: str, versio
     """What moving the case to that version would do; changes nothing."""
 
     def read(connection: Connection) -> Preview:
-        found = _expect_own(connection, clerk, case_no)
-        return _previewed(found, _target(connection, owner, key, version))
+        found, body = _expect_own(connection, clerk, case_no)
+        return _previewed(found, _target(connection, body, owner, key, version))
 
     return hall.read(read)
 
 
-def _expect_own(connection: Connection, clerk: Clerk, case_no: str) -> Instance:
-    """An instance one of whose bodies the clerk edits processes for."""
+def _expect_own(connection: Connection, clerk: Clerk, case_no: str) -> tuple[Instance, Org]:
+    """An instance, and the department in charge of its case, whose processes the clerk edits: a body that
+    only takes part in it does not say how the others decide."""
     found = keeping.get(connection, case_no)
-    paths = [staff.path_of(connection, org) for org in found.state.units.values()]
-    if not any(path and clerk.may(EDIT, path) for path in paths):
+    uscc = connection.execute(select(case_record.c.org).where(case_record.c.case_no == case_no)).scalar()
+    body = organisations.by_uscc(connection, uscc) if uscc else None
+    if body is None or not clerk.may(EDIT, body.path):
         raise HallRefused("not_allowed", "您没有此项权限", EDIT)
-    return found
+    return found, body
 
 
-def _target(connection: Connection, owner: str, key: str, version: int) -> tuple[Definition, ...]:
-    org = organisations.get(connection, owner)
-    found = chosen(connection, org, owner, key, version)
-    if found is None:
-        raise FormRefused([FieldFault("version", "unknown", "没有这个已发布的版本")])
-    return found
+def _target(connection: Connection, body: Org, owner: str, key: str, version: int) -> tuple[Definition, ...]:
+    """A process a case of that body could have begun with."""
+    try:
+        return usable(connection, body, owner, key, version)
+    except FormRefused as refusal:
+        raise FormRefused([FieldFault("version", "unknown", "没有这个已发布的版本")]) from refusal
 
 
 def _previewed(found: Instance, target: tuple[Definition, ...]) -> Preview:
@@ -137,10 +143,10 @@ def migrate(hall: Hall, clerk: Clerk, case_no: str, wish: Wish, expected: int | 
 
 
 def _migrate(hall: Hall, work: Work, clerk: Clerk, case_no: str, wish: Wish, expected: int | None) -> Acted:
-    found = _expect_own(work.connection, clerk, case_no)
+    found, body = _expect_own(work.connection, clerk, case_no)
     if expected is not None and expected != found.state.count:
         raise HallRefused("stale", "办件在您查看之后已有人办理，请重新预览", case_no)
-    new = plans.keep(hall, work, clerk, _target(work.connection, wish.owner, wish.key, wish.version))
+    new = plans.keep(hall, work, clerk, _target(work.connection, body, wish.owner, wish.key, wish.version))
     event = Migrated(
         at=instances.moment(work, found.state),
         by=staff.actor(work.connection, clerk, found.plan, found.state),
