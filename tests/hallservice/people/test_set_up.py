@@ -1,6 +1,8 @@
 """`tongban init`: a site of one's own begins with one administrator and nobody else."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,8 @@ def test_a_site_begins_with_one_administrator_and_a_one_time_password(
     monkeypatch.setenv("TONGBAN_STATE", str(tmp_path))
     assert main(["init"]) == 0
     login, first = told(capsys)
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as db:
+        assert db.execute("SELECT login, must_change FROM hall_user").fetchall() == [("admin", 1)]
     assert main(["init", "--login", "another"]) != 0 and "set_up_already" in capsys.readouterr().err
     assert main(["init"]) == 0
     _, second = told(capsys)
