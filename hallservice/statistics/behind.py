@@ -15,7 +15,7 @@ from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import within
 from hallservice.people.tables import org
 from hallservice.refusals import HallRefused
-from hallservice.statistics.counting import NAMES, NONE, VIEW, C, Wanted, chosen, measures
+from hallservice.statistics.counting import NAMES, NONE, VIEW, C, Wanted, applied_at, chosen, measures
 
 MOST = 2_000  # rows a page
 NO_SIDE = {"site": "网上或部门系统收件", "clerk": "网上或部门系统收件", "window": "不在窗口收件"}
@@ -65,7 +65,8 @@ def found(
 
 def number(connection: Connection, clerk: Clerk, wanted: Wanted, measure: str, day: date) -> int:
     """How many there are."""
-    return int(connection.execute(_matching(_COUNT, clerk, wanted, measure, day)).scalar_one())
+    at = applied_at(connection, wanted)
+    return int(connection.execute(_matching(_COUNT, clerk, wanted, measure, day, at)).scalar_one())
 
 
 _COUNT = select(func.count(C.case_no))
@@ -76,11 +77,13 @@ _ROWS = select(
 )  # fmt: skip
 
 
-def _matching(ask: Select[Any], clerk: Clerk, wanted: Wanted, measure: str, day: date) -> Select[Any]:
+def _matching(
+    ask: Select[Any], clerk: Clerk, wanted: Wanted, measure: str, day: date, at: Any = C.opened_at
+) -> Select[Any]:
     known = measures(day)
     if measure not in known:
         raise HallRefused("unknown_measure", "没有这个统计指标")
-    return ask.where(*chosen(clerk, wanted), known[measure])
+    return ask.where(*chosen(clerk, wanted, at), known[measure])
 
 
 def _key(after: str) -> tuple[float, str]:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     String,
     and_,
     case,
-    false,
     func,
     literal_column,
     select,
@@ -35,6 +34,8 @@ NONE = "-"  # in an address: the cases that have no such side
 DONE = (S.CONCLUDED, S.DELIVERED, S.ARCHIVED)
 REFUSED = (S.NOT_ACCEPTED, S.PRE_REFUSED)
 MOST = 500  # lines on a page
+ENDLESS = float(2**40)  # Unix seconds no case is opened at
+FEW = 4  # one part in so many
 C = hall_case.c
 
 
@@ -142,19 +143,39 @@ MEASURES = (
 )  # fmt: skip
 
 
-def chosen(clerk: Clerk, wanted: Wanted) -> list[ColumnElement[bool]]:
-    """The rows a clerk sees that are wanted."""
+def chosen(clerk: Clerk, wanted: Wanted, at: Any = C.opened_at) -> list[ColumnElement[bool]]:
+    """The rows a clerk sees that are wanted; `at` is the time of the application."""
+    since, until = _bounds(wanted)
     found: list[ColumnElement[bool]] = [visible(clerk, VIEW)]
-    if wanted.since:
-        found.append(C.opened_at >= _begin(wanted.since))
-    if wanted.until:
-        found.append(C.opened_at < _begin(wanted.until, 1))
-    if wanted.period:
-        found.append(_during(wanted.period))
+    if since > 0:
+        found.append(at >= since)
+    if until < ENDLESS:
+        found.append(at < until)
     for name in (one.name for one in fields(Wanted) if one.name in SIDES):
         if said := getattr(wanted, name):
             found.append(SIDES[name] == ("" if said == NONE else said))
     return found
+
+
+def applied_at(connection: Connection, wanted: Wanted) -> Any:
+    """The column of the time, for counting: by its index where few of all days are asked for; of many it is
+    faster to read every case in turn (measured: 0.2 s for 0.4 s, all of 100,000 cases)."""
+    since, until = _bounds(wanted)
+    first, last = (
+        connection.execute(select(end(C.opened_at))).scalar() or 0.0 for end in (func.min, func.max)
+    )
+    asked_for = min(until, last) - max(since, first)
+    return C.opened_at + literal_column("0") if asked_for * FEW > last - first else C.opened_at
+
+
+def _bounds(wanted: Wanted) -> tuple[float, float]:
+    """From when to when, Unix seconds; a period nobody can read holds no time at all."""
+    since = _begin(wanted.since) if wanted.since else 0.0
+    until = _begin(wanted.until, 1) if wanted.until else ENDLESS
+    if not wanted.period:
+        return since, until
+    first, last = _during(wanted.period)
+    return max(since, first), min(until, last)
 
 
 def _begin(day: str, later: int = 0) -> float:
@@ -166,14 +187,13 @@ def _begin(day: str, later: int = 0) -> float:
         return 0.0
 
 
-def _during(period: str) -> ColumnElement[bool]:
-    """From its first day to its last; a period nobody can read holds no case."""
+def _during(period: str) -> tuple[float, float]:
     try:
         first = date.fromisoformat(f"{period}-01-01"[:10] if len(period) < 8 else period)
         last = {4: date(first.year, 12, 31), 7: _month_end(first), 10: first}[len(period)]
     except (ValueError, KeyError, OverflowError):
-        return false()
-    return and_(C.opened_at >= _begin(first.isoformat()), C.opened_at < _begin(last.isoformat(), 1))
+        return ENDLESS, ENDLESS
+    return _begin(first.isoformat()), _begin(last.isoformat(), 1)
 
 
 def _month_end(first: date) -> date:
@@ -185,7 +205,8 @@ def counted(connection: Connection, clerk: Clerk, by: str, wanted: Wanted, day: 
     sums = [func.sum(case((one, 1), else_=0)).label(name) for name, one in measures(day).items()]
     named = func.max(NAMES[by]) if by in NAMES else literal_column("''")
     ask = select(SIDES[by].label("side"), named.label("named"), *sums)
-    rows = connection.execute(ask.where(*chosen(clerk, wanted)).group_by("side")).all()
+    wanted_ = chosen(clerk, wanted, applied_at(connection, wanted))
+    rows = connection.execute(ask.where(*wanted_).group_by("side")).all()
     groups = [
         Group(row.side, row.named or "", {name: int(getattr(row, name)) for name in MEASURES}) for row in rows
     ]
