@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, select
 
 from exchange.errors import Refused
-from hallservice.counter.notices import TITLES
 from hallservice.counter.progress import standing_in
 from hallservice.counter.tables import hall_notice
 from hallservice.papers.code import PaperCode, code_in
+from hallservice.papers.content import sheet_of
+from hallservice.papers.kinds import paper_from
+from hallservice.papers.wording import Wording
 from hallservice.refusals import FieldFault, FormRefused
 from ledger.prepared import run
 
@@ -19,7 +21,8 @@ _OF_CODE = select(hall_notice).where(
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A paper that was issued, as whoever checks it may see it; `issued_at` Unix seconds."""
+    """A paper that was issued, as whoever checks it may see it; `title` tells a grant from a denial, and
+    `issued_at` is in Unix seconds."""
 
     title: str
     doc_no: str
@@ -37,9 +40,9 @@ def check(connection: Connection, scanned: str) -> Checked | None:
     row = run(connection, _OF_CODE, {"of": str(code.case_no or ""), "digest": str(code.digest)}).first()
     if row is None:
         return None
-    here = standing_in(connection, row.case_no)
+    here, title = standing_in(connection, row.case_no), sheet_of(paper_from(row.data), Wording()).title
     return Checked(
-        TITLES[row.kind], row.doc_no, row.case_no, here.row["item_name"], here.row["applicant_masked"],
+        title, row.doc_no, row.case_no, here.row["item_name"], here.row["applicant_masked"],
         here.department, row.issued_at,
     )  # fmt: skip
 

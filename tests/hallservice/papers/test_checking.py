@@ -47,7 +47,7 @@ def test_the_code_on_a_printed_notice_leads_to_what_was_issued(
     said = witnesses.qr_of(pdf, tmp_path / "page.pgm", 200)  # an office scanner's
     assert said.startswith(f"{link}TB1:{no}:")
     shown = place.visitor().get(said.removeprefix(place.base)).text
-    for words in ("内容未被改动", "受理通知书", number, no, NAME[0] + "*"):
+    for words in ("出具过这份文书", "受理通知书", number, no, NAME[0] + "*"):
         assert words in shown
     assert NAME not in shown, "who found the paper learns no more than it says, and less"
 
@@ -58,8 +58,8 @@ def test_what_was_not_issued_is_told_so_and_what_is_no_code_as_a_fault(hall: Hal
     for forged in (f"TB1:{no}:{foreign}", f"TB1:{other}:{code(hall, no)}", f"TB1::{foreign}"):
         told = visitor.get(hallsettings.CHECK + forged)
         assert told.status_code == 200
-        assert "不是本大厅出具的" in told.text and "内容未被改动" not in told.text
-    assert "内容未被改动" in visitor.get(hallsettings.CHECK + f"TB1:{no}:{code(hall, no)}").text
+        assert "不是本大厅出具的" in told.text and "出具过这份文书" not in told.text
+    assert "出具过这份文书" in visitor.get(hallsettings.CHECK + f"TB1:{no}:{code(hall, no)}").text
     for wrong in ("<script>", "TB1:x:y", "https://a.invalid/?q=", "中"):
         told = visitor.get(hallsettings.CHECK + wrong)
         assert told.status_code == 422 and "这不是文书的核验码" in told.text and "<script>x" not in told.text
