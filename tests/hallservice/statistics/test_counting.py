@@ -67,7 +67,7 @@ def made(seed: int, many: int) -> list[dict[str, Any]]:
             "window": draw.choice(("A01", "A02", None)) if site else None,
         }  # fmt: skip
 
-    return [one(number) for number in range(many)]
+    return [found | {"is": truths(found)} for found in map(one, range(many))]
 
 
 def kept(hub: Core, cases: Sequence[Mapping[str, Any]]) -> None:
@@ -97,12 +97,12 @@ KEYS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }  # fmt: skip
 
 
-def is_one(measure: str, one: Mapping[str, Any]) -> bool:
-    """What a number says, in words of the page."""
+def truths(one: Mapping[str, Any]) -> dict[str, bool]:
+    """What each number says of a case, in words of the page."""
     ended, due, done = one["ended"], one["due"], one["state"] in ENDED
     open_ = not done and one["state"] not in TURNED_AWAY
     still = one["state"] in STANDING_STILL
-    return bool({
+    said = {
         "opened": True,
         "accepted": one["accepted"],
         "refused": one["state"] in TURNED_AWAY,
@@ -113,7 +113,8 @@ def is_one(measure: str, one: Mapping[str, Any]) -> bool:
         "late": done and due and ended and date.fromisoformat(ended) > date.fromisoformat(due),
         "rated": one["rating"],
         "satisfied": one["rating"] and one["rating"] in (1, 2, 3),
-    }[measure])  # fmt: skip
+    }
+    return {name: bool(true) for name, true in said.items()}
 
 
 MEASURES = (
@@ -173,7 +174,7 @@ def test_every_number_is_that_of_an_independent_count(hall: Hall, hub: Core, cle
         for one in ones:
             numbers = expected.setdefault(KEYS[by](one), dict.fromkeys(MEASURES, 0))
             for name in MEASURES:
-                numbers[name] += is_one(name, one)
+                numbers[name] += one["is"][name]
         assert {one.key: one.numbers for one in found} == expected, (by, wanted)
         assert counting.total(found).numbers["opened"] == len(ones)
         for group in draw.sample(found, min(2, len(found))):
@@ -193,12 +194,12 @@ def listed_as_counted(
     narrowed = counting.narrowed(wanted, by, group.key)
     listed, after = list[str](), ""
     while True:
-        page = hall.read(lambda c: behind.found(c, clerk, narrowed, measure, TODAY, after, 7))  # noqa: B023 - called at once
+        page = hall.read(lambda c: behind.found(c, clerk, narrowed, measure, TODAY, after, 60))  # noqa: B023 - called at once
         listed += [row.case_no for row in page.rows]
         after = page.next
         if not after:
             break
-    expected = {one["case_no"] for one in ones if KEYS[by](one) == group.key and is_one(measure, one)}
+    expected = {one["case_no"] for one in ones if KEYS[by](one) == group.key and one["is"][measure]}
     assert len(listed) == len(set(listed)) == group.numbers[measure]
     assert set(listed) == expected
     assert hall.read(lambda c: behind.number(c, clerk, narrowed, measure, TODAY)) == len(expected)
