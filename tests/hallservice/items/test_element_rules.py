@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from hallservice.items import checking, drafts, review
+from hallservice.items import checking, drafts, finding, reporting, review
 from hallservice.items.elements import blank
 from hallservice.people.organisations import get
 from hallservice.refusals import FormRefused, HallRefused
-from tests.hallservice.items.samples import ENTRY, FEE, FORM, ITEM, Lists
+from tests.hallservice.items.samples import ENTRY, FEE, FORM, ITEM, TOWN, Lists
 
 Faults = set[tuple[str, str]]
 
@@ -106,3 +106,24 @@ def test_what_a_list_does_not_take_of_whole_changes(lists: Lists) -> None:
     with pytest.raises(HallRefused, match="wrong_state"):
         review.recall(lists.hall, lists.clerk_as("editor"), change, lists.revision(change))
     assert lists.state(change) == "legal_review"
+
+
+@pytest.mark.req("S3-10", "S0-23")
+def test_entries_are_chosen_from_above_and_reports_are_seen_by_who_keeps_the_items(lists: Lists) -> None:
+    account = {"account": "tongban", "region": "441400000000"}
+    lists.core.party("prov", adapter="provincial_catalogue", address="http://127.0.0.1:1", account=account)
+    county = lists.entry()
+    made = lists.begun("add", "directory", who="district", org="441402102-zx")
+    assert lists.saved(made, ENTRY | {"name": "镇里的事项"}, who="district") == []
+    towns = lists.published(made, "district")[0].code
+
+    def offered(region: str) -> list[str]:
+        return [one.code for one in lists.hall.read(lambda c: finding.entries_for(c, region))]
+
+    assert offered("441402000000") == [county], "what a town made is the town's"
+    assert offered(TOWN) == sorted([county, towns]) and offered("441403000000") == []
+    code = lists.item(towns, who="district", org="441402102-zx", region=TOWN)
+    for who, seen in (("district", [code]), ("editor", [])):
+        clerk = lists.clerk_as(who)
+        told = lists.hall.read(lambda c, clerk=clerk: reporting.listed(c, clerk))
+        assert [one.code for one in told] == seen, who
