@@ -167,6 +167,15 @@ def _taken(connection: Connection, row: UserRow, own: str | None) -> list[FieldF
     return faults
 
 
+def _known_by_number(connection: Connection, row: UserRow, old: Row[Any]) -> list[FieldFault]:
+    """Acts and duties kept apart know a person by the staff number: whoever has acted keeps it."""
+    if row.staff_no == old.staff_no:
+        return []
+    acted = connection.execute(select(t.hand.c.user).where(t.hand.c.user == old.id).limit(1)).first()
+    said = "此人已办理过业务，工号不能再改"
+    return [FieldFault("staff_no", "in_use", said)] if acted else []
+
+
 def _know_duty(work: Work, name: str, before: str | None = None) -> None:
     """A duty that was not known is known from now on; one that is closed is given to nobody any more."""
     if not name or name == before:
@@ -224,7 +233,7 @@ def change(hall: Hall, clerk: Clerk, user: str, given: Mapping[str, object]) -> 
 
 def amend(hall: Hall, work: Work, by: Clerk, old: Row[Any], row: UserRow) -> list[str]:
     """The account as `row` says."""
-    faults = _taken(work.connection, row, old.id)
+    faults = _taken(work.connection, row, old.id) + _known_by_number(work.connection, row, old)
     if faults:
         raise FormRefused(faults)
     _know_duty(work, row.duty, old.duty)

@@ -9,7 +9,17 @@ import pytest
 from sqlalchemy import select, update
 
 from hallservice.hall import Hall
-from hallservice.people import accounts, bootstrap, credentials, grants, passwords, sessions, signin, staffing
+from hallservice.people import (
+    accounts,
+    bootstrap,
+    credentials,
+    grants,
+    passwords,
+    separation,
+    sessions,
+    signin,
+    staffing,
+)
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.grants import Wish
@@ -240,6 +250,17 @@ def test_set_up_gives_one_administrator_and_ends_once_a_password_was_chosen(hall
     assert set(chief.scopes) == {"people.manage", "people.grant"} and chief.may("people.grant", "/4414/")
     late = refusal(lambda: hall.write(lambda work: bootstrap.bootstrap(hall, work, "Third-Word-3", "chief")))
     assert late.code == "set_up_already"
+
+
+def test_who_has_acted_keeps_the_staff_number(hall: Hall, clerk_as: As) -> None:
+    """Else one person could undertake under one number and approve under another."""
+    root, person = clerk_as("root"), clerk_as("undertaker")
+    form = {"name": person.name, "org": person.org, "login": LOGINS["undertaker"]}
+    accounts.change(hall, root, person.user, form | {"staff_no": "S-new"})  # a slip at the set-up
+    hall.write(lambda work: separation.note_hand(work, person, "approval.handle", "case"))
+    refused = refusal(lambda: accounts.change(hall, root, person.user, form | {"staff_no": "S-second"}))
+    assert fields(refused) == {("staff_no", "in_use")}
+    accounts.change(hall, root, person.user, form | {"staff_no": "S-new", "name": "承办改"})
 
 
 @pytest.mark.req("S0-22")
