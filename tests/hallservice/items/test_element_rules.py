@@ -102,6 +102,8 @@ def test_what_a_list_does_not_take_of_whole_changes(lists: Lists) -> None:
     assert [(one.field, one.code) for one in refusal.value.faults] == [("effective_on", "later")]
     lists.saved(change, held | {"contact": "0753-2100001"})
     lists.submitted(change)
+    with pytest.raises(HallRefused, match="wrong_state"):
+        lists.saved(change, held | {"contact": "0753-2100002"})
     lists.decided(change, "staffing")
     with pytest.raises(HallRefused, match="wrong_state"):
         review.recall(lists.hall, lists.clerk_as("editor"), change, lists.revision(change))
