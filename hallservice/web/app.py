@@ -19,12 +19,14 @@ from exchange.bodies import Held
 from exchange.store.atonce import WouldWait, at_once
 from hallservice.hall import Hall
 from hallservice.othertodos import Beside, OtherTodos
+from hallservice.people.attempts import network
 from hallservice.refusals import HallRefused
 from hallservice.scanning import Scanner
 from hallservice.web import assets, live, responses, templating
 from hallservice.web.context import Asked, Context, Kit
 from hallservice.web.forms import SLOW, Form, is_text, parse_query, read_form, whole
 from hallservice.web.guard import Vault
+from hallservice.web.lanes import Lane
 from hallservice.web.registry import FORM_BYTES, Menu, Page, Pages, shipped
 from hallservice.web.turns import Turns
 from hallservice.web.visit import SIGN_IN, Desk, Names
@@ -34,6 +36,8 @@ log = structlog.get_logger()
 WORKERS = 8  # more threads than this only fight for the interpreter
 SLOW_WORKERS = 3  # of them that may wait for other systems and processes
 SLOW_WAITING = 32  # such requests in progress before a browser is told to try later
+PUBLIC_WORKERS = 2  # the same for who has no session: they keep no clerk waiting
+SLOW_OF_ONE = 8  # such requests of one address without a session
 WAITING = 256  # requests in progress before a browser is told to try later
 REPORT = 16 * 1024  # bytes of one report of a browser
 NO_QUERY: Mapping[str, list[str]] = {}
@@ -130,10 +134,10 @@ class Gate:
         self._quick = _that_never_waits(desk)
         self._workers = ThreadPoolExecutor(WORKERS, "pages")
         self._inside = 0
-        self._slow_inside = 0
         self._turns = Turns()
         self.held = Held()
-        self._slow = asyncio.Semaphore(SLOW_WORKERS)
+        self._slow = Lane(SLOW_WORKERS, SLOW_WAITING, SLOW_WAITING)
+        self._public = Lane(PUBLIC_WORKERS, SLOW_WAITING, SLOW_OF_ONE)
 
     def endpoint(self, page: Page) -> Endpoint:
         """What answers one page."""
@@ -151,9 +155,8 @@ class Gate:
                 return Response(status_code=400)
             try:
                 asked = _asked(request, query, form)
-                made = self._at_once(shown, asked) or await self._way(shown)(
-                    partial(self.desk.answer, shown, asked)
-                )
+                do = partial(self.desk.answer, shown, asked)
+                made = self._at_once(shown, asked) or await self._answered(shown, asked, do)
             finally:
                 _close(form)
             return responses.finish(
@@ -172,10 +175,10 @@ class Gate:
         except WouldWait:
             return None
 
-    def _way(self, page: Page) -> Callable[[Callable[[], Any]], Awaitable[Any]]:
+    async def _answered(self, page: Page, asked: Asked, do: Callable[[], Any]) -> Any:
         if page.slow:
-            return self._run_slowly
-        return self._run_in_turn if page.method == "GET" else self.run
+            return await self._run_slowly(page, asked, do)
+        return await (self._run_in_turn(do) if page.method == "GET" else self.run(do))
 
     async def _run_in_turn(self, do: Callable[[], Any]) -> Any:
         """What only reads and writes a page."""
@@ -185,16 +188,18 @@ class Gate:
         finally:
             self._turns.leave()
 
-    async def _run_slowly(self, do: Callable[[], Any]) -> Any:
-        """In its turn among those that may take long; whoever waits for it holds no worker."""
-        if self._slow_inside >= SLOW_WAITING:
-            return _busy()
-        self._slow_inside += 1
-        try:
-            async with self._slow:
-                return await self.run(do)
-        finally:
-            self._slow_inside -= 1
+    async def _run_slowly(self, page: Page, asked: Asked, do: Callable[[], Any]) -> Any:
+        """In its turn among those that may take long: staff by themselves, everybody else apart from them, so
+        many of one address; other systems tell in bursts. Who has no session is sent to sign in at once."""
+        if page.public:
+            done = await self._public.run(
+                "" if page.told else network(asked.client)[0], partial(self.run, do)
+            )
+        elif await self.run(partial(self.desk.signed, dict(asked.cookies), seen=False)):
+            done = await self._slow.run("", partial(self.run, do))
+        else:
+            return await self.run(do)
+        return _busy() if done is None else done
 
     async def run(self, do: Callable[[], Any]) -> Any:
         """One of the workers does it; busy when too many wait."""

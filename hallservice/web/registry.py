@@ -45,9 +45,7 @@ class Page:
     once: bool = True  # a second submission gets the first answer
     draft: bool = True  # what was typed may be kept when the session has ended
     slow: bool = False  # waits for another system or a process: few at a time, so that others are answered
-    at_once: bool = (
-        False  # reads little: made where its request arrives, where nothing must wait
-    )
+    at_once: bool = False  # reads little: made where its request arrives, where nothing must wait
     told: bool = False  # by another system, not by a browser: what it carries is its only proof
     # path parameters (and under "?" the query) a test opens it with; "@name": as prepared by the test's world
     example: Mapping[str, str] = field(default_factory=dict)

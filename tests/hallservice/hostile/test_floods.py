@@ -14,8 +14,10 @@ from hallservice.people import sso
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.port import Trip
+from hallservice.people.sessions import Session
 from hallservice.web import app, live
 from hallservice.web.context import Context
+from hallservice.web.pages import entrance
 from hallservice.web.registry import Pages
 from tests.hallservice.hostile.site import alone
 from tests.hallservice.web.webrig import mounted, served, until
@@ -57,8 +59,9 @@ def test_one_person_s_streams_leave_room_for_others(hall: Hall, clerk_as: Callab
 
 
 def test_whoever_waits_for_another_system_keeps_nobody_else_waiting(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+    hall: Hall, session_as: Callable[[str], Session]
 ) -> None:
+    """And nobody outside, however many connections he has, keeps the hall from printing."""
     pages, answered, waiting = Pages(), threading.Event(), []
 
     @pages.get("/far", function=None, public=True, title="远", slow=True)
@@ -71,14 +74,24 @@ def test_whoever_waits_for_another_system_keeps_nobody_else_waiting(
     def near(ctx: Context) -> Response:
         return ctx.file(b"near", "a", "text/plain")
 
-    with served(mounted(hall, [pages])) as place, ThreadPoolExecutor(app.WORKERS) as many:
-        first = [many.submit(place.visitor().get, "/hall/far") for _ in range(app.WORKERS)]
-        until(lambda: len(waiting) == app.SLOW_WORKERS)
+    @pages.get("/print", function=None, title="打印", slow=True)
+    def printed(ctx: Context) -> Response:
+        return ctx.file(b"printed", "a", "text/plain")
+
+    most = app.SLOW_OF_ONE
+    with (
+        served(mounted(hall, [entrance.pages, pages])) as place,
+        ThreadPoolExecutor(most) as many,
+    ):
+        clerk = place.visitor().enter(session_as("clerk").token)
+        first = [many.submit(place.visitor().get, "/hall/far") for _ in range(most)]
+        until(lambda: len(waiting) == app.PUBLIC_WORKERS)
         assert place.visitor().get("/hall/near").text == "near"
-        monkeypatch.setattr(app, "SLOW_WAITING", app.SLOW_WORKERS)
-        assert place.visitor().get("/hall/far").status_code == 503
+        until(lambda: place.visitor().get("/hall/far").status_code == 503)
+        assert clerk.get("/hall/print").text == "printed"
+        assert place.visitor().get("/hall/print").status_code == 303  # waits for nobody's turn
         answered.set()
-        assert [one.result().text for one in first] == ["far"] * app.WORKERS
+        assert [one.result().text for one in first] == ["far"] * most
 
 
 def test_a_page_that_takes_long_keeps_no_other_page_waiting(hall: Hall) -> None:
