@@ -98,6 +98,8 @@ def open(hall: Hall, work: Work, user: str, door: Door, *, must_change: bool = F
     clerk, until = clerk_of(work.connection, user, work.now)
     token, id_ = secrets.token_urlsafe(32), new_id(work.now)
     hours = policies.settings(hall, work.connection).session_hours
+    over = select(t.session.c.id).where(t.session.c.ends_at <= work.now)
+    _stand_up(work, t.window_binding.c.session.in_(over))
     work.connection.execute(delete(t.session).where(t.session.c.ends_at <= work.now))
     row = {
         "id": id_, "token": digest(token), "user": user, "opened_at": work.now, "seen_at": work.now,
@@ -184,7 +186,7 @@ def end(hall: Hall, work: Work, by: Clerk, which: ColumnElement[bool], why: str)
     """The sessions of that condition, and the window bindings made in them; how many."""
     ended = work.connection.execute(select(t.session.c.id, t.session.c.user).where(which)).all()
     for row in ended:
-        work.connection.execute(delete(t.window_binding).where(t.window_binding.c.session == row.id))
+        _stand_up(work, t.window_binding.c.session == row.id)
         work.connection.execute(delete(t.session).where(t.session.c.id == row.id))
         hall.record(work, by, "hall.signed_out", row.user, {"session": row.id, "why": why})
     return len(ended)
@@ -244,7 +246,15 @@ def _free(hall: Hall, work: Work, user: str) -> None:
     idle = work.now - policies.settings(hall, work.connection).idle_minutes * 60
     gone = select(t.session.c.id).where((t.session.c.seen_at <= idle) | (t.session.c.ends_at <= work.now))
     left = (t.window_binding.c.user == user) | t.window_binding.c.session.in_(gone)
-    work.connection.execute(delete(t.window_binding).where(left))
+    _stand_up(work, left)
+
+
+def _stand_up(work: Work, which: ColumnElement[bool]) -> None:
+    """These sit at their windows no longer, and their other sessions know it from the next request on: else
+    two would serve at one window, and one read the cards that lie on the other's reader."""
+    people = select(t.window_binding.c.user).where(which)
+    work.connection.execute(update(t.session).where(t.session.c.user.in_(people)).values(version=-1))
+    work.connection.execute(delete(t.window_binding).where(which))
 
 
 def _renew(work: Work, signed: Signed) -> None:

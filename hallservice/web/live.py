@@ -171,6 +171,8 @@ def stream(run: Run, find: Find, board: Board) -> Callable[[Request], Awaitable[
 
     async def answer(request: Request) -> Response:
         cookies = dict(request.cookies)
+        if request.method == "HEAD":  # a stream of headers alone would stay open for nothing
+            return Response(status_code=405)
         signed = await run(partial(find, cookies))
         if isinstance(signed, Response):  # too busy
             return signed

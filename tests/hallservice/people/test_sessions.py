@@ -236,6 +236,25 @@ def test_one_window_a_person_and_one_person_a_window(
     sessions.bind_window(hall, found(hall, second), two["id"])
 
 
+def test_who_left_a_window_in_one_session_sits_at_it_in_no_other(
+    hall: Hall, hub: Core, session_as: In
+) -> None:
+    window = hub.rows("SELECT id, number FROM hall_window ORDER BY number")[0]
+    taker = session_as("clerk2")
+    for ended in (True, False):  # signed out; left open and idle
+        bound, other = session_as("clerk"), session_as("clerk")
+        sessions.bind_window(hall, found(hall, bound), window["id"])
+        assert found(hall, other).clerk.window == window["number"]
+        if ended:
+            sessions.close(hall, found(hall, bound))
+        for _ in range(0 if ended else 4):
+            hub.clock.on(10 * 60)
+            assert found(hall, other) and found(hall, taker)
+        sessions.bind_window(hall, found(hall, taker), window["id"])
+        assert (found(hall, other).clerk.window, found(hall, taker).clerk.window) == (None, window["number"])
+        sessions.leave_window(hall, found(hall, taker))
+
+
 def test_set_up_gives_one_administrator_and_ends_once_a_password_was_chosen(hall: Hall, hub: Core) -> None:
     hall.write(lambda work: work.connection.execute(update(t.user).values(login=t.user.c.login + ".old")))
     hall.write(lambda work: work.connection.execute(update(t.role).values(name=t.role.c.name + "旧")))
