@@ -14,6 +14,7 @@ from hallservice.people.filtering import within
 from hallservice.people.functions import GRANT, label
 from hallservice.people.grants import Wish
 from hallservice.refusals import FieldFault, FormRefused, HallRefused
+from hallservice.typed import day_in
 from hallservice.web.context import Context
 from hallservice.web.lists import Badge, Cell, Column, Filter, Link, Listing, Paging, asked
 from hallservice.web.registry import Pages
@@ -136,10 +137,9 @@ def _wish(ctx: Context) -> Wish:
 
 
 def _day(field: str, text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text) if text else None
-    except ValueError:
-        raise FormRefused([FieldFault(field, "invalid", "日期写成 2026-03-02 这样")]) from None
+    day = day_in(text)
+    if day is None and text:
+        raise FormRefused([FieldFault(field, "invalid", "日期写成 2026-03-02 这样")])
     if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise FormRefused([FieldFault(field, "invalid", f"年份在 {FIRST_YEAR} 至 {LAST_YEAR} 之间")])
     return day

@@ -15,6 +15,7 @@ from hallservice import wording
 from hallservice.counter.lists import local
 from hallservice.statistics import behind, counting
 from hallservice.statistics.counting import MEASURES, MOST, PERIODS, VIEW, Group, Wanted
+from hallservice.typed import day_in
 from hallservice.web.context import Context
 from hallservice.web.lists import Badge, Cell, Column, Link
 from hallservice.web.pages.counter_parts import COLOURS, case_url, options
@@ -64,7 +65,8 @@ def _asked(ctx: Context) -> Asked:
     said = {one.name: ctx.one(one.name)[:300] for one in fields(Wanted)}
     if not ctx.query:
         said["since"] = f"{_today(ctx).year}-01-01"
-    dates = {name: said[name] if _is_day(said[name]) else "" for name in ("since", "until")}
+    days = {name: day_in(said[name]) for name in ("since", "until")}
+    dates = {name: day.isoformat() if day else "" for name, day in days.items()}
     by, measure = ctx.one("by"), ctx.one("measure")
     return Asked(
         Wanted(**said | dates), by if by in SIDES else "item", measure if measure in MEASURES else "opened"
@@ -73,13 +75,6 @@ def _asked(ctx: Context) -> Asked:
 
 def _today(ctx: Context) -> date:
     return today(ctx.hall.hub.store.clock())
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 @pages.get(COUNTED, function=VIEW, title="办件统计", menu="窗口", order=35, slow=True)
