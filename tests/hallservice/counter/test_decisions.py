@@ -1,13 +1,15 @@
 """In which words a case is decided and where that is contested; what the notices before acceptance say."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hallservice.counter import accept, notices, supplement
-from tests.exchange.core.rig import PLAIN_ITEM, service_item
-from tests.hallservice.counter.counter import PLAIN, Desk
+from hallservice.counter import accept, certify, deliver, notices, supplement
+from hallservice.refusals import FormRefused, HallRefused
+from tests.exchange.core.rig import MOBILE, NAME, PLAIN_ITEM, service_item
+from tests.hallservice.counter.counter import FORM, PLAIN, Desk
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,32 @@ def test_a_notice_given_later_says_when_the_application_was_taken_in(desk: Desk,
         ]
     else:
         assert said["reason"] == "不属于本机关职权范围"
+
+
+def test_nothing_is_concluded_before_its_fee(desk: Desk) -> None:
+    no = desk.decided()
+    for end in (certify.End(), certify.End(without="申请人只要纸质证照")):
+        with pytest.raises(HallRefused, match="fee_first"):
+            certify.conclude(desk.hall, desk.clerk(), no, desk.seen(no), end)
+    assert desk.stage(no) == ("decided", "fee")
+
+
+@pytest.mark.req("S3-48")
+def test_one_parcel_is_on_its_way_at_a_time(desk: Desk) -> None:
+    desk.partner("courier", "logistics")
+    no = desk.decided(PLAIN)
+    desk.concluded(no)
+    to = deliver.Address(NAME, MOBILE, "441402000000", "江南路 1 号", "13800138000")
+    deliver.send(desk.hall, desk.clerk(), no, desk.seen(no), to)
+    with pytest.raises(HallRefused, match="already_sent"):
+        deliver.send(desk.hall, desk.clerk(), no, desk.seen(no), to)
+
+
+@pytest.mark.req("S0-16")
+def test_nobody_is_the_own_agent(desk: Desk) -> None:
+    form = replace(
+        FORM, channel="agent", agent_name=NAME, agent_relation="family", agent_document_no=FORM.document_no
+    )
+    with pytest.raises(FormRefused) as refused:
+        desk.opened(form)
+    assert [(one.field, one.code) for one in refused.value.faults] == [("agent_document_no", "same_person")]
