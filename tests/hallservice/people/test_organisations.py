@@ -131,6 +131,18 @@ def test_many_rows_at_once_name_the_row_that_is_wrong(hall: Hall, hub: Core) -> 
     ) == {("parent", "loop")}
 
 
+def test_a_body_with_people_or_bodies_in_it_is_not_closed(hall: Hall, hub: Core) -> None:
+    def close(code: str) -> None:
+        hall.write(lambda work: organisations.close(hall, work, SYSTEM, code))
+
+    for code in ("441402-wjj", "441402102"):  # staff; villages
+        assert fields(refusal(lambda code=code: close(code))) == {("active", "in_use")}
+    empty = OrgRow("441402-x", "空局", "organ", "441402000000", "441402")
+    hall.write(lambda work: organisations.upsert(hall, work, SYSTEM, [empty]))
+    close("441402-x")
+    assert hub.value("SELECT active FROM hall_org WHERE code = '441402-x'") == 0
+
+
 # -- row filtering
 
 
