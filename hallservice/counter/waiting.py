@@ -146,7 +146,7 @@ def give_up(hall: Hall, clerk: Clerk, case_no: str, seen: int, reason: str) -> N
         mine = hall_certificate.c.request_id == made.request_id
         work.connection.execute(update(hall_certificate).where(mine).values(later=False))
         hall.record(work, clerk, "hall.no_certificate", case_no, {"reason": why}, case_no)
-        said = _corrected(_last(work, here), f"准予许可；未制发电子证照：{why}")
+        said = _corrected(_last(work, here), f"未制发电子证照：{why}")
         tell(hall, work, clerk, CaseConcluded.model_validate(said))
 
     hall.write(act)
@@ -173,7 +173,7 @@ def link(occasion: Occasion) -> Iterator[Payload]:
     last = occasion.said_before(case["case_no"], CaseConcluded.TYPE)[-1]
     until = {"certificate_valid_to": row.valid_to} if row.valid_to else {}
     known = {"certificate_name": row.name, "certificate_no": said.number, **until}
-    yield CaseConcluded.model_validate(_corrected(last, f"准予许可；电子证照“{row.name}”已签发") | known)
+    yield CaseConcluded.model_validate(_corrected(last, f"电子证照“{row.name}”已签发") | known)
     yield from tell_applicant("certificate_came")(occasion)
 
 
@@ -193,9 +193,10 @@ def _last(work: Work, here: Standing) -> dict[str, object]:
 
 
 def _corrected(last: dict[str, object], text: str) -> dict[str, object]:
-    """The conclusion told again: its next version, of the same moment."""
-    version = last.get("version", 1)
-    return {**last, "version": (version if isinstance(version, int) else 1) + 1, "result_text": text[:1000]}
+    """The conclusion told again, with the decision in its own words: its next version, of the same moment."""
+    version, decided = last.get("version", 1), str(last.get("result_text") or "准予办理").partition("；")[0]
+    said = f"{decided}；{text}"[:1000]
+    return {**last, "version": (version if isinstance(version, int) else 1) + 1, "result_text": said}
 
 
 def _day(at: float) -> date:
