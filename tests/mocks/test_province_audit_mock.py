@@ -128,7 +128,7 @@ def test_a_conclusion_without_steps_is_for_cases_ended_early(
 ) -> None:
     case = new_case()
     taken(province, ("0", applied(case)))
-    if expected == "0":
+    if expected == "0" and result != "3":  # what is deleted need not have been accepted
         assert missing(province, "4", concluded(case, result)) == ["2"]
     taken(province, ("2", accepted(case)))
     assert code(province, "4", concluded(case, result)) == expected
