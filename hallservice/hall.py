@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from canonical.messages import Payload
 from exchange import acts
@@ -13,11 +13,13 @@ from exchange.hub import Hub
 from exchange.pipeline import submit
 from exchange.records import pseudonym
 from exchange.store.work import Work
+from hallservice.auditing.tables import hall_act
 from hallservice.people.clerk import Clerk
 from hallservice.people.policy import AccountPolicy
 from ledger.log import Entry
 
 T = TypeVar("T")
+_ACT = insert(hall_act)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Hall:
 
     def tell(self, work: Work, clerk: Clerk, payload: Payload, cause: str | None = None) -> Entry:
         """A clerk's act on a case: the one path, from the commit on."""
-        return submit(self.hub, work, payload, cause=cause, by=clerk.staff)
+        entry = submit(self.hub, work, payload, cause=cause, by=clerk.staff)
+        return _noted(work, clerk, payload.TYPE, entry)
 
     def record(
         self, work: Work, clerk: Clerk, kind: str, about: str, value: object, case_no: str | None = None
@@ -62,4 +65,11 @@ class Hall:
         case = pseudonym(self.hub.pseudonym_key, case_no) if case_no else None
         said = {"by": clerk.staff_no, "org": clerk.org, "what": value}
         note = {"by": pseudonym(self.hub.pseudonym_key, f"staff:{clerk.staff_no}")}
-        return acts.record_value(work, self.hub.name, kind, about, kind, said, case=case, note=note)
+        entry = acts.record_value(work, self.hub.name, kind, about, kind, said, case=case, note=note)
+        return _noted(work, clerk, kind, entry)
+
+
+def _noted(work: Work, clerk: Clerk, kind: str, entry: Entry) -> Entry:
+    """For auditors: whose act this was."""
+    work.later(_ACT, {"entry": entry.seq, "kind": kind, "staff_no": clerk.staff_no, "org": clerk.org})
+    return entry

@@ -2,6 +2,7 @@
 
 from exchange.store.tables import metadata
 from hallservice.applicants import tables as _applicants  # noqa: F401 - applicants
+from hallservice.auditing import tables as _auditing  # noqa: F401 - whose acts stand where
 from hallservice.complaints import tables as _complaints  # noqa: F401 - complaints
 from hallservice.counter import tables as _counter  # noqa: F401 - the counter's
 from hallservice.flows import tables as _flows  # noqa: F401 - its tables too

@@ -1,5 +1,6 @@
 // Checks an exported log with golang.org/x/mod/sumdb alone: signature, every tile, every entry.
-// Usage: goverify DIR VKEYFILE; prints "ok SIZE ROOT" or says on standard error what does not fit.
+// Usage: goverify DIR VKEYFILE [INDEX]; prints "ok SIZE ROOT" or says on standard error what does not fit.
+// With INDEX that one entry alone is proved to stand in the signed tree, and printed; DIR may be an excerpt.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -59,6 +61,24 @@ func bundle(root string, n int64, width int) ([][]byte, error) {
 	return entries, err
 }
 
+// prove checks that entry n stands in the tree, and prints it.
+func prove(root string, tree tlog.Tree, reader tlog.HashReader, n int64) {
+	if n < 0 || n >= tree.N {
+		fail(fmt.Errorf("entry %d lies outside the tree of %d", n, tree.N))
+	}
+	width := int64(256)
+	if tree.N/256 == n/256 {
+		width = tree.N % 256
+	}
+	entries, err := bundle(root, n/256, int(width))
+	fail(err)
+	proof, err := tlog.ProveRecord(tree.N, n, reader)
+	fail(err)
+	fail(tlog.CheckRecord(proof, tree.N, tree.Hash, n, tlog.RecordHash(entries[n%256])))
+	fmt.Println("ok", tree.N, tree.Hash)
+	fmt.Printf("%s\n", entries[n%256])
+}
+
 func main() {
 	root := os.Args[1]
 	key, err := os.ReadFile(os.Args[2])
@@ -77,6 +97,12 @@ func main() {
 	fail(err)
 	tree := tlog.Tree{N: size, Hash: hash}
 	reader := tlog.TileHashReader(tree, dir(root))
+	if len(os.Args) > 3 {
+		index, err := strconv.ParseInt(os.Args[3], 10, 64)
+		fail(err)
+		prove(root, tree, reader, index)
+		return
+	}
 	for n := int64(0); n*256 < size; n++ {
 		width := 256
 		if size-n*256 < 256 {

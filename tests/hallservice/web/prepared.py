@@ -10,6 +10,7 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from canonical.values import complete_id_number
+from exchange.store.tables import document
 from hallservice.applicants import contacts, seeing
 from hallservice.applicants.contacts import Correction
 from hallservice.complaints import register
@@ -66,8 +67,17 @@ def applicant(hall: Hall) -> str:
     return found.id
 
 
+def audited(hall: Hall) -> str:
+    """The ledger position of an acceptance."""
+    no = case(hall)
+    mine = (document.c.case_no == no, document.c.type == "case.accepted.v1")
+    with hall.hub.store.read() as connection:
+        return str(connection.execute(select(document.c.entry).where(*mine)).scalar_one())
+
+
 MAKERS: Mapping[str, Callable[[Hall], str]] = {
     "case": case,
+    "audited": audited,
     "complaint": complaint,
     "applicant": applicant,
     "paper_code": paper_code,

@@ -915,6 +915,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "hall_act",
+        sa.Column("entry", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("staff_no", sa.String(length=40), nullable=False),
+        sa.Column("org", sa.String(length=40), nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["ledger_entry.seq"], initially="DEFERRED", deferrable=True),
+        sa.PrimaryKeyConstraint("entry"),
+    )
+    op.create_index("hall_act_both", "hall_act", ["org", "staff_no", "kind", "entry"], unique=False)
+    op.create_index("hall_act_kind", "hall_act", ["org", "kind", "entry"], unique=False)
+    op.create_index("hall_act_org", "hall_act", ["org", "entry"], unique=False)
+    op.create_index("hall_act_staff", "hall_act", ["org", "staff_no", "entry"], unique=False)
+    op.create_table(
         "hall_applicant_case",
         sa.Column("case_no", sa.String(length=50), nullable=False),
         sa.Column("role", sa.String(length=10), nullable=False),
