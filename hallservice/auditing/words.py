@@ -59,7 +59,31 @@ MESSAGES: Mapping[str, str] = {
 
 WORDS: Mapping[str, str] = {**KINDS, **MESSAGES}
 
+FIELDS: Mapping[str, str] = {
+    "payload": "正文", "message_id": "消息编号", "sender": "发送方", "sent_at": "发送时间", "type": "类型",
+    "case_no": "办件编号", "item_code": "事项编码", "item_name": "事项名称", "region": "区划", "site": "网点",
+    "applicant": "申请人", "contact": "联系人", "agent": "代办人", "officer": "经办人", "name": "名称",
+    "document_no": "证件号码", "document_type": "证件类型", "mobile": "手机号码", "kind": "种类",
+    "applied_at": "申请时间", "decided_at": "决定时间", "occurred_at": "发生时间", "result": "结果",
+    "opinion": "意见", "reason": "理由", "materials": "材料", "channel": "方式", "window": "窗口",
+    "staff_no": "工号", "org": "单位", "user": "人员", "role": "角色", "roles": "角色", "functions": "权限",
+    "row": "登记", "login": "登录名", "level": "实名等级", "duty": "职务", "source": "来源",
+    "client": "网络地址",
+    "session": "会话", "why": "原因", "begins": "生效时间", "ends": "失效时间", "ended": "已终止",
+    "rows": "行数",
+    "filters": "条件", "begin": "起", "end": "止", "body": "单位", "card": "督办牌", "item": "事项",
+    "code": "代码", "note": "备注", "parent": "上级", "active": "启用", "one_time": "一次性口令",
+    "may_use": "可使用", "may_pass": "可再授权", "number": "编号", "event": "操作",
+    "from": "原状态", "to": "新状态",
+}  # fmt: skip
+"""Members of what was recorded -> what they are called; others keep their names."""
+
 
 def said(kind: str) -> str:
     """What an act of this kind is called."""
     return WORDS.get(kind, kind)
+
+
+def field(path: str) -> str:
+    """What a line of the content is called: 正文 › 申请人 › 证件号码."""
+    return " › ".join(FIELDS.get(name, name) for name in path.split("."))

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from hallservice.auditing import checking, exporting, finding
 from hallservice.auditing.finding import Found, Wanted
-from hallservice.auditing.words import WORDS, said
+from hallservice.auditing.words import WORDS, field, said
 from hallservice.people.functions import AUDIT
 from hallservice.refusals import HallRefused
 from hallservice.web.context import Context
@@ -57,8 +57,9 @@ def exported(ctx: Context) -> Response:
 @pages.get(ONE, function=AUDIT, title="操作记录", example={"entry": "@audited", "@as": "auditor"})
 def shown(ctx: Context) -> Response:
     act = checking.look(ctx.hall, ctx.clerk, _entry(ctx.path["entry"]))
+    lines = [(field(name), value) for name, value in act.content.lines]
     return ctx.render(
-        "audit/act.html", act=act, facts=_facts(act), columns=CONTENT, rows=act.content.lines,
+        "audit/act.html", act=act, facts=_facts(act), columns=CONTENT, rows=lines,
     )  # fmt: skip
 
 

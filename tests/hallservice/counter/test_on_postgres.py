@@ -11,6 +11,7 @@ from exchange.app.postgres import PostgresNode
 from exchange.app.settings import load_settings
 from exchange.clocks import today
 from hallservice.applicants import beside, contacts, person, seeing
+from hallservice.auditing import checking, finding
 from hallservice.complaints import lists as complaints
 from hallservice.complaints import register, resolve
 from hallservice.complaints.register import Complaint
@@ -70,6 +71,7 @@ def test_the_same_on_postgresql(desk: Desk) -> None:
         )
     accept.accept(desk.hall, desk.clerk(), no, desk.seen(no), WHOLE)
     assert progress.of(desk.hall, no, opened.query_password, "10.0.0.1").state == "已受理"
+    audited(desk, no)
     before = desk.core.rows("SELECT * FROM hall_case ORDER BY case_no")
     desk.hall.write(lambda work: projection.rebuild(work, desk.core.hub.pseudonym_key))
     assert desk.core.rows("SELECT * FROM hall_case ORDER BY case_no") == before
@@ -109,6 +111,17 @@ def registered(desk: Desk, case_no: str) -> None:
         assert seeing.found(connection, key, desk.clerk_as("other")).rows == ()
     contacts.correct(desk.hall, clerk, one.id, contacts.Correction(mobile="13800000041", reason="到场"))
     assert person.unmask(desk.hall, clerk, one.id, "核对").mobile == "13800000041"
+
+
+def audited(desk: Desk, case_no: str) -> None:
+    """The acts of a person and of a body, one of them checked."""
+    auditor, day = desk.clerk_as("auditor"), str(today(desk.core.hub.store.clock()))
+    wanted = finding.Wanted(begin=day, end=day, kind="case.accepted.v1", staff_no="S-clerk", body="服务大厅")
+    (one,) = finding.found(desk.hall, auditor, wanted).rows
+    assert (one.about, one.staff_no) == (case_no, "S-clerk")
+    assert one in finding.found(desk.hall, auditor, finding.Wanted()).rows
+    assert checking.look(desk.hall, auditor, one.entry).state == checking.MATCHES
+    assert checking.proof(desk.hall, auditor, one.entry)
 
 
 def complained_of(desk: Desk, case_no: str) -> None:
