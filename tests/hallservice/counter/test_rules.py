@@ -440,7 +440,7 @@ def test_a_notice_is_printed_on_demand_counted_and_the_same_bytes(desk: Desk) ->
     assert numbers == ["（441402）收字〔2026〕000001号", "（441402）受字〔2026〕000001号"]
 
 
-@pytest.mark.req("S3-45")
+@pytest.mark.req("R-07", "S3-45")
 def test_overlay_printing_fills_what_the_case_knows_and_is_recorded(desk: Desk) -> None:
     layout = shipped_layouts()["food-permit"]
     early = desk.accepted()

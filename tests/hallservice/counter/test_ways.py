@@ -445,6 +445,7 @@ def test_a_certificate_left_for_later_may_be_asked_for_anew_and_be_given_up(desk
     assert desk.stage(no) == ("delivered", "done")
 
 
+@pytest.mark.req("R-07")
 def test_the_librarys_own_file_is_fetched_checked_kept_and_printed(desk: Desk, tmp_path: Path) -> None:
     no = desk.paid()
     clerk, folder = desk.clerk(), tmp_path / "files"

@@ -160,6 +160,7 @@ def drawn(draw: random.Random, cases: Sequence[Mapping[str, Any]]) -> Wanted:
     return Wanted(**said)
 
 
+@pytest.mark.req("R-07")
 def test_every_number_is_that_of_an_independent_count(hall: Hall, hub: Core, clerk_as: People) -> None:
     cases, draw = made(20, 600), random.Random(7)
     kept(hub, cases)

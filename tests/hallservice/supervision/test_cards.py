@@ -141,7 +141,7 @@ def test_prompts_of_one_person_go_out_together(hub: Core, watch: Hall) -> None:
     assert all("4件办件即将到期" in one["content"] for one in sent(hub))
 
 
-@pytest.mark.req("R-05", "S0-67")
+@pytest.mark.req("R-05", "S0-67", "R-07")
 def test_undertaker_and_leader_are_reminded_at_d_minus_2_d_d_plus_1_and_d_plus_2(
     hub: Core, watch: Hall
 ) -> None:
