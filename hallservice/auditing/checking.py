@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from canonical.masking import masked, text_masked
+from canonical.masking import masked, name_masked, text_masked
 from exchange.ledgervalues import value_of
 from exchange.records import pseudonym
-from hallservice.auditing.finding import Found, everywhere, told
+from hallservice.auditing.finding import SYSTEMS, Found, everywhere, told
 from hallservice.auditing.tables import hall_act
 from hallservice.hall import Hall
 from hallservice.people import tables as t
@@ -31,6 +31,7 @@ MATCHES, DIFFERS, GONE = "matches", "differs", "gone"
 LINES = 300  # of the content of one act
 LONGEST = 300  # characters of one value
 PEOPLE = frozenset({"contact_name", "agent_name", "applicant_name", "payer_name", "recipient"})
+PERSONS = frozenset({"agent", "applicant", "person", "recipient", "payer", "complainant"})
 NUMBERS = frozenset({"agent_document_no", "cert_no", "address"})
 CALLED = frozenset({"mobile", "phone"})
 
@@ -91,7 +92,7 @@ def _reached(connection: Connection, clerk: Clerk, entry: int) -> Any:
 
 
 def _audited(connection: Connection, clerk: Clerk, org: str) -> bool:
-    if not org:
+    if org in SYSTEMS:
         return everywhere(connection, clerk)
     path = connection.execute(select(t.org.c.path).where(t.org.c.code == org)).scalar()
     return path is not None and clerk.may(AUDIT, path)
@@ -151,16 +152,16 @@ def _content(body: bytes) -> Content:
     return Content(tuple(lines[:LINES]), max(len(lines) - LINES, 0))
 
 
-def _hidden(value: Any, key: str = "") -> Any:
+def _hidden(value: Any, key: str = "", within: str = "") -> Any:
     """What forms of the hall call by names of their own, told to the masking by names it knows."""
     if isinstance(value, dict):
-        return {name: _hidden(item, name) for name, item in value.items()}
+        return {name: _hidden(item, name, key) for name, item in value.items()}
     if isinstance(value, list):
-        return [_hidden(item, key) for item in value]
+        return [_hidden(item, key, within) for item in value]
     if isinstance(value, str) and key in CALLED:
         return f"{value[:3]}****{value[-4:]}" if len(value) > 7 else "*" * len(value)
-    if isinstance(value, str) and key in PEOPLE | NUMBERS:
-        return value[:1] + "*" * (len(value) - 1)
+    if isinstance(value, str) and (key in PEOPLE | NUMBERS or (key == "name" and within in PERSONS)):
+        return name_masked(value)
     return value
 
 
@@ -171,7 +172,7 @@ def _lines(value: Any, name: str) -> Iterator[tuple[str, str]]:
             yield from _lines(value[key], f"{name}.{key}" if name else str(key))
     elif isinstance(value, list) and value:
         for at, item in enumerate(value, 1):
-            yield from _lines(item, f"{name}.{at}")
+            yield from _lines(item, f"{name}.{at}" if name else str(at))
     else:
         yield name, _plain(value)
 

@@ -28,18 +28,21 @@ from canonical.amounts import BEIJING
 from canonical.masking import text_masked
 from exchange.store.tables import document
 from hallservice.auditing.tables import hall_act
+from hallservice.flows.staff import SYSTEM_CLERK
 from hallservice.hall import Hall
 from hallservice.people import organisations
 from hallservice.people import tables as t
 from hallservice.people.clerk import Clerk
 from hallservice.people.filtering import under_any, within
 from hallservice.people.functions import AUDIT
+from hallservice.people.system import SYSTEM
 from hallservice.typed import day_in
 from ledger import tables as ledger
 from ledger.prepared import run
 
 MOST = 50  # rows a page
 SHEET = 5_000  # rows of one spreadsheet
+SYSTEMS = (SYSTEM.org, SYSTEM_CLERK.org)  # codes of no body
 A = hall_act.c
 _COLUMNS = (A.entry, A.kind, A.staff_no, A.org)
 _LEAF = select(ledger.entry.c.leaf).where(ledger.entry.c.seq == bindparam("at"))
@@ -157,8 +160,8 @@ def _bodies(
     named = _named(connection, reach, body) if body else reach
     asks = [select(t.org.c.code.label("code"), of_org.label("last")).where(named)]
     if whole and not body:
-        own = newest.where(A.org == "").scalar_subquery()
-        asks.append(select(literal("").label("code"), own.label("last")))
+        own = {code: newest.where(A.org == code).scalar_subquery() for code in SYSTEMS}
+        asks += [select(literal(code).label("code"), last.label("last")) for code, last in own.items()]
     every = union_all(*asks).subquery()
     last = select(every).where(every.c.last.is_not(None)).order_by(every.c.last.desc()).limit(most)
     return connection.execute(last, ask.values()).all()
