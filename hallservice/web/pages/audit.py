@@ -17,6 +17,7 @@ from hallservice.web.templating import moment
 pages = Pages()
 LIST, ONE = "/audit", "/audit/{entry}"
 ZIP = "application/zip"
+WIDEST = 48  # characters of what an act was about, in the list
 COLUMNS = (
     Column("时间", kind="date"), Column("操作"), Column("账本序号", kind="num"), Column("对象"),
     Column("人员"), Column("工号"), Column("单位"),
@@ -83,7 +84,8 @@ def _entry(text: str) -> int:
 
 def _cells(ctx: Context, one: Found) -> tuple[Cell, ...]:
     link = Link(ctx.url(f"{LIST}/{one.entry}"), said(one.kind))
-    return (moment(one.at), link, one.entry, one.about, one.name, one.staff_no, one.org_name)
+    about = one.about if len(one.about) <= WIDEST else one.about[:WIDEST] + "…"
+    return (moment(one.at), link, one.entry, about, one.name, one.staff_no, one.org_name)
 
 
 def _facts(act: checking.Act) -> tuple[tuple[str, Cell], ...]:
