@@ -1,16 +1,18 @@
 """The partner's clock, where its test system lets it be set (seals, nightly windows), and its pace.
 
-The test clock is the address of `--clock`: POST {"offset_s": n, "seals": true|false} sets it n seconds ahead,
-`seals` false leaves alone the time of seals and tokens.
+The test clock is the address of `--clock`: POST {"offset_s": n, "seals": true|false|"only"} sets it n seconds
+ahead; `seals` false puts that of seals and tokens right, "only" leaves that of the business as it stands
+(asked for where the contract has windows).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, time, timedelta
 from functools import partial
+from typing import Literal
 
 import httpx2
 
@@ -52,10 +54,34 @@ def clocked(bench: Bench, run: Callable[[], Verdict]) -> Verdict:
     try:
         return run()
     finally:
-        shift(bench, 0)
+        _rest(bench)
 
 
-def shift(bench: Bench, seconds: float, *, seals: bool = True) -> None:
+@contextmanager
+def by_day(bench: Bench) -> Iterator[None]:
+    """A whole run outside the hours at which the contract has the partner closed, whatever the hour here is;
+    without a test clock it is the tester who chooses the hour."""
+    if bench.partner.clock is None or not bench.facts.windows:
+        yield
+        return
+    with suppress(Misconfigured):  # each check that needs the clock says that it does not answer
+        _rest(bench)
+    try:
+        yield
+    finally:
+        with suppress(Misconfigured):
+            shift(bench, 0)
+
+
+def _rest(bench: Bench) -> None:
+    """Puts the clock where it stands between the checks: right, but for the hour where there are windows."""
+    hours = [window.outside for window in bench.facts.windows]
+    now = datetime.now(BEIJING)
+    today = datetime.combine(now.date(), time.fromisoformat(hours[0]), BEIJING) if hours else now
+    shift(bench, (today - now).total_seconds(), seals=not hours)
+
+
+def shift(bench: Bench, seconds: float, *, seals: bool | Literal["only"] = True) -> None:
     """Sets the partner's clock so many seconds ahead."""
     asked, trust = {"offset_s": seconds, "seals": seals}, authorities()
     try:
@@ -68,7 +94,9 @@ def shift(bench: Bench, seconds: float, *, seals: bool = True) -> None:
 
 def _off(bench: Bench, offset: float) -> Verdict:
     ready = bench.ready()
-    shift(bench, -offset if ready.call.table else offset)  # rows may wait: only those ahead of it are refused
+    seals: bool | Literal["only"] = "only" if bench.facts.windows else True
+    ahead = -offset if ready.call.table else offset  # rows may wait: only those ahead of it are refused
+    shift(bench, ahead, seals=seals)
     reply = bench.send(Shot(ready, note=f"clock +{offset:g} s"))
     return judged_acceptance(reply) if offset == WITHIN else judged_refusal(reply, bench.facts.seal_refused)
 

@@ -15,6 +15,7 @@ from typing import Any
 from cryptography import x509
 
 from mocks.conformance.bench import Bench, Partner
+from mocks.conformance.clocks import by_day
 from mocks.conformance.identity import Keys, prepare
 from mocks.conformance.listener import Listener
 from mocks.conformance.model import Report
@@ -149,7 +150,8 @@ class Mock:
             bench.facts = bench.facts.model_copy(update={"callback": rules})
         try:
             about = (self.module, self.module, "1.0")
-            return run(chosen(plan(bench), only), about, url or self.url, budget=PATIENCE)
+            with by_day(bench):
+                return run(chosen(plan(bench), only), about, url or self.url, budget=PATIENCE)
         finally:
             bench.close()
 

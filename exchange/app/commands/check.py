@@ -16,6 +16,7 @@ from exchange.errors import Misconfigured
 from exchange.seals.keys import key_id
 from mocks.conformance import ashtml, asjson, asjunit, terminal
 from mocks.conformance.bench import Bench, Partner
+from mocks.conformance.clocks import by_day
 from mocks.conformance.identity import FILES, prepare
 from mocks.conformance.listener import Listener
 from mocks.conformance.model import Check, Report
@@ -197,14 +198,15 @@ def _tried(args: argparse.Namespace, bench: Bench, listener: Listener) -> int:
     notes = (f"测试方回调地址 the test's hub listened at {listener.url}",)
     try:
         checks = chosen(plan(bench), args.only or ())
-        report = run_checks(
-            checks,
-            about,
-            _without_password(args.against),
-            budget=args.budget,
-            notes=notes,
-            part=bool(args.only),
-        )
+        with by_day(bench):
+            report = run_checks(
+                checks,
+                about,
+                _without_password(args.against),
+                budget=args.budget,
+                notes=notes,
+                part=bool(args.only),
+            )
     finally:
         bench.close()
     code = _told(args, report)

@@ -53,15 +53,20 @@ class Switches:
         return JSONResponse({"offset_s": clock.offset, "seals": seals, "now": iso(clock())})
 
     async def shift(self, request: Request) -> JSONResponse:
-        """POST /admin/clock {"offset_s": n, "seals"?: false}: absolute, 0 puts the clock right."""
+        """POST /admin/clock {"offset_s": n, "seals"?: true | false | "only"}: absolute, 0 puts it right."""
         try:
             asked = strictjson.read_object(await request.body())
         except strictjson.BadJson as error:
             return JSONResponse({"detail": str(error)}, 422)
         seconds, seals = _seconds(asked.get("offset_s")), asked.get("seals", True)
-        if seconds is None or not isinstance(seals, bool) or not asked.keys() <= {"offset_s", "seals"}:
-            return JSONResponse({"detail": f"offset_s: seconds, at most {MOST}; seals: true or false"}, 422)
-        self.clock.shift(seconds, seals=seals)
+        known = seals == "only" or isinstance(seals, bool)
+        if seconds is None or not known or not asked.keys() <= {"offset_s", "seals"}:
+            said = f'offset_s: seconds, at most {MOST}; seals: true, false or "only"'
+            return JSONResponse({"detail": said}, 422)
+        if seals == "only":
+            self.clock.shift_seals(seconds)
+        else:
+            self.clock.shift(seconds, seals=bool(seals))
         return self.now()
 
 

@@ -36,6 +36,10 @@ class OwnClock:
         """Seconds ahead of the true time (behind, if negative); 0 puts it right."""
         self.offset, self.seal_offset = seconds, seconds if seals else 0.0
 
+    def shift_seals(self, seconds: float) -> None:
+        """That of seals alone."""
+        self.seal_offset = seconds
+
 
 def compact(seconds: float) -> str:
     """yyyyMMddHHmmss in Beijing time."""

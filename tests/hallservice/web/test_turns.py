@@ -3,6 +3,9 @@
 import asyncio
 import threading
 
+import pytest
+
+from hallservice.web import turns as turns_
 from hallservice.web.turns import Turns
 
 
@@ -14,7 +17,8 @@ def played(play: "asyncio.Future[None] | object") -> None:
     assert not thread.is_alive()
 
 
-def test_one_after_the_other_in_the_order_they_came() -> None:
+def test_one_after_the_other_in_the_order_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_, "PATIENCE", 30.0)  # as long as the machine likes
     turns, inside, order, most = Turns(), 0, list[int](), list[int]()
 
     async def page(number: int) -> None:
