@@ -183,7 +183,7 @@ def test_a_batch_is_taken_in_part_and_audited_over_night(
     refused = core.rows("SELECT told, message FROM catalogue_report WHERE row_id = 'r-2'")
     assert refused == [{"told": "70", "message": "目录编码未登记"}]
     assert puller.audit("prov") == 0, "not before the night is over"
-    core.clock.on(86_400)
+    core.clock.on(2 * 86_400)  # what came after midnight is of the next night
     assert puller.audit("prov") == 1
     assert states() == {"r-1": "abnormal", "r-2": "refused", "r-3": "abnormal"}, "without materials all are"
     assert puller.audit("prov") == 0
