@@ -113,3 +113,12 @@ def test_a_page_that_takes_long_keeps_no_other_page_waiting(hall: Hall) -> None:
         assert [place.visitor().get("/hall/near").text for _ in range(5)] == ["near"] * 5
         answered.set()
         assert [one.result().text for one in first] == ["long"] * 2
+
+
+def test_a_stream_is_not_opened_for_its_headers_alone(
+    hall: Hall, session_as: Callable[[str], Session]
+) -> None:
+    with served(mounted(hall, [entrance.pages])) as place:
+        clerk = place.visitor().enter(session_as("clerk").token)
+        assert clerk.http.head("/hall/live").status_code == 405
+        assert place.board.streams == 0
